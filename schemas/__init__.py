@@ -1,0 +1,1 @@
+"""GraphSchemas of the graphs that the model takes, shipped as `tf_symgnn.schemas`."""

@@ -1,0 +1,5 @@
+"""All there is to say stands in setup.cfg."""
+
+from setuptools import setup
+
+setup()

@@ -1,0 +1,92 @@
+"""Shared structures: small, awkward, and made from a seed, so that every room is tested on the same ones."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A test run must not depend on a graphics card that happens to be there.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from tf_symgnn.data import Glass
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cu64zr36"
+SPECIES = (29, 40)
+
+
+def random_glass(
+    seed: int,
+    n_atoms: int,
+    *,
+    cell: np.ndarray | None = None,
+    pbc: tuple[bool, bool, bool] = (True, True, True),
+    density: float = 0.063,
+    name: str = "random",
+) -> Glass:
+    """Cu and Zr atoms at random places at least 1.2 A apart in a cell, by default cubic at the density of Cu64Zr36.
+
+    Labels are a smooth function of each atom's surroundings, 1.2 to 2 eV.
+    """
+    rng = np.random.default_rng(seed)
+    cell = np.eye(3) * (n_atoms / density) ** (1 / 3) if cell is None else np.asarray(cell, float)
+    fractional = []
+    while len(fractional) < n_atoms:
+        trial = rng.random(3)
+        delta = np.array(fractional).reshape(-1, 3) - trial
+        delta -= np.round(delta) * np.array(pbc)
+        if not len(fractional) or np.linalg.norm(delta @ cell, axis=1).min() > 1.2:
+            fractional.append(trial)
+    positions = np.array(fractional) @ cell
+    species = np.where(rng.random(n_atoms) < 0.64, "Cu", "Zr")
+    delta = positions[:, None] - positions[None]
+    shift = np.round(delta @ np.linalg.inv(cell)) * np.array(pbc)
+    distance = np.linalg.norm(delta - shift @ cell, axis=-1)
+    crowding = (np.exp(-((distance / 2.5) ** 2)) * np.where(species == "Zr", 1.5, 1.0)).sum(1)
+    barrier = 1.6 + 0.4 * np.tanh(crowding - crowding.mean())
+    return Glass(positions=positions, cell=cell, pbc=pbc, species=species, barrier=barrier, source=f"{name}.xyz")
+
+
+def fcc_copper(repeat: int = 3) -> Glass:
+    """An fcc Cu crystal (a = 3.61 A): 12 neighbours at one distance."""
+    atoms = bulk("Cu", "fcc", a=3.61, cubic=True).repeat(repeat)
+    return Glass(
+        positions=atoms.positions,
+        cell=atoms.cell.array,
+        pbc=(True, True, True),
+        species=np.array(atoms.get_chemical_symbols()),
+        barrier=None,
+        source="fcc.xyz",
+    )
+
+
+TRICLINIC = np.array([[9.0, 0.0, 0.0], [6.5, 7.0, 0.0], [-5.0, 4.0, 8.0]])
+
+ZOO = {
+    "orthorhombic": lambda: random_glass(0, 60, cell=np.diag([9.0, 10.0, 11.0])),
+    "triclinic": lambda: random_glass(1, 40, cell=TRICLINIC),
+    "left-handed": lambda: random_glass(2, 40, cell=TRICLINIC[[1, 0, 2]]),
+    "slab": lambda: random_glass(3, 40, cell=np.diag([9.0, 10.0, 12.0]), pbc=(True, True, False)),
+    "wire": lambda: random_glass(4, 30, cell=np.diag([9.0, 9.0, 7.0]), pbc=(False, False, True)),
+    "cluster": lambda: random_glass(5, 30, cell=np.diag([9.0, 9.0, 9.0]), pbc=(False, False, False)),
+    "box smaller than the cutoff": lambda: random_glass(6, 3, cell=np.diag([3.7, 4.1, 3.9])),
+    "isolated atom": lambda: random_glass(7, 1, cell=np.diag([30.0, 30.0, 30.0])),
+    "fcc": fcc_copper,
+}
+
+
+@pytest.fixture(params=list(ZOO))
+def zoo_glass(request) -> Glass:
+    """Each of the awkward structures in turn."""
+    return ZOO[request.param]()
+
+
+@pytest.fixture(scope="session")
+def published_data() -> Path:
+    """The folder of published Cu64Zr36 glasses, which does not travel with this repository."""
+    if not PUBLISHED.is_dir():
+        pytest.skip("the published Cu64Zr36 glasses are not beside this checkout")
+    return PUBLISHED

@@ -1,0 +1,146 @@
+"""Glass checks what it is made of; the room keeps its rule."""
+
+import ast
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tf_symgnn.data
+from tf_symgnn.data import Glass, InputError, LabelScaling, label_scaling, replacing, require_species
+
+
+def test_fields_have_the_contract_types(make_glass):
+    glass = make_glass()
+    assert glass.positions.dtype == glass.cell.dtype == glass.barrier.dtype == np.float64
+    assert glass.pbc.dtype == bool and glass.pbc.shape == (3,)
+    assert glass.n_atoms == 5
+    assert glass.atomic_numbers.dtype == np.int32
+    assert glass.atomic_numbers.tolist() == [40, 29, 29, 40, 47]
+    assert glass.volume == pytest.approx(8.0 * 9.0 * 10.0)
+    assert glass.name == "glass"
+    assert make_glass(frame=3).name == "glass-3"
+
+
+def test_left_handed_cell_has_positive_volume(make_glass):
+    assert make_glass(cell=[[0, 2, 0], [3, 0, 0], [0, 0, 4]]).volume == pytest.approx(24.0)
+
+
+def test_arrays_are_copies_that_cannot_be_written(make_glass):
+    positions = np.zeros((5, 3))
+    glass = make_glass(positions=positions)
+    positions[0] = 1.0
+    assert not glass.positions.any()
+    for field in ("positions", "cell", "pbc", "species", "barrier"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(glass, field)[...] = 0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        glass.barrier = None
+
+
+BAD_FIELDS = {
+    "nan position": ("positions", np.full((5, 3), np.nan), r"positions: found nan at \[0, 0\], expected finite"),
+    "infinite position": ("positions", np.full((5, 3), -np.inf), "positions: found"),
+    "two coordinates": ("positions", np.zeros((5, 2)), r"positions: found shape \(5, 2\)"),
+    "flat positions": ("positions", np.zeros(15), r"positions: found shape \(15,\)"),
+    "no atom": ("positions", np.zeros((0, 3)), "N at least 1"),
+    "ragged positions": ("positions", [[0, 0, 0], [1]], "positions: found"),
+    "text positions": ("positions", [["a", "b", "c"]] * 5, "real numbers"),
+    "complex positions": ("positions", np.zeros((5, 3), complex), "real numbers"),
+    "lengths for a cell": ("cell", [8.0, 8.0, 8.0], r"cell: found shape \(3,\)"),
+    "flat cell": ("cell", [[1, 0, 0], [0, 1, 0], [1, 1, 0]], "cell: found volume 0 A"),
+    "cell flat but for rounding": ("cell", [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]], "cell: found volume"),
+    "zero cell": ("cell", np.zeros((3, 3)), "cell: found volume"),
+    "overflowing cell": ("cell", np.eye(3) * 1e300, "cell: found volume"),
+    "nan cell": ("cell", np.full((3, 3), np.nan), "cell: found nan"),
+    "two flags": ("pbc", [True, True], "pbc: found"),
+    "text flags": ("pbc", ["False", "False", "False"], "pbc: found"),
+    "unknown species": ("species", ["Cu", "Cu", "Cu", "Zr", "Zq"], "species: found 'Zq', expected chemical symbols"),
+    "placeholder species": ("species", ["X"] * 5, "species: found 'X'"),
+    "too few species": ("species", ["Cu"] * 4, r"species: found shape \(4,\)"),
+    "numbers for species": ("species", [29] * 5, "species: found"),
+    "too few labels": ("barrier", [1.0] * 4, r"energy_barrier: found shape \(4,\), expected shape \(5,\)"),
+    "nan label": ("barrier", [1, 1, 1, 1, np.nan], r"energy_barrier: found nan at \[4\]"),
+    "column of labels": ("barrier", np.zeros((5, 1)), "energy_barrier: found shape"),
+}
+
+
+@pytest.mark.parametrize(("field", "value", "message"), BAD_FIELDS.values(), ids=BAD_FIELDS)
+def test_bad_fields_are_named(make_glass, field, value, message):
+    with pytest.raises(InputError, match=message) as caught:
+        make_glass(**{field: value})
+    assert str(caught.value).startswith("glass.xyz: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_name_the_frame(make_glass):
+    with pytest.raises(InputError, match="^glass.xyz@7: pbc"):
+        make_glass(frame=7, pbc=[True])
+
+
+def test_input_error_is_one_line():
+    error = InputError("a.xyz", "cell", "two\nlines", "one")
+    assert isinstance(error, ValueError)
+    assert str(error) == "a.xyz: cell: found two lines, expected one"
+    assert len(str(InputError("a", "b", "c" * 10_000, "d"))) < 250
+
+
+def test_require_species(make_glass):
+    require_species([make_glass()], [29, 40, 47])
+    with pytest.raises(InputError, match="glass.xyz: species: found Ag, expected only what the model knows: Cu, Zr"):
+        require_species([make_glass()], [40, 29])
+
+
+def _labelled(values) -> Glass:
+    n = len(values)
+    return Glass(np.zeros((n, 3)), np.eye(3), [True] * 3, ["Cu"] * n, values, "a.xyz")
+
+
+def test_label_scaling_pools_atoms():
+    # Pooled labels 1, 2, 3, 6: mean 3, squared deviations 4, 1, 0, 9.
+    assert label_scaling([_labelled([1.0]), _labelled([2.0, 3.0, 6.0])]) == LabelScaling(3.0, np.sqrt(3.5))
+
+
+def test_label_scaling_of_equal_labels_divides_by_one():
+    assert label_scaling([_labelled([0.1] * 7)]) == LabelScaling(pytest.approx(0.1), 1.0)
+
+
+def test_label_scaling_needs_labels(make_glass):
+    with pytest.raises(InputError, match="glass.xyz: energy_barrier: found no labels"):
+        label_scaling([make_glass(), make_glass(barrier=None)])
+    with pytest.raises(InputError, match="at least one"):
+        label_scaling([])
+
+
+def test_replacing_moves_a_whole_file_into_place(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with replacing(path) as temporary:
+        assert temporary.suffix == ".txt" and temporary.parent == path.parent
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_replacing_leaves_nothing_of_a_failure(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_room_imports_numpy_ase_and_names_only():
+    allowed = {"numpy", "ase", "tf_symgnn.names", "tf_symgnn.data"}
+    for file in Path(tf_symgnn.data.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                modules = [f"tf_symgnn.{a.name}" for a in node.names] if node.module == "tf_symgnn" else [node.module]
+            for module in modules:
+                standard = module.split(".")[0] in sys.stdlib_module_names
+                assert standard or any(module == m or module.startswith(m + ".") for m in allowed), (file, module)

@@ -1,0 +1,256 @@
+"""Every format read as its files are found in the world, and refused by name where they are broken."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
+from tf_symgnn.data.readers import SUFFIXES
+
+XYZ = """2
+Lattice="4.0 0.0 0.0 1.0 5.0 0.0 0.0 0.0 6.0" Properties=species:S:1:pos:R:3:energy_barrier:R:1:energies:R:1
+Cu 0.0 0.5 1.0 1.25 -3.0
+Zr 2.0 2.5 3.0 2.50 -4.0
+"""
+DATA = """made by LAMMPS with 3 atoms
+
+3 atoms
+2 atom types
+0.0 4.0 xlo xhi
+1.0 6.0 ylo yhi
+0.0 6.0 zlo zhi
+1.0 -0.5 0.25 xy xz yz
+
+Masses
+
+1 63.546
+2 91.224
+
+Atoms # atomic
+
+3 2 0.3 0.3 0.3
+1 1 0.1 0.1 0.1
+2 2 0.2 0.2 0.2
+"""
+DUMP = """ITEM: TIMESTEP
+7
+ITEM: NUMBER OF ATOMS
+3
+ITEM: BOX BOUNDS pp pp ff
+0.0 4.0
+0.0 5.0
+0.0 6.0
+ITEM: ATOMS id type x y z energy_barrier c_pe
+3 2 0.3 0.3 0.3 3.5 -3.0
+1 1 0.1 0.1 0.1 1.5 -1.0
+2 2 0.2 0.2 0.2 2.5 -2.0
+"""
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(name: str, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return save
+
+
+def test_extxyz(save):
+    glass = read_glass(save("a.xyz", XYZ))
+    np.testing.assert_array_equal(glass.positions, [[0.0, 0.5, 1.0], [2.0, 2.5, 3.0]])
+    np.testing.assert_array_equal(glass.cell, [[4, 0, 0], [1, 5, 0], [0, 0, 6]])
+    assert glass.pbc.all()
+    assert glass.species.tolist() == ["Cu", "Zr"]
+    assert glass.barrier.tolist() == [1.25, 2.5]
+    assert read_glass(str(save("A.XYZ", XYZ))).name == "A"
+
+
+def test_extxyz_label_that_ase_takes_for_a_result(save):
+    assert read_glass(save("a.xyz", XYZ), label="energies").barrier.tolist() == [-3.0, -4.0]
+
+
+def test_default_label_may_be_missing_another_may_not(save):
+    path = save("a.xyz", XYZ.replace("energy_barrier", "eb"))
+    assert read_glass(path).barrier is None
+    assert read_glass(path, label="eb").barrier.tolist() == [1.25, 2.5]
+    with pytest.raises(InputError, match="a.xyz: barrier: found no such column, expected one of .*eb"):
+        read_glass(path, label="barrier")
+
+
+def test_extxyz_frames_of_different_sizes(save):
+    path = save("run.xyz", XYZ + XYZ.replace("2\nL", "1\nL").replace("Zr 2.0 2.5 3.0 2.50 -4.0\n", "") + "\n" + XYZ)
+    glasses = list(iter_glasses(path))
+    assert [(glass.name, glass.n_atoms) for glass in glasses] == [("run-0", 2), ("run-1", 1), ("run-2", 2)]
+
+
+def test_error_names_the_frame(save):
+    with pytest.raises(InputError, match="run.xyz@1: positions: found nan"):
+        list(iter_glasses(save("run.xyz", XYZ + XYZ.replace("Zr 2.0", "Zr nan"))))
+
+
+@pytest.mark.parametrize("suffix", [".data", ".lmp", ".lammps-data"])
+def test_lammps_data(save, suffix):
+    glass = read_glass(save(f"a{suffix}", DATA), species=("Zr", "Cu"))
+    # Masses would name type 1 copper: the names given count.
+    assert glass.species.tolist() == ["Zr", "Cu", "Cu"]
+    np.testing.assert_allclose(glass.positions, np.outer([0.1, 0.2, 0.3], np.ones(3)), atol=1e-12)
+    np.testing.assert_array_equal(glass.cell, [[4, 0, 0], [1, 5, 0], [-0.5, 0.25, 6]])
+    assert glass.pbc.all() and glass.barrier is None
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.data", DATA), ("a.dump", DUMP)])
+def test_types_must_be_named(save, name, content):
+    with pytest.raises(
+        InputError, match=r"species: found types \[1, 2\] without names, expected .*--species, as in Cu,Zr"
+    ):
+        read_glass(save(name, content))
+    with pytest.raises(InputError, match=r"types: found \[1, 2\], expected 1 to 1, for Cu"):
+        read_glass(save(name, content), species=["Cu"])
+    with pytest.raises(InputError, match="species: found 'Zz'"):
+        read_glass(save(name, content), species=["Cu", "Zz"])
+
+
+def test_lammps_data_has_no_labels(save):
+    with pytest.raises(InputError, match="eb: found no such column, expected one of none"):
+        read_glass(save("a.data", DATA), species=("Cu", "Zr"), label="eb")
+
+
+@pytest.mark.parametrize("suffix", [".dump", ".lammpstrj"])
+def test_lammps_dump_comes_sorted_by_id(save, suffix):
+    glass = read_glass(save(f"a{suffix}", DUMP), species=("Cu", "Zr"))
+    assert glass.species.tolist() == ["Cu", "Zr", "Zr"]
+    np.testing.assert_array_equal(glass.positions, np.outer([0.1, 0.2, 0.3], np.ones(3)))
+    np.testing.assert_array_equal(glass.cell, np.diag([4.0, 5.0, 6.0]))
+    assert glass.pbc.tolist() == [True, True, False]
+    assert glass.barrier.tolist() == [1.5, 2.5, 3.5]
+
+
+def test_lammps_dump_labels(save):
+    path = save("a.dump", DUMP)
+    assert read_glass(path, species=("Cu", "Zr"), label="c_pe").barrier.tolist() == [-1.0, -2.0, -3.0]
+    with pytest.raises(InputError, match="eb: found no such column, expected one of c_pe, energy_barrier, id"):
+        read_glass(path, species=("Cu", "Zr"), label="eb")
+
+
+def test_lammps_dump_elements(save):
+    content = DUMP.replace("type", "element").replace("3 2 ", "3 Zr ").replace("1 1 ", "1 Ag ").replace("2 2 ", "2 Cu ")
+    path = save("a.dump", content)
+    assert read_glass(path).species.tolist() == ["Ag", "Cu", "Zr"]
+    assert read_glass(path, species=("Cu", "Zr", "Ag")).species.tolist() == ["Ag", "Cu", "Zr"]
+    with pytest.raises(InputError, match="element: found Ag, Cu, Zr, expected only Cu, Zr, as by --species"):
+        read_glass(path, species=("Cu", "Zr"))
+
+
+def test_lammps_dump_by_mass_alone_is_refused(save):
+    with pytest.raises(InputError, match="columns: found id mass .*expected type or element"):
+        read_glass(save("a.dump", DUMP.replace("type", "mass")), species=("Cu", "Zr"))
+
+
+def test_lammps_dump_frames_with_units_and_time(save):
+    path = save("run.dump", "ITEM: UNITS\nmetal\n" + DUMP + "ITEM: TIME\n0.5\n" + DUMP.replace("3 2 0.3", "3 2 0.4"))
+    first, second = iter_glasses(path, species=("Cu", "Zr"))
+    assert (first.name, second.name) == ("run-0", "run-1")
+    assert (first.positions[2, 0], second.positions[2, 0]) == (0.3, 0.4)
+
+
+def test_lammps_dump_triclinic(save):
+    bounds = "ITEM: BOX BOUNDS xy xz yz pp pp pp\n-0.5 5.0 1.0\n0.0 5.25 -0.5\n0.0 6.0 0.25\n"
+    content = DUMP[: DUMP.index("ITEM: BOX")] + bounds + DUMP[DUMP.index("ITEM: ATOMS") :]
+    glass = read_glass(save("a.dump", content), species=("Cu", "Zr"))
+    np.testing.assert_allclose(glass.cell, [[4, 0, 0], [1, 5, 0], [-0.5, 0.25, 6]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.xyz", "999999999999\n\n"),
+        ("a.xyz", "90000000\n\nCu 0 0 0\n"),
+        ("a.data", DATA.replace("\n3 atoms", "\n999999999999 atoms")),
+        ("a.data", DATA.replace("\n3 atoms", "\n90000000 atoms")),
+        ("a.dump", DUMP.replace("ATOMS\n3\n", "ATOMS\n999999999999\n")),
+        ("a.dump", DUMP.replace("ATOMS\n3\n", "ATOMS\n90000000\n")),
+        ("a.dump", DUMP.replace("ITEM: ATOMS", " ITEM: NUMBER OF ATOMS\n90000000\nITEM: ATOMS").replace("\n2 2", "")),
+    ],
+)
+def test_declared_counts_cost_nothing(save, name, content):
+    with pytest.raises(InputError, match="atoms|Atoms"):
+        read_glass(save(name, content), species=("Cu", "Zr"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.xyz", "", "file: found nothing in it"),
+        ("a.xyz", "\n\n", "content: found no frame"),
+        ("a.xyz", "0\n\n", "number of atoms: found '0'"),
+        ("a.xyz", "two\n", "number of atoms: found 'two'"),
+        (
+            "a.xyz",
+            XYZ.replace("Zr 2.0 2.5 3.0 2.50 -4.0\n", ""),
+            "atoms: found 1 lines to the end of the file, expected 2",
+        ),
+        ("a.xyz", XYZ.replace("-4.0", ""), "content: found"),
+        ("a.xyz", XYZ.replace("Zr 2", "Qq 2"), "content: found KeyError 'Qq'"),
+        ("a.xyz", XYZ.replace("Zr 2", "X 2"), "species: found 'X'"),
+        ("a.xyz", XYZ[XYZ.index("Prop") :].join(["2\n", ""]), "cell: found volume"),
+        ("a.xyz", XYZ.replace("barrier:R", "barrier:S"), "energy_barrier: found values of type"),
+        ("a.dump", "", "file: found nothing in it"),
+        ("a.dump", "nonsense\n", "content: found no frame"),
+        ("a.dump", "ITEM: TIMESTEP\n7\n", "content: found an incomplete frame"),
+        ("a.dump", DUMP[: DUMP.index("2 2 0.2")], "atoms: found 2 rows, expected 3 as declared"),
+        ("a.dump", DUMP + "4 1 0 0 0 0 0\n", "atoms: found 4 rows, expected 3 as declared"),
+        ("a.dump", DUMP.replace("x y z", "a b c"), "content: found"),
+        ("a.dump", DUMP.replace(" type", " size"), "content: found|columns: found"),
+        ("a.data", "", "file: found nothing in it"),
+        ("a.data", "only a comment\n", "content: found"),
+        ("a.data", DATA.replace("3 atoms", "no atom"), "number of atoms: found 'no'|types: found"),
+        ("a.data", DATA[: DATA.index("3 atoms\n2")] + DATA[DATA.index("2 atom types") :], "types: found"),
+        ("a.data", DATA[: DATA.index("2 2 0.2")], "content: found"),
+        ("a.data", DATA.replace("6.0 zlo", "0.0 zlo"), "content: found LinAlgError"),
+        ("a.npz", "", "file: found nothing in it"),
+        ("a.npz", "PK", "archive: found BadZipFile"),
+        ("a.cif", "x", "suffix: found .cif, expected one of .xyz, .extxyz, .data"),
+        ("a", "x", "suffix: found none"),
+    ],
+)
+def test_broken_files(save, name, content, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_glass(save(name, content), species=("Cu", "Zr"))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(InputError, match="no.xyz: file: found No such file or directory"):
+        read_glass(tmp_path / "no.xyz")
+    with pytest.raises(InputError, match="file: found Is a directory"):
+        read_glass(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".xyz", ".dump", ".npz"])
+def test_truncations_raise_input_error_or_nothing(tmp_path, save, make_glass, suffix):
+    write_glasses(tmp_path / f"whole{suffix}", [make_glass()])
+    content = (tmp_path / f"whole{suffix}").read_bytes()
+    refused = 0
+    for length in range(0, len(content), 7):
+        try:
+            read_glass(save(f"cut{suffix}", content[:length]))
+        except InputError:
+            refused += 1
+    # A text cut inside the very last number is still a whole file.
+    assert refused >= len(range(0, len(content), 7)) - 2
+
+
+@settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(garbage=st.binary(min_size=1, max_size=200), cut=st.integers(0, 400))
+def test_garbage_raises_input_error_or_nothing(tmp_path, save, save_npz, garbage, cut):
+    wholes = {".xyz": XYZ.encode(), ".dump": DUMP.encode(), ".data": DATA.encode(), ".npz": save_npz().read_bytes()}
+    for suffix in SUFFIXES:
+        whole = wholes.get(suffix, b"")
+        for content in (garbage, whole[:cut] + garbage + whole[cut + len(garbage) :]):
+            try:
+                list(iter_glasses(save(f"garbage{suffix}", content), species=("Cu", "Zr")))
+            except InputError:
+                pass

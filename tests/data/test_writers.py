@@ -1,0 +1,131 @@
+"""What is written reads back as it was, in every format."""
+
+from dataclasses import replace
+
+import ase.io
+import numpy as np
+import pytest
+
+from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
+from tf_symgnn.data.glass import Glass
+
+CELLS = {
+    "cuboid": np.diag([8.0, 9.0, 10.0]),
+    "slightly tilted": [[8.0, 0.0, 0.0], [1e-4, 9.0, 0.0], [0.0, 0.0, 10.0]],
+    "restricted": [[8.0, 0.0, 0.0], [1.0, 9.0, 0.0], [-2.0, 0.5, 10.0]],
+    "general": [[7.0, 1.0, 2.0], [-1.0, 8.0, 0.5], [0.3, -2.0, 9.0]],
+    "left-handed": [[-1.0, 8.0, 0.5], [7.0, 1.0, 2.0], [0.3, -2.0, 9.0]],
+}
+
+
+def _distances(glass: Glass) -> np.ndarray:
+    """Sorted shortest distances of every atom to every other, through periodic images; [N, N]."""
+    shifts = np.array(np.meshgrid(*[np.arange(-2, 3) * int(p) for p in glass.pbc])).reshape(3, -1).T @ glass.cell
+    vectors = glass.positions[:, None, None] - glass.positions[None, :, None] + shifts
+    return np.linalg.norm(vectors, axis=-1).min(axis=-1)
+
+
+def _same_but_for_place(written: Glass, read: Glass) -> None:
+    assert read.species.tolist() == written.species.tolist()
+    if written.barrier is None:
+        assert read.barrier is None
+    else:
+        np.testing.assert_allclose(read.barrier, written.barrier, rtol=0, atol=1e-8)
+    assert read.volume == pytest.approx(written.volume, rel=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("suffix", [".xyz", ".extxyz", ".npz"])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_round_trip(tmp_path, make_glass, suffix, cell, labelled):
+    glass = make_glass(cell=cell, pbc=[True, False, True])
+    glass = glass if labelled else replace(glass, barrier=None)
+    write_glasses(tmp_path / f"out{suffix}", [glass])
+    read = read_glass(tmp_path / f"out{suffix}")
+    _same_but_for_place(glass, read)
+    np.testing.assert_allclose(read.positions, glass.positions, rtol=0, atol=1e-8)
+    np.testing.assert_array_equal(read.cell, glass.cell)
+    assert read.pbc.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("suffix", [".dump", ".lammpstrj"])
+@pytest.mark.parametrize("pbc", [[True, True, True], [True, False, False]])
+def test_dump_round_trip_keeps_every_distance(tmp_path, make_glass, suffix, cell, pbc):
+    glass = make_glass(cell=cell, pbc=pbc)
+    write_glasses(tmp_path / f"out{suffix}", [glass])
+    read = read_glass(tmp_path / f"out{suffix}")
+    _same_but_for_place(glass, read)
+    np.testing.assert_allclose(_distances(read), _distances(glass), rtol=0, atol=1e-8)
+    assert sorted(read.pbc) == sorted(pbc)
+    # LAMMPS' restricted form: lower triangular with a positive diagonal.
+    np.testing.assert_allclose(read.cell[np.triu_indices(3, 1)], 0.0, atol=1e-12)
+    assert (np.diag(read.cell) > 0).all()
+
+
+def test_dump_of_a_restricted_box_keeps_positions_and_cell(tmp_path, make_glass):
+    write_glasses(tmp_path / "out.dump", [make_glass()])
+    read = read_glass(tmp_path / "out.dump")
+    np.testing.assert_allclose(read.positions, make_glass().positions, atol=1e-9)
+    np.testing.assert_allclose(read.cell, make_glass().cell, atol=1e-12)
+
+
+def test_left_handed_dump_is_turned_not_mirrored(tmp_path):
+    corner = [[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]]
+    glass = Glass(corner, [[0, 8, 0], [8, 0, 0], [0, 0, 8]], [True] * 3, ["Cu"] * 4, None, "left.xyz")
+    write_glasses(tmp_path / "out.dump", [glass])
+    edges = np.diff(read_glass(tmp_path / "out.dump").positions[[0, 1, 0, 2, 0, 3]], axis=0)[::2]
+    assert np.linalg.det(edges) == pytest.approx(6.0)
+
+
+def test_dump_text(tmp_path):
+    glass = Glass([[1, 2, 3], [0, 0, 0.5]], [[8, 0, 0], [1, 9, 0], [-2, 0, 10]], [1, 1, 0], ["Zr", "Cu"], [1.5, 2], "a")
+    write_glasses(tmp_path / "out.dump", [glass])
+    lines = (tmp_path / "out.dump").read_text().splitlines()
+    assert lines[:5] == ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "2", "ITEM: BOX BOUNDS xy xz yz pp pp ff"]
+    bounds = [[float(word) for word in line.split()] for line in lines[5:8]]
+    np.testing.assert_allclose(bounds, [[-2, 9, 1], [0, 9, -2], [0, 10, 0]], atol=1e-12)
+    assert lines[8:] == [
+        "ITEM: ATOMS id type element x y z energy_barrier",
+        "1 2 Zr 1.0000000000 2.0000000000 3.0000000000 1.5000000000",
+        "2 1 Cu 0.0000000000 0.0000000000 0.5000000000 2.0000000000",
+    ]
+
+
+def test_ase_reads_the_barrier(tmp_path, make_glass):
+    write_glasses(tmp_path / "out.xyz", [make_glass()])
+    atoms = ase.io.read(tmp_path / "out.xyz")
+    np.testing.assert_allclose(atoms.arrays["energy_barrier"], make_glass().barrier, atol=1e-8)
+
+
+@pytest.mark.parametrize("suffix", [".xyz", ".dump"])
+def test_several_frames(tmp_path, make_glass, suffix):
+    frames = [make_glass(barrier=np.full(5, float(i))) for i in range(3)]
+    write_glasses(tmp_path / f"run{suffix}", frames)
+    read = list(iter_glasses(tmp_path / f"run{suffix}"))
+    assert [glass.name for glass in read] == ["run-0", "run-1", "run-2"]
+    assert [glass.barrier[0] for glass in read] == [0.0, 1.0, 2.0]
+    assert read_glass(tmp_path / f"run{suffix}").name == "run-2"
+
+
+def test_refused_outputs(tmp_path, make_glass):
+    with pytest.raises(InputError, match="glasses: found 2, expected one"):
+        write_glasses(tmp_path / "out.npz", [make_glass()] * 2)
+    with pytest.raises(InputError, match="glasses: found 0, expected at least one"):
+        write_glasses(tmp_path / "out.xyz", [])
+    with pytest.raises(InputError, match="suffix: found .cif, expected one of .xyz"):
+        write_glasses(tmp_path / "out.cif", [make_glass()])
+    assert not list(tmp_path.iterdir())
+
+
+def test_existing_output_needs_overwrite(tmp_path, make_glass):
+    path = tmp_path / "out.xyz"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="output: found an existing file"):
+        write_glasses(path, [make_glass()])
+    assert path.read_text() == "mine"
+    write_glasses(path, [make_glass()], overwrite=True)
+    assert read_glass(path).n_atoms == 5
+    (tmp_path / "folder.xyz").mkdir()
+    with pytest.raises(InputError, match="existing file or folder"):
+        write_glasses(tmp_path / "folder.xyz", [make_glass()], overwrite=True)

@@ -1,0 +1,98 @@
+"""The tf.data stream: what it yields, in which order, merged and padded."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import random_glass
+from tf_symgnn import names
+from tf_symgnn.graph import SubsetStream, build_graph
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    sizes = (40, 55, 30, 47, 62)
+    glasses = [random_glass(k, n, name=f"glass{k}") for k, n in enumerate(sizes)]
+    return [build_graph(glass, cutoff=4.0, self_loops=True) for glass in glasses]
+
+
+def edges_of(graph):
+    adjacency = graph.edge_sets[names.NEIGHBORS].adjacency
+    return adjacency.source.numpy(), adjacency.target.numpy()
+
+
+def test_whole_glasses_come_as_they_are(graphs):
+    batches = list(SubsetStream(graphs).in_order())
+    assert len(batches) == len(graphs)
+    for (tensor, label, weight), graph in zip(batches, graphs, strict=True):
+        np.testing.assert_array_equal(tensor.node_sets[names.ATOMS][names.SPECIES], graph.atomic_numbers)
+        np.testing.assert_array_equal(tensor.edge_sets[names.NEIGHBORS][names.DISPLACEMENT], graph.displacement)
+        np.testing.assert_array_equal(edges_of(tensor), (graph.source, graph.target))
+        np.testing.assert_array_equal(tensor.context[names.CELL][0], graph.cell)
+        np.testing.assert_array_equal(label, graph.barrier)
+        np.testing.assert_array_equal(weight, 1.0)
+
+
+def test_labels_are_off_the_input_graph(graphs):
+    tensor, _, _ = next(iter(SubsetStream(graphs).in_order()))
+    assert set(tensor.node_sets[names.ATOMS].features) == {names.SPECIES, names.POSITION}
+
+
+def test_a_batch_is_the_glasses_side_by_side(graphs):
+    batches = list(SubsetStream(graphs, batch_size=2).in_order())
+    assert [len(label) for _, label, _ in batches] == [95, 77, 62]
+    tensor, label, _ = batches[0]
+    source, target = edges_of(tensor)
+    np.testing.assert_array_equal(source, np.r_[graphs[0].source, graphs[1].source + 40])
+    np.testing.assert_array_equal(target, np.r_[graphs[0].target, graphs[1].target + 40])
+    np.testing.assert_array_equal(tensor.node_sets[names.ATOMS].sizes, [40, 55])
+    np.testing.assert_array_equal(label, np.r_[graphs[0].barrier, graphs[1].barrier])
+
+
+def test_padded_batches_have_one_size_and_padding_that_does_not_count(graphs):
+    padded = list(SubsetStream(graphs, batch_size=2, pad=True).in_order())
+    plain = list(SubsetStream(graphs, batch_size=2).in_order())
+    assert len({(t.node_sets[names.ATOMS].total_size.numpy(), len(edges_of(t)[0])) for t, _, _ in padded}) == 1
+    for (tensor, label, weight), (bare, bare_label, bare_weight) in zip(padded, plain, strict=True):
+        n = len(bare_label)
+        np.testing.assert_array_equal(label[:n], bare_label)
+        np.testing.assert_array_equal(weight[:n], bare_weight)
+        np.testing.assert_array_equal(weight[n:], 0.0)
+        species = tensor.node_sets[names.ATOMS][names.SPECIES].numpy()
+        assert (species[:n] > 0).all() and (species[n:] == 0).all()
+        n_edges = len(edges_of(bare)[1])
+        np.testing.assert_array_equal(edges_of(tensor)[1][:n_edges], edges_of(bare)[1])
+        assert (edges_of(tensor)[1][n_edges:] >= n).all()
+
+
+def passes(stream, seed, first, last):
+    """The labels of each batch, epoch after epoch."""
+    return [label.numpy().tolist() for _, label, _ in stream.shuffled(seed=seed, first_epoch=first, epochs=last)]
+
+
+def test_order_is_a_function_of_seed_and_epoch(graphs):
+    stream = SubsetStream(graphs)
+    whole = passes(stream, 5, 0, 4)
+    assert passes(stream, 5, 2, 4) == whole[2 * len(graphs) :]
+    assert passes(stream, 6, 0, 4) != whole
+    orders = {tuple(map(len, whole[k : k + 5])) for k in range(0, 20, 5)}
+    assert len(orders) > 1
+    assert all(sorted(order) == [30, 40, 47, 55, 62] for order in orders)
+
+
+def test_names_of_a_step_are_those_it_draws(graphs):
+    stream = SubsetStream(graphs, batch_size=2)
+    by_size = {graph.n_atoms: graph.name for graph in graphs}
+    batches = list(stream.shuffled(seed=3, first_epoch=1, epochs=2))
+    for step, (tensor, _, _) in enumerate(batches):
+        sizes = tensor.node_sets[names.ATOMS].sizes.numpy()
+        assert stream.names_at(seed=3, epoch=1, step=step) == [by_size[n] for n in sizes]
+
+
+def test_patches_carry_each_label_once(graphs):
+    stream = SubsetStream(graphs, batch_size=3, patch_size=5.0, halo=3.0)
+    assert stream.n_subsets > len(graphs)
+    labels, weights = zip(*((label, weight) for _, label, weight in stream.in_order()), strict=True)
+    carried = tf.concat(labels, 0)[tf.concat(weights, 0) > 0]
+    np.testing.assert_allclose(np.sort(carried), np.sort(np.concatenate([graph.barrier for graph in graphs])))
+    assert len(labels) == stream.steps_per_epoch

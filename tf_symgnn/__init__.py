@@ -1,0 +1,34 @@
+"""Predicts and explains the energy barriers of metallic glasses from their structure."""
+
+import os
+import sys
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_KERAS_2 = (
+    "tf_symgnn needs Keras 2, as TF-GNN does: import tf_symgnn before tensorflow, "
+    "or set the environment variable TF_USE_LEGACY_KERAS=1"
+)
+
+
+def _require_keras_2() -> None:
+    """TensorFlow reads the variable when its `keras` is first touched; after that it is too late to choose."""
+    if os.environ.setdefault("TF_USE_LEGACY_KERAS", "1").lower() not in ("1", "true"):
+        raise ImportError(_KERAS_2)
+    if "tensorflow" in sys.modules and not sys.modules["tensorflow"].keras.__name__.startswith("tf_keras"):
+        raise ImportError(_KERAS_2)
+
+
+_require_keras_2()
+
+# Looked up on first use, so that `import tf_symgnn` stays quick and free of TensorFlow.
+_PUBLIC = {"Glass": "data", "InputError": "data", "read_glass": "data", "read_glasses": "data"}
+
+__all__ = ["Glass", "InputError", "__version__", "read_glass", "read_glasses"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

@@ -1,0 +1,216 @@
+"""`tf-symgnn SUBCOMMAND`: one function a sub-command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
+
+from tf_symgnn import __version__, names
+from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
+from tf_symgnn.data import InputError, read_glasses, require_species
+
+# TensorFlow takes seconds to import and logs at length: commands import what needs it when they run.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def _train_parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False, description="Train a model, evaluate it and export it.")
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of any of the fields below")
+    parser.add_argument("--resume", action="store_true", help="go on from the run folder's last finished epoch")
+    parser.add_argument("--overwrite", action="store_true", help="replace a run that the run folder holds")
+    parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def train(args: Namespace) -> None:
+    """Train a model, evaluate it and export it."""
+    from tf_symgnn.serving import export
+    from tf_symgnn.training import RunFolder, TrainingStopped, train
+
+    config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
+    if args.resume:
+        RunFolder.open(config.run_dir).require_config(config)
+    try:
+        folder = train(config, resume=args.resume, overwrite=args.overwrite)
+    except TrainingStopped as stopped:
+        sys.exit(f"tf-symgnn: {stopped}")
+    export(folder, folder.export, overwrite=True)
+    metrics = json.loads(folder.metrics_file.read_text())
+    for split in (names.VALIDATION, names.TEST):
+        if split in metrics:
+            print(_summary(split, metrics[split]))
+    print(f"run folder: {folder.path}")
+
+
+def _evaluate_parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False, description="Score a run's best weights on labelled glasses.")
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("--data", required=True, help="a folder of structure files, or one file")
+    parser.add_argument("--split", choices=names.SPLITS, default=names.TEST, help="which glasses to score")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return parser
+
+
+def evaluate(args: Namespace) -> None:
+    """Scores a run on a split of a data set."""
+    from tf_symgnn.training import RunFolder, evaluate, glass_graphs, read_labelled
+
+    run = RunFolder.open(args.run)
+    config = run.config()
+    splits = read_labelled(config, args.data)
+    if not splits[args.split]:
+        raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
+    require_species(splits[args.split], run.facts().species)
+    record, _ = evaluate(run.load_model(), glass_graphs(config, splits[args.split]))
+    print(_summary(args.split, record))
+    if args.json:
+        print(json.dumps({"split": args.split, **record}))
+
+
+def _predict_parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False, description="Predict the energy barriers of structure files.")
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("files", nargs="+", help="structure files")
+    parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    return parser
+
+
+def predict(args: Namespace) -> None:
+    """Writes structure files with a predicted `energy_barrier` column."""
+    from tf_symgnn.serving import predict_files
+    from tf_symgnn.training import RunFolder
+
+    run, type_names = RunFolder.open(args.run), split_symbols(args.species)
+    n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite)
+    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}")
+
+
+def _export_parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False, description="Write a run's best model as a SavedModel.")
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("directory", help="folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace an export that the folder holds")
+    return parser
+
+
+def export(args: Namespace) -> None:
+    """Writes a SavedModel that takes serialized GraphTensors."""
+    from tf_symgnn.serving import export
+    from tf_symgnn.training import RunFolder
+
+    export(RunFolder.open(args.run), args.directory, overwrite=args.overwrite)
+    print(args.directory)
+
+
+def _convert_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False, description="Write structure files as TFRecord shards of GraphTensors."
+    )
+    parser.add_argument("data", help="a folder of structure files, or one file")
+    parser.add_argument("--output", required=True, help="folder to write")
+    parser.add_argument("--shards", type=PositiveInt, default=1, help="files a split")
+    parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--overwrite", action="store_true", help="replace shards that the folder holds")
+    parser.add_class_arguments(GraphConfig, "graph")
+    return parser
+
+
+def convert(args: Namespace) -> None:
+    """Writes each split of a data set as TFRecord shards."""
+    from tf_symgnn.graph import build_graph, write_splits
+
+    splits = read_glasses(args.data, label=args.label, species=split_symbols(args.species))
+    build = partial(build_graph, cutoff=args.graph.cutoff, self_loops=args.graph.self_loops)
+    for path in write_splits(splits, args.output, build, shards=args.shards, overwrite=args.overwrite):
+        print(path)
+
+
+# Each sub-command: the parser of its arguments, and what it does.
+COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]] = {
+    "train": (_train_parser, train),
+    "evaluate": (_evaluate_parser, evaluate),
+    "predict": (_predict_parser, predict),
+    "export": (_export_parser, export),
+    "convert": (_convert_parser, convert),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a sub-command and returns its exit status: 2 for bad input, with one line that says what and where."""
+    parser = ArgumentParser(
+        prog="tf-symgnn", description=__doc__.splitlines()[0], exit_on_error=False, version=__version__
+    )
+    commands = parser.add_subcommands(dest="command")
+    for name, (make_parser, function) in COMMANDS.items():
+        commands.add_subcommand(name, make_parser(), help=function.__doc__.splitlines()[0])
+    # A batch system ends a job with SIGTERM: the same tidy end as a person's Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        args = parser.instantiate(parser.parse_args(_arguments(sys.argv[1:] if argv is None else argv)))
+    except (ArgumentError, ValueError) as error:
+        return _refuse(error)
+    try:
+        COMMANDS[args.command][1](args[args.command])
+    except InputError as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        print("tf-symgnn: interrupted; a training goes on with --resume", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _refuse(error: Exception) -> int:
+    print(f"tf-symgnn: {' '.join(str(error).split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _arguments(argv: Sequence[str]) -> list[str]:
+    """The command line as jsonargparse takes it.
+
+    Options may be spelt with dashes where fields have underscores. A run that is resumed starts from its stored
+    configuration, which the remaining options must agree with.
+    """
+    arguments = [_underscored(argument) if argument.startswith("--") else argument for argument in argv]
+    if arguments[:1] == ["train"]:
+        resumed = argparse.ArgumentParser(add_help=False)
+        resumed.add_argument("--resume", action="store_true")
+        resumed.add_argument("--run_dir", default="")
+        known, _ = resumed.parse_known_args(arguments)
+        stored = Path(known.run_dir) / "config.yaml"
+        if known.resume and stored.is_file():
+            arguments[1:1] = ["--config", str(stored)]
+    return arguments
+
+
+def _underscored(option: str) -> str:
+    name, equals, value = option[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"
+
+
+def _summary(split: str, record: dict) -> str:
+    """One line of figures; a correlation or invariance error that is not defined shows as a dash."""
+    pearson, moved = (f"{x:.4f}" if x is not None else "-" for x in (record["pearson"], record["invariance_error"]))
+    return (
+        f"{split}: pearson {pearson}, mae {record['mae']:.4f} eV, rmse {record['rmse']:.4f} eV, "
+        f"{record['n_atoms']} atoms, invariance error {moved}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

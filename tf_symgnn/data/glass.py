@@ -1,0 +1,144 @@
+"""A glass: atoms in a box, with or without their energy barriers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
+from ase.data import chemical_symbols
+
+from tf_symgnn import names
+from tf_symgnn.data.errors import InputError
+
+# ASE lists the placeholder "X" as element 0; in a graph 0 marks padding, so it may never name an atom.
+SYMBOLS = frozenset(chemical_symbols[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Glass:
+    """N atoms in a box; checked when made, read-only afterwards.
+
+    Args:
+        positions: f64[N, 3], A.
+        cell: f64[3, 3], A; rows are cell vectors, of either handedness.
+        pbc: bool[3], whether the box repeats along each cell vector.
+        species: chemical symbols, [N].
+        barrier: energy barriers f64[N], eV, or None when unlabelled.
+        source: the file the glass is from.
+        frame: index within a source of several frames, else None.
+
+    Raises:
+        InputError: a wrong shape, a number that is not finite, an unknown symbol, or a box without volume.
+    """
+
+    positions: np.ndarray  # [N, 3]
+    cell: np.ndarray  # [3, 3]
+    pbc: np.ndarray  # [3]
+    species: np.ndarray  # [N]
+    barrier: np.ndarray | None  # [N]
+    source: Path | str
+    frame: int | None = None
+
+    def __post_init__(self):
+        self._set("positions", self._numbers("positions", self.positions))
+        if self.positions.ndim != 2 or self.positions.shape[1] != 3 or not len(self.positions):
+            raise self._error("positions", f"shape {self.positions.shape}", "shape (N, 3) with N at least 1")
+        self._set("cell", self._numbers("cell", self.cell, (3, 3)))
+        self._check_volume()
+        self._set("pbc", self._flags(self.pbc))
+        self._set("species", self._symbols(self.species))
+        if self.barrier is not None:
+            self._set("barrier", self._numbers(names.ENERGY_BARRIER, self.barrier, (self.n_atoms,)))
+
+    @property
+    def n_atoms(self) -> int:
+        """The number of atoms, N."""
+        return len(self.positions)
+
+    @property
+    def atomic_numbers(self) -> np.ndarray:
+        """The atoms' species as atomic numbers, i32[N]."""
+        symbols, index = np.unique(self.species, return_inverse=True)
+        return np.array([NUMBER_OF_SYMBOL[symbol] for symbol in symbols], np.int32)[index]
+
+    @property
+    def volume(self) -> float:
+        """The box's volume, A^3."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def name(self) -> str:
+        """The source's stem, with the frame's index where the source holds several: `stem` or `stem-3`."""
+        stem = Path(self.source).stem
+        return stem if self.frame is None else f"{stem}-{self.frame}"
+
+    def _set(self, field: str, array: np.ndarray) -> None:
+        array.setflags(write=False)
+        object.__setattr__(self, field, array)
+
+    def _error(self, field: str, found: object, expected: object) -> InputError:
+        return InputError(place(self.source, self.frame), field, found, expected)
+
+    def _numbers(self, field: str, values: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """A copy of `values` as finite f64, of `shape` if one is given."""
+        try:
+            given = np.array(values)
+        except ValueError as error:
+            raise self._error(field, "rows of unequal length", "an array") from error
+        if given.dtype.kind not in "iuf":
+            raise self._error(field, f"values of type {given.dtype}", "real numbers")
+        if shape is not None and given.shape != shape:
+            raise self._error(field, f"shape {given.shape}", f"shape {shape}")
+        array = given.astype(np.float64)
+        if not np.isfinite(array).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0]) if array.ndim else ()
+            raise self._error(field, f"{array[first]} at {list(first)}", "finite numbers")
+        return array
+
+    def _check_volume(self) -> None:
+        # Rounding leaves a flat box a sliver of volume, so it is held against that of a cuboid with the same edges.
+        with np.errstate(all="ignore"):
+            cuboid = np.prod(np.linalg.norm(self.cell, axis=1))
+            volume = self.volume
+        if not 1e-9 * cuboid < volume < np.inf:
+            raise self._error("cell", f"volume {volume:g} A^3", "three cell vectors that span a finite volume")
+
+    def _flags(self, values: object) -> np.ndarray:
+        flags = np.array(values)
+        # Text is refused because bool("False") is true.
+        if flags.shape != (3,) or flags.dtype.kind not in "biu":
+            raise self._error("pbc", f"shape {flags.shape} of {flags.dtype}", "three booleans")
+        return flags.astype(bool)
+
+    def _symbols(self, values: object) -> np.ndarray:
+        symbols = np.array(values)
+        if symbols.shape != (self.n_atoms,) or symbols.dtype.kind not in "USO":
+            found = f"shape {symbols.shape} of {symbols.dtype}"
+            raise self._error("species", found, f"{self.n_atoms} chemical symbols, one an atom")
+        symbols = symbols.astype(str)
+        unknown = sorted(set(np.unique(symbols).tolist()) - SYMBOLS)
+        if unknown:
+            raise self._error("species", ", ".join(map(repr, unknown)), "chemical symbols, as in Cu or Zr")
+        return symbols
+
+
+def place(source: Path | str, frame: int | None) -> str:
+    """A source as errors name it: `file`, or `file@frame` as ASE writes it."""
+    return str(source) if frame is None else f"{source}@{frame}"
+
+
+def require_species(glasses: Iterable[Glass], atomic_numbers: Sequence[int]) -> None:
+    """Checks that glasses hold no species but those of a trained model.
+
+    Raises:
+        InputError: a glass holds another one.
+    """
+    for glass in glasses:
+        unknown = sorted(set(glass.atomic_numbers.tolist()) - set(atomic_numbers))
+        if unknown:
+            known = ", ".join(chemical_symbols[number] for number in sorted(atomic_numbers))
+            found = ", ".join(chemical_symbols[number] for number in unknown)
+            raise InputError(place(glass.source, glass.frame), "species", found, f"only what the model knows: {known}")

@@ -1,0 +1,103 @@
+"""Which glasses are for training, validation and test."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tf_symgnn import names
+from tf_symgnn.data.errors import InputError, as_input_error
+from tf_symgnn.data.glass import Glass
+from tf_symgnn.data.readers import SUFFIXES, iter_glasses
+
+SPLITS_FILE = "splits.json"
+
+
+def split_names(stems: Iterable[str]) -> dict[str, list[str]]:
+    """Splits glasses by their names, in natural order: `val*`, `test*`, and the rest for training.
+
+    Where nothing is named validation the last training glass is, if there are at least two.
+    """
+    splits: dict[str, list[str]] = {split: [] for split in names.SPLITS}
+    for stem in sorted(stems, key=_natural):
+        splits[_split_of(stem)].append(stem)
+    if not splits[names.VALIDATION] and len(splits[names.TRAIN]) > 1:
+        splits[names.VALIDATION] = [splits[names.TRAIN].pop()]
+    return splits
+
+
+def read_glasses(
+    path: Path | str, *, label: str = names.ENERGY_BARRIER, species: Sequence[str] | None = None
+) -> dict[str, list[Glass]]:
+    """All glasses that a file or folder holds, by split: every one of `names.SPLITS` is a key.
+
+    A folder's files are split by `splits.json` in it, which may leave some out, or else by their stems; frames of one
+    file stay together. The frames of a single file are split by their names.
+
+    Args:
+        path: a structure file, or a folder of them; its hidden files and those of other suffixes are passed over.
+        label: as for `iter_glasses`.
+        species: as for `iter_glasses`.
+
+    Raises:
+        InputError: a file cannot be used, none is there, two share a stem, or `splits.json` does not fit them.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        glasses = {glass.name: glass for glass in iter_glasses(path, label=label, species=species)}
+        return {split: [glasses[name] for name in members] for split, members in split_names(glasses).items()}
+    files = _structure_files(path)
+    listing = path / SPLITS_FILE
+    splits = _read_splits(listing, files) if listing.is_file() else split_names(files)
+    return {
+        split: [glass for stem in stems for glass in iter_glasses(files[stem], label=label, species=species)]
+        for split, stems in splits.items()
+    }
+
+
+def _natural(stem: str) -> list[tuple[int, int, str]]:
+    """A sort key by which train9 comes before train10."""
+    parts = re.split(r"([0-9]+)", stem)
+    # Text stands at even places, numbers at odd ones; the text itself last tells 1 from 01.
+    return [(int(part), len(part), "") if index % 2 else (0, 0, part) for index, part in enumerate(parts)]
+
+
+def _split_of(stem: str) -> str:
+    if stem.startswith("val"):
+        return names.VALIDATION
+    return names.TEST if stem.startswith("test") else names.TRAIN
+
+
+def _structure_files(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        if path.stem in files:
+            raise InputError(folder, path.stem, f"{files[path.stem].name} and {path.name}", "one file a stem")
+        files[path.stem] = path
+    if not files:
+        raise InputError(folder, "folder", "no structure file", "files with suffix " + ", ".join(SUFFIXES))
+    return files
+
+
+def _read_splits(path: Path, files: dict[str, Path]) -> dict[str, list[str]]:
+    with as_input_error(path, "content", "JSON"):
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(stored, dict) or not set(stored) <= set(names.SPLITS):
+        found = ", ".join(stored) if isinstance(stored, dict) else type(stored).__name__
+        raise InputError(path, "splits", found, f"an object with keys among {', '.join(names.SPLITS)}")
+    splits = {split: stored.get(split, []) for split in names.SPLITS}
+    seen: dict[str, str] = {}
+    for split, stems in splits.items():
+        if not isinstance(stems, list) or not all(isinstance(stem, str) for stem in stems):
+            raise InputError(path, split, json.dumps(stems), "a list of file stems")
+        for stem in stems:
+            if stem not in files:
+                raise InputError(path, split, stem, "the stem of a structure file beside it")
+            if stem in seen:
+                raise InputError(path, split, f"{stem}, also in {seen[stem]}", "each glass once")
+            seen[stem] = split
+    return splits

@@ -1,0 +1,84 @@
+"""Glass graphs as TFRecord shards, by the schemas in `schemas/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn.data import Glass, InputError, replacing
+from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
+
+
+def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int = 1) -> list[Path]:
+    """Writes graphs, all labelled or all not, as tf.Examples to `PATH-00000-of-0000N` and so on.
+
+    Each shard is written whole or not at all.
+
+    Returns:
+        The shards' paths.
+
+    Raises:
+        InputError: there are fewer graphs than shards, or some have labels and some have none.
+    """
+    labelled = {graph.barrier is not None for graph in graphs}
+    if len(labelled) != 1:
+        raise InputError(path, "labels", "some or no glasses labelled", "at least one glass, all labelled or all not")
+    if not 1 <= shards <= len(graphs):
+        raise InputError(path, "shards", shards, f"1 to {len(graphs)}, the number of glasses")
+    paths = []
+    for shard in range(shards):
+        paths.append(Path(f"{path}-{shard:05d}-of-{shards:05d}"))
+        with replacing(paths[-1]) as file, tf.io.TFRecordWriter(str(file)) as writer:
+            for graph in graphs[shard::shards]:
+                weight = None if graph.barrier is None else np.ones(graph.n_atoms, np.float32)
+                tensor = assemble({name: tf.constant(array) for name, array in graph_arrays(graph, weight).items()})
+                writer.write(tfgnn.write_example(tensor).SerializeToString())
+    return paths
+
+
+def read_records(paths: Sequence[str | Path], *, labelled: bool) -> tf.data.Dataset:
+    """Reads shards back as a dataset of GraphTensors of one component each, with readout features when `labelled`."""
+    spec = graph_spec(labelled=labelled)
+    records = tf.data.TFRecordDataset([str(path) for path in paths])
+    return records.map(lambda example: tfgnn.parse_single_example(spec, example), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def write_splits(
+    splits: dict[str, list[Glass]],
+    directory: str | Path,
+    build: Callable[[Glass], GlassGraph],
+    *,
+    shards: int = 1,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Writes each split that has glasses as shards, and `splits.json` with their names beside them.
+
+    Returns:
+        The shards' paths.
+
+    Raises:
+        InputError: the folder holds shards already and `overwrite` is not set, or a split's glasses do not agree.
+    """
+    directory = Path(directory)
+    existing = sorted(directory.glob("*.tfrecord-*")) if directory.is_dir() else []
+    if existing and not overwrite:
+        raise InputError(directory, "output", existing[0].name, "a folder without shards, or --overwrite")
+    graphs = {split: [build(glass) for glass in glasses] for split, glasses in splits.items() if glasses}
+    for path in existing:
+        path.unlink()
+    paths = [
+        path
+        for split, members in graphs.items()
+        for path in write_records(directory / f"{split}.tfrecord", members, shards=min(shards, len(members)))
+    ]
+    with replacing(directory / "splits.json") as file:
+        file.write_text(
+            json.dumps({split: [g.name for g in members] for split, members in graphs.items()}, indent=2) + "\n"
+        )
+    return paths

@@ -1,0 +1,132 @@
+"""A tf.data stream of graph subsets: whole glasses, or patches of them, shuffled, batched, padded and prefetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.patches import PatchedGlass
+from tf_symgnn.graph.tensors import assemble, graph_arrays, split_readout
+
+# What a subset is loaded as: dtype and shape by feature name.
+_FIELDS = {
+    names.SPECIES: (tf.int32, [None]),
+    names.POSITION: (tf.float32, [None, 3]),
+    names.CELL: (tf.float32, [3, 3]),
+    tfgnn.SOURCE_NAME: (tf.int32, [None]),
+    tfgnn.TARGET_NAME: (tf.int32, [None]),
+    names.DISPLACEMENT: (tf.float32, [None, 3]),
+    names.ENERGY_BARRIER: (tf.float32, [None]),
+    names.LOSS_WEIGHT: (tf.float32, [None]),
+}
+
+
+class SubsetStream:
+    """Streams the subsets of labelled glass graphs: what `fit` and `evaluate` consume.
+
+    Neighbour lists are built once, before; a subset is cut from them when its turn comes, so memory holds the
+    glasses on the host and one batch on the device.
+
+    Args:
+        graphs: labelled glass graphs.
+        batch_size: subsets a batch, as components of one graph.
+        patch_size: edge of a patch's core, A; None streams whole glasses.
+        halo: width of a patch's halo, A; the model's receptive field makes core predictions exact.
+        pad: pad every batch to one size, so that a compiled step is compiled once.
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[GlassGraph],
+        *,
+        batch_size: int = 1,
+        patch_size: float | None = None,
+        halo: float = 0.0,
+        pad: bool = False,
+    ):
+        self.graphs = list(graphs)
+        self.batch_size = batch_size
+        self._patched = [PatchedGlass(g, size=patch_size, halo=halo) for g in self.graphs] if patch_size else None
+        if self._patched:
+            self._subsets = [(k, patch) for k, glass in enumerate(self._patched) for patch in range(len(glass))]
+        else:
+            self._subsets = [(k, 0) for k in range(len(self.graphs))]
+        self._sizes = self._largest_batch() if pad else None
+
+    @property
+    def n_subsets(self) -> int:
+        """Glasses or patches in one pass over the data."""
+        return len(self._subsets)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the data; the last may be smaller."""
+        return -(-self.n_subsets // self.batch_size)
+
+    def in_order(self) -> tf.data.Dataset:
+        """One pass in order: (GraphTensor, labels f32[N] eV, loss weights f32[N])."""
+        return self._finish(self._batches(tf.range(self.n_subsets, dtype=tf.int64)))
+
+    def shuffled(self, *, seed: int, first_epoch: int, epochs: int) -> tf.data.Dataset:
+        """Passes `first_epoch` to `epochs`, each in an order that is a function of the seed and the epoch alone.
+
+        So a run that goes on at an epoch sees what it would have seen uninterrupted.
+        """
+        numbers = tf.data.Dataset.range(first_epoch, epochs)
+        return self._finish(numbers.flat_map(lambda epoch: self._batches(self._order(seed, epoch))))
+
+    def names_at(self, *, seed: int, epoch: int, step: int) -> list[str]:
+        """The glasses that a step of `shuffled` draws from, for messages."""
+        order = self._order(seed, tf.constant(epoch, tf.int64)).numpy()
+        batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+        return [self.graphs[self._subsets[k][0]].name for k in batch]
+
+    def subset(self, index: int) -> tuple[GlassGraph, np.ndarray]:
+        """One subset as arrays, and its loss weights f32[N]."""
+        glass, patch = self._subsets[index]
+        if self._patched:
+            graph, _, core = self._patched[glass].extract(patch)
+            return graph, core.astype(np.float32)
+        graph = self.graphs[glass]
+        return graph, np.ones(graph.n_atoms, np.float32)
+
+    def _order(self, seed: int, epoch: tf.Tensor) -> tf.Tensor:
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        return tf.random.experimental.stateless_shuffle(tf.range(self.n_subsets, dtype=tf.int64), seed=key)
+
+    def _batches(self, order: tf.Tensor) -> tf.data.Dataset:
+        subsets = tf.data.Dataset.from_tensor_slices(order).map(self._load, num_parallel_calls=tf.data.AUTOTUNE)
+        return subsets.batch(self.batch_size)
+
+    def _load(self, number: tf.Tensor) -> tfgnn.GraphTensor:
+        flat = tf.numpy_function(self._arrays, [number], [dtype for dtype, _ in _FIELDS.values()], stateful=False)
+        shapes = {name: shape for name, (_, shape) in _FIELDS.items()}
+        return assemble({name: tf.ensure_shape(x, shapes[name]) for name, x in zip(shapes, flat, strict=True)})
+
+    def _arrays(self, number: np.int64) -> list[np.ndarray]:
+        arrays = graph_arrays(*self.subset(int(number)))
+        return [arrays[name] for name in _FIELDS]
+
+    def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        graphs = batches.map(lambda graph: graph.merge_batch_to_components())
+        if self._sizes:
+            graphs = graphs.map(lambda graph: tfgnn.pad_to_total_sizes(graph, self._sizes)[0])
+        return graphs.map(split_readout).prefetch(tf.data.AUTOTUNE)
+
+    def _largest_batch(self) -> tfgnn.SizeConstraints:
+        """Sizes that hold any batch, and the one component with an atom that padding needs."""
+        graphs = [self.subset(k)[0] for k in range(self.n_subsets)]
+        atoms, edges = (
+            sum(sorted(sizes)[-self.batch_size :])
+            for sizes in ([graph.n_atoms for graph in graphs], [graph.n_edges for graph in graphs])
+        )
+        return tfgnn.SizeConstraints(
+            total_num_components=self.batch_size + 1,
+            total_num_nodes={names.ATOMS: atoms + 1},
+            total_num_edges={names.NEIGHBORS: edges},
+        )

@@ -1,0 +1,79 @@
+"""GraphTensors of glasses, by the schemas in `schemas/`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.graph.neighbors import GlassGraph
+
+# Graphs of up to 2^31 pairs; half the memory traffic of TF-GNN's default i64.
+INDEX_DTYPE = tf.int32
+
+
+@cache
+def graph_spec(*, labelled: bool) -> tfgnn.GraphTensorSpec:
+    """The spec of one graph by `schemas/glass.pbtxt`, or `schemas/labelled_glass.pbtxt` with its readout features."""
+    file = resources.files("tf_symgnn.schemas") / ("labelled_glass.pbtxt" if labelled else "glass.pbtxt")
+    with resources.as_file(file) as path:
+        schema = tfgnn.read_schema(str(path))
+    return tfgnn.create_graph_spec_from_schema_pb(schema, indices_dtype=INDEX_DTYPE)
+
+
+def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a graph by feature name, with readout features when `loss_weight` f32[N] is given."""
+    arrays = {
+        names.SPECIES: graph.atomic_numbers,
+        names.POSITION: graph.positions,
+        names.CELL: graph.cell,
+        tfgnn.SOURCE_NAME: graph.source,
+        tfgnn.TARGET_NAME: graph.target,
+        names.DISPLACEMENT: graph.displacement,
+    }
+    if loss_weight is not None:
+        arrays |= {names.ENERGY_BARRIER: graph.barrier, names.LOSS_WEIGHT: loss_weight}
+    return arrays
+
+
+def assemble(arrays: dict[str, tf.Tensor]) -> tfgnn.GraphTensor:
+    """The GraphTensor of one component from arrays by feature name, readout features included where given."""
+    readout = {name: arrays[name] for name in (names.ENERGY_BARRIER, names.LOSS_WEIGHT) if name in arrays}
+    atoms = tfgnn.NodeSet.from_fields(
+        sizes=tf.shape(arrays[names.SPECIES], INDEX_DTYPE)[:1],
+        features={names.SPECIES: arrays[names.SPECIES], names.POSITION: arrays[names.POSITION], **readout},
+    )
+    neighbors = tfgnn.EdgeSet.from_fields(
+        sizes=tf.shape(arrays[names.DISPLACEMENT], INDEX_DTYPE)[:1],
+        adjacency=tfgnn.Adjacency.from_indices(
+            source=(names.ATOMS, arrays[tfgnn.SOURCE_NAME]), target=(names.ATOMS, arrays[tfgnn.TARGET_NAME])
+        ),
+        features={names.DISPLACEMENT: arrays[names.DISPLACEMENT]},
+    )
+    return tfgnn.GraphTensor.from_pieces(
+        context=tfgnn.Context.from_fields(features={names.CELL: arrays[names.CELL][tf.newaxis]}),
+        node_sets={names.ATOMS: atoms},
+        edge_sets={names.NEIGHBORS: neighbors},
+    )
+
+
+def to_graph_tensor(graph: GlassGraph) -> tfgnn.GraphTensor:
+    """The GraphTensor that a model takes, of one component."""
+    return assemble({name: tf.constant(array) for name, array in graph_arrays(graph).items()})
+
+
+def split_readout(graph: tfgnn.GraphTensor) -> tuple[tfgnn.GraphTensor, tf.Tensor, tf.Tensor]:
+    """Takes the readout off a labelled graph: the model's input, labels f32[N] eV and loss weights f32[N]."""
+    features = graph.node_sets[names.ATOMS].get_features_dict()
+    label, weight = features.pop(names.ENERGY_BARRIER), features.pop(names.LOSS_WEIGHT)
+    return graph.replace_features(node_sets={names.ATOMS: features}), label, weight
+
+
+def with_pair_weights(graph: tfgnn.GraphTensor, weight: tf.Tensor) -> tfgnn.GraphTensor:
+    """The graph with a weight f32[E] in [0, 1] on each directed pair; 0 is as if the pair were not there."""
+    features = graph.edge_sets[names.NEIGHBORS].get_features_dict() | {names.PAIR_WEIGHT: weight}
+    return graph.replace_features(edge_sets={names.NEIGHBORS: features})

@@ -1,0 +1,1 @@
+"""Layers, SymGNN, and one catalog from name to builder."""

@@ -1,0 +1,52 @@
+"""One catalog of models: name -> builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import InputError, LabelScaling
+from tf_symgnn.model.symgnn import SymGNN
+
+Builder = Callable[[RunConfig, Sequence[int], LabelScaling], tf.keras.Model]
+
+
+def _symgnn(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> SymGNN:
+    network = config.network
+    return SymGNN(
+        species=species,
+        cutoff=config.graph.cutoff,
+        label_mean=scaling.mean,
+        label_std=scaling.std,
+        width=network.width,
+        heads=network.heads,
+        decoder_layers=network.decoder_layers,
+        distribution=network.distribution,
+        transforms=network.transforms,
+        resample=network.resample,
+        seed=config.seed,
+        name="symgnn",
+    )
+
+
+CATALOG: dict[str, Builder] = {"symgnn": _symgnn}
+
+
+def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
+    """Builds the model that `config.model` names.
+
+    It takes a GraphTensor and predicts energy barriers f[N] in eV, and states its `receptive_field` in A.
+
+    Args:
+        config: of the run.
+        species: atomic numbers of the training glasses.
+        scaling: mean and standard deviation of the training labels, eV.
+
+    Raises:
+        InputError: no model has that name.
+    """
+    if config.model not in CATALOG:
+        raise InputError("configuration", "model", config.model, "one of " + ", ".join(sorted(CATALOG)))
+    return CATALOG[config.model](config, species, scaling)

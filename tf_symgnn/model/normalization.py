@@ -1,0 +1,98 @@
+"""Batch normalisation over real atoms and edges only, and the dense blocks made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class MaskedBatchNormalization(tf.keras.layers.Layer):
+    """Batch normalisation (Ioffe & Szegedy 2015) of the last axis whose statistics leave padding out.
+
+    Statistics are synchronised across replicas. Keras's own layer does either, not both at once.
+
+    Args:
+        momentum: share of the moving average that stays in each step.
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, *, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates scale, offset and moving moments, each [C]."""
+        shape = input_shape[-1:]
+        moving = {"trainable": False, "aggregation": tf.VariableAggregation.MEAN}
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", **moving)
+        self.moving_variance = self.add_weight(name="moving_variance", shape=shape, initializer="ones", **moving)
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Normalises [..., C]; `mask` [...] is 1 for rows that count, None where all do."""
+        if training:
+            mean, variance = self._moments(inputs, mask)
+            self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
+            self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+        scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
+        return inputs * scale + (self.beta - mean * scale)
+
+    def _moments(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and variance [C] over the rows that count, on every replica."""
+        rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        weight = tf.ones_like(rows[:, :1]) if mask is None else tf.reshape(tf.cast(mask, rows.dtype), [-1, 1])
+        count = tf.maximum(_all_reduce(tf.reduce_sum(weight)), 1)
+        mean = _all_reduce(tf.reduce_sum(weight * rows, axis=0)) / count
+        variance = _all_reduce(tf.reduce_sum(weight * tf.math.squared_difference(rows, mean), axis=0)) / count
+        return mean, variance
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"momentum": self.momentum, "epsilon": self.epsilon}
+
+
+def _all_reduce(value: tf.Tensor) -> tf.Tensor:
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class DenseBlocks(tf.keras.layers.Layer):
+    """Dense blocks in a row, each a linear map, batch normalisation and an activation.
+
+    Args:
+        units: width of each block.
+        activation: `relu`, or `prelu` with one learned slope a channel (He et al. 2015).
+    """
+
+    def __init__(self, *, units: Sequence[int], activation: str = "relu", **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.activation = tuple(units), activation
+        own = {"dtype": self.dtype_policy}
+        self._linear = [tf.keras.layers.Dense(n, name=f"linear_{k}", **own) for k, n in enumerate(self.units)]
+        self._norm = [MaskedBatchNormalization(name=f"norm_{k}", **own) for k in range(len(self.units))]
+        self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in range(len(self.units))]
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Maps [..., C] to [..., units[-1]]; `mask` [...] is 1 for rows that count in the statistics."""
+        for linear, norm, activate in zip(self._linear, self._norm, self._activate, strict=True):
+            inputs = activate(norm(linear(inputs), mask=mask, training=training))
+        return inputs
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"units": self.units, "activation": self.activation}
+
+
+def _activation(function: str, **kwargs) -> tf.keras.layers.Layer:
+    if function == "prelu":
+        return tf.keras.layers.PReLU(alpha_initializer=tf.keras.initializers.Constant(0.25), **kwargs)
+    return tf.keras.layers.Activation(function, **kwargs)

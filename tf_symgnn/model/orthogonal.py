@@ -1,0 +1,184 @@
+"""Learnable distributions over the orthogonal group O(3), sampled pathwise: T_k = g(theta, eps_k).
+
+Half of the transforms are rotations, half improper rotations (det -1). Vectors are rows, so a transform acts
+as `x @ T`.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+KerasLayer = tf.keras.layers.Layer
+
+
+def rotation_from_quaternion(q: tf.Tensor) -> tf.Tensor:
+    """Rotation matrices [..., 3, 3] of unit quaternions (w, x, y, z) [..., 4] (Euler-Rodrigues formula)."""
+    w, x, y, z = tf.unstack(q, axis=-1)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def rotation_from_euler(angles: tf.Tensor) -> tf.Tensor:
+    """Rotation matrices [..., 3, 3] R_z(a) R_y(b) R_z(c) of Euler angles (a, b, c) [..., 3], radians."""
+    (ca, cb, cc), (sa, sb, sc) = (tf.unstack(f(angles), axis=-1) for f in (tf.cos, tf.sin))
+    rows = [
+        [ca * cb * cc - sa * sc, -ca * cb * sc - sa * cc, ca * sb],
+        [sa * cb * cc + ca * sc, -sa * cb * sc + ca * cc, sa * sb],
+        [-sb * cc, sb * sc, cb],
+    ]
+    return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+@tf.function(reduce_retracing=True)
+def von_mises_quantile(u: tf.Tensor, concentration: tf.Tensor) -> tf.Tensor:
+    """The angle in [-pi, pi] below which a von Mises variable of mean 0 falls with probability `u` in (0, 1).
+
+    Found by bisection; the last step is Newton's, so that the derivative in the concentration is the implicit one,
+    dz/dk = -(dF/dk) / p(z) (Figurnov et al. 2018, eq. 5).
+    """
+    cdf = tfp.distributions.von_mises.von_mises_cdf
+    u, k = tf.cast(u, tf.float64), tf.cast(concentration, tf.float64)
+
+    def halve(step: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        middle = (low + high) / 2
+        below = cdf(middle, tf.stop_gradient(k)) < u
+        return step + 1, tf.where(below, middle, low), tf.where(below, high, middle)
+
+    bound = tf.fill(tf.shape(u), tf.constant(math.pi, tf.float64))
+    _, low, high = tf.while_loop(lambda step, *_: step < 40, halve, (0, -bound, bound))
+    z = tf.stop_gradient((low + high) / 2)
+    density = tf.exp(k * (tf.cos(z) - 1)) / (2 * math.pi * tf.math.bessel_i0e(k))
+    angle = z - (cdf(z, k) - u) / tf.stop_gradient(density)
+    return tf.cast(angle, concentration.dtype)
+
+
+class OrthogonalDistribution(KerasLayer, abc.ABC):
+    """A distribution on O(3) that yields K transforms from base noise kept with the weights.
+
+    The noise is drawn once from `seed`, so training, prediction and serving use the same transforms and only the
+    learned parameters move them. With `resample`, training steps draw it afresh from the seed and a step count.
+
+    Args:
+        transforms: K, even: half rotations, half improper rotations.
+        seed: of the base noise.
+        resample: draw the noise afresh in every training step.
+
+    Raises:
+        ValueError: `transforms` is not a positive even number.
+    """
+
+    def __init__(self, *, transforms: int = 8, seed: int = 0, resample: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        if transforms < 2 or transforms % 2:
+            raise ValueError(f"transforms: found {transforms}, expected a positive even number")
+        self.transforms, self.seed, self.resample = transforms, seed, resample
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the kept noise; subclasses add their parameters."""
+        noise = self.draw_noise(self.transforms, (self.seed, 0))
+        self.noise = self.add_weight(
+            name="noise", shape=noise.shape, dtype=noise.dtype, trainable=False, initializer=lambda *_, **__: noise
+        )
+        if self.resample:
+            self.draws = self.add_weight(name="draws", shape=(), dtype=tf.int32, trainable=False, initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs: None = None, training: bool = False) -> tf.Tensor:
+        """The K transforms [K, 3, 3]: those of the kept noise, or of fresh noise when resampling in training."""
+        noise = self.noise
+        if training and self.resample:
+            self.draws.assign_add(1)
+            noise = self.draw_noise(self.transforms, (self.seed, self.draws))
+        return self.transform(tf.cast(noise, self.compute_dtype))
+
+    def sample(self, n: int, *, seed: int) -> tf.Tensor:
+        """Draws `n` (even) fresh transforms [n, 3, 3] at the present parameters."""
+        return self.transform(tf.cast(self.draw_noise(n, (seed, 0)), self.compute_dtype))
+
+    @abc.abstractmethod
+    def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
+        """Base noise of `n` transforms [2, n / 2, ...]: first of the rotations, then of the improper rotations."""
+
+    @abc.abstractmethod
+    def rotations(self, noise: tf.Tensor) -> tf.Tensor:
+        """Proper rotations [2, n / 2, 3, 3] from base noise."""
+
+    def transform(self, noise: tf.Tensor) -> tf.Tensor:
+        """Transforms [n, 3, 3] from base noise; the second half is inverted, so improper."""
+        proper, improper = tf.unstack(self.rotations(noise))
+        return tf.concat([proper, -improper], axis=0)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        own = {"transforms": self.transforms, "seed": self.seed, "resample": self.resample}
+        return super().get_config() | own
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class EulerVonMises(OrthogonalDistribution):
+    """Three Euler angles for rotations and three for improper rotations, each von Mises with learnable mean and
+    concentration: the published form of SymGNN's symmetrization (Li et al.).
+
+    Starts at mean 0 and concentration 0.1, close to uniform angles; uniform angles are not uniform rotations.
+    """
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates mean [2, 1, 3] radians and log concentration [2, 1, 3]."""
+        super().build(input_shape)
+        self.mean = self.add_weight(name="mean", shape=(2, 1, 3), initializer="zeros")
+        start = tf.keras.initializers.Constant(math.log(0.1))
+        self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=start)
+
+    def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
+        """Uniform numbers in (0, 1), f32[2, n / 2, 3]."""
+        return tf.random.stateless_uniform((2, n // 2, 3), seed, minval=1e-6, maxval=1 - 1e-6)
+
+    def rotations(self, noise: tf.Tensor) -> tf.Tensor:
+        """Rotations by the angles at which the noise is the cumulative probability."""
+        concentration = tf.broadcast_to(tf.exp(self.log_concentration), tf.shape(noise))
+        return rotation_from_euler(self.mean + von_mises_quantile(noise, concentration))
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class Uniform(OrthogonalDistribution):
+    """The uniform (Haar) measure on O(3): normalised Gaussian quaternions (Shoemake 1992). Nothing is learned."""
+
+    def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
+        """Standard normal numbers f32[2, n / 2, 4]."""
+        return tf.random.stateless_normal((2, n // 2, 4), seed)
+
+    def rotations(self, noise: tf.Tensor) -> tf.Tensor:
+        """Rotations of the quaternions z / |z|."""
+        return rotation_from_quaternion(noise / tf.norm(noise, axis=-1, keepdims=True))
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class AngularGaussian(Uniform):
+    """Angular central Gaussian on unit quaternions (Tyler 1987): q = L z / |L z|, z ~ N(0, I), L lower triangular.
+
+    One L for rotations, one for improper rotations; both start at the identity, the uniform (Haar) measure.
+    """
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the factors L [2, 4, 4]; what stands above the diagonal is not used."""
+        super().build(input_shape)
+
+        def identity(shape: tuple, dtype: tf.DType) -> tf.Tensor:
+            return tf.eye(4, batch_shape=[2], dtype=dtype)
+
+        self.factor = self.add_weight(name="factor", shape=(2, 4, 4), initializer=identity)
+
+    def rotations(self, noise: tf.Tensor) -> tf.Tensor:
+        """Rotations of the quaternions L z / |L z|."""
+        return super().rotations(tf.einsum("hij,hkj->hki", tf.linalg.band_part(self.factor, -1, 0), noise))
+
+
+DISTRIBUTIONS = {"euler_von_mises": EulerVonMises, "angular_gaussian": AngularGaussian, "uniform": Uniform}

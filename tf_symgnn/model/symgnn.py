@@ -1,0 +1,144 @@
+"""SymGNN: encode, update by attention message passing, read one energy barrier per atom out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.model.attention import MessagePassing
+from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.symmetrization import Symmetrization
+
+HEAVIEST = 118  # the largest atomic number
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class SpeciesEmbedding(tf.keras.layers.Layer):
+    """A learned vector for each species the model is trained on, looked up by atomic number.
+
+    Padding (atomic number 0) gets the first species' vector. Other species get NaN: never a silent guess.
+
+    Args:
+        species: atomic numbers.
+        units: width F of the vectors.
+    """
+
+    def __init__(self, *, species: Sequence[int], units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.species, self.units = tuple(species), units
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates one vector a species [S, F]."""
+        start = tf.keras.initializers.RandomNormal(stddev=1.0)
+        self.vectors = self.add_weight(name="vectors", shape=(len(self.species), self.units), initializer=start)
+        super().build(input_shape)
+
+    def call(self, atomic_numbers: tf.Tensor) -> tf.Tensor:
+        """Looks i32[N] up as [N, F]."""
+        unknown = len(self.species)
+        rows = [self.species.index(z) if z in self.species else unknown for z in range(HEAVIEST + 1)]
+        rows[0] = 0
+        vectors = tf.concat([self.vectors, tf.fill([1, self.units], tf.cast(float("nan"), self.vectors.dtype))], axis=0)
+        return tf.gather(vectors, tf.gather(tf.constant(rows), atomic_numbers))
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"species": self.species, "units": self.units}
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class SymGNN(tf.keras.Model):
+    """The published model: symmetrized edge encoding, attention message passing, decoder (Li et al.).
+
+    Predictions are exactly invariant under translation and permutation of atoms, and under rotation and reflection
+    up to an error that evaluation measures.
+
+    Args:
+        species: atomic numbers the model knows.
+        cutoff: of the neighbour graph, A.
+        label_mean, label_std: of the training labels, eV; predictions are in eV.
+        width: of node and edge states.
+        heads: attention heads of each layer; heads are concatenated, in the last layer averaged.
+        decoder_layers: dense blocks before the readout.
+        distribution, transforms, resample: of the symmetrization.
+        seed: of the symmetrization's base noise.
+    """
+
+    def __init__(
+        self,
+        *,
+        species: Sequence[int],
+        cutoff: float = 5.0,
+        label_mean: float = 0.0,
+        label_std: float = 1.0,
+        width: int = 32,
+        heads: Sequence[int] = (8, 4, 2, 1),
+        decoder_layers: int = 4,
+        distribution: str = "euler_von_mises",
+        transforms: int = 8,
+        resample: bool = False,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._config = {
+            "species": tuple(species),
+            "cutoff": cutoff,
+            "label_mean": label_mean,
+            "label_std": label_std,
+            "width": width,
+            "heads": tuple(heads),
+            "decoder_layers": decoder_layers,
+            "distribution": distribution,
+            "transforms": transforms,
+            "resample": resample,
+            "seed": seed,
+        }
+        self.label_mean, self.label_std = label_mean, label_std
+        self.receptive_field = cutoff * len(heads)  # A
+        own = {"dtype": self.dtype_policy}
+        self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", **own)
+        self.node_encoder = DenseBlocks(units=(width,), name="node_encoder", **own)
+        self.symmetrization = Symmetrization(
+            units=(width, width),
+            distribution=distribution,
+            transforms=transforms,
+            seed=seed,
+            resample=resample,
+            name="symmetrization",
+            **own,
+        )
+        self.layers_ = [
+            MessagePassing(
+                heads=n,
+                units=width,
+                merge="concat" if k < len(heads) - 1 else "mean",
+                update_edges=k < len(heads) - 1,
+                name=f"message_passing_{k}",
+                **own,
+            )
+            for k, n in enumerate(heads)
+        ]
+        self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", **own)
+        self.readout = tf.keras.layers.Dense(1, name="readout", **own)
+
+    def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
+        """Predicts one energy barrier per atom f[N], eV."""
+        atomic_numbers = graph.node_sets[names.ATOMS][names.SPECIES]
+        displacement = tf.cast(graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT], self.compute_dtype)
+        real_atoms = tf.cast(atomic_numbers > 0, self.compute_dtype)
+        real_edges = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=real_atoms)
+
+        nodes = self.node_encoder(self.species_embedding(atomic_numbers), mask=real_atoms, training=training)
+        edges = self.symmetrization(displacement, mask=real_edges, training=training)
+        for layer in self.layers_:
+            nodes, edges = layer((nodes, edges), graph=graph, masks=(real_atoms, real_edges), training=training)
+        decoded = self.decoder(nodes, mask=real_atoms, training=training)
+        return self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | self._config

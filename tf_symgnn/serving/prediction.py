@@ -1,0 +1,46 @@
+"""Energy barriers of structure files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tf_symgnn.data import InputError, iter_glasses, require_species, write_glasses
+from tf_symgnn.training import RunFolder, glass_graphs, predict
+
+
+def predict_files(
+    run: RunFolder,
+    files: Sequence[str | Path],
+    output: str | Path,
+    *,
+    species: Sequence[str] | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Predicts every glass in structure files and writes them, in order, to one file with an `energy_barrier` column.
+
+    Labels that a file carries are not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types
+    are named by `species`, or else as in the run's training data.
+
+    Returns:
+        The number of glasses.
+
+    Raises:
+        InputError: a file cannot be used, holds a species the model was not trained on, or the output exists.
+    """
+    if Path(output).exists() and not overwrite:
+        raise InputError(output, "output", "an existing file", "a new file, or --overwrite")
+    config = run.config()
+    type_names = species or config.type_names
+    glasses = [replace(glass, barrier=None) for file in files for glass in iter_glasses(file, species=type_names)]
+    require_species(glasses, run.facts().species)
+    model = run.load_model()
+    predicted = []
+    for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
+        (graph,) = glass_graphs(config, [glass])
+        predicted.append(replace(glass, barrier=predict(model, graph)))
+    write_glasses(output, predicted, overwrite=overwrite)
+    return len(predicted)

@@ -1,0 +1,161 @@
+"""One run from configuration to metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tf_symgnn import names
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import Glass, InputError, label_scaling, read_glasses, require_species
+from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph
+from tf_symgnn.model.catalog import build_model
+from tf_symgnn.training import plots
+from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
+from tf_symgnn.training.evaluation import evaluate
+from tf_symgnn.training.monitoring import Progress, TensorBoard
+from tf_symgnn.training.regressor import BarrierRegressor
+from tf_symgnn.training.run_folder import RunFacts, RunFolder, package_versions
+
+
+def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
+    """Trains a model, keeps its best weights by validation Pearson, and scores them on validation and test.
+
+    Args:
+        config: of the run; when resuming, the stored one.
+        resume: go on from the run folder's last finished epoch.
+        overwrite: replace a run that the folder holds.
+
+    Raises:
+        InputError: the data, the configuration or the run folder cannot be used.
+        TrainingStopped: the loss is no longer finite.
+    """
+    folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
+    if not resume:
+        folder.refuse_occupied(overwrite=overwrite)
+    splits = read_labelled(config)
+    graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
+    facts = folder.facts() if resume else _facts(splits[names.TRAIN])
+    for glasses in splits.values():
+        require_species(glasses, facts.species)
+
+    tf.keras.utils.set_random_seed(config.seed)
+    network = build_model(config, facts.species, facts.scaling)
+    if not resume:
+        folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
+    history = _fit(config, folder, network, facts, graphs)
+    folder.load_best_weights(network)
+    _report(config, folder, network, graphs, history)
+    return folder
+
+
+def read_labelled(config: RunConfig, data: str | None = None) -> dict[str, list[Glass]]:
+    """The labelled glasses of a data set by split.
+
+    Raises:
+        InputError: a glass without labels, or no training or validation glass.
+    """
+    path = data or config.data
+    splits = read_glasses(path, label=config.label, species=config.type_names)
+    for glass in (glass for glasses in splits.values() for glass in glasses):
+        if glass.barrier is None:
+            raise InputError(glass.source, config.label, "no such column", "one energy barrier an atom, eV")
+    if data is None:
+        for split in (names.TRAIN, names.VALIDATION):
+            if not splits[split]:
+                raise InputError(path, f"{split} split", "no glass", "at least one")
+    return splits
+
+
+def glass_graphs(config: RunConfig, glasses: Sequence[Glass]) -> list[GlassGraph]:
+    """The neighbour graphs of glasses as the run's configuration has them."""
+    return [build_graph(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops) for glass in glasses]
+
+
+def _facts(training: Sequence[Glass]) -> RunFacts:
+    scaling = label_scaling(training)
+    species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
+    return RunFacts(species, scaling.mean, scaling.std, package_versions())
+
+
+def _fit(
+    config: RunConfig, folder: RunFolder, network: tf.keras.Model, facts: RunFacts, graphs: dict[str, list[GlassGraph]]
+) -> list[dict]:
+    """Runs the Keras fit loop from where the folder stands; returns one row an epoch."""
+    halo = network.receptive_field if config.stream.halo is None else config.stream.halo
+    patches = {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size, "halo": halo}
+    stream = SubsetStream(graphs[names.TRAIN], **patches, pad=config.compile)
+    validation = SubsetStream(graphs[names.VALIDATION], **patches)
+
+    regressor = BarrierRegressor(network, facts.scaling)
+    steps = config.epochs * stream.steps_per_epoch
+    regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[], jit_compile=config.compile)
+    regressor(next(iter(validation.in_order()))[0])  # creates the weights
+    checkpointing = Checkpointing(folder, regressor, patience=config.patience)
+    checkpointing.restore()
+    first = checkpointing.next_epoch
+    if first >= config.epochs or checkpointing.exhausted:
+        return checkpointing.history
+
+    progress = Progress(epochs=config.epochs, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
+    callbacks = [
+        StopOnNonFinite(stream, seed=config.seed),
+        progress,
+        TensorBoard(folder, config, graphs[names.VALIDATION]),
+        checkpointing,
+    ]
+    try:
+        regressor.fit(
+            stream.shuffled(seed=config.seed, first_epoch=first, epochs=config.epochs),
+            steps_per_epoch=stream.steps_per_epoch,
+            initial_epoch=first,
+            epochs=config.epochs,
+            validation_data=validation.in_order(),
+            callbacks=callbacks,
+            verbose=0,
+        )
+    finally:
+        progress.close()
+    return checkpointing.history
+
+
+def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
+    peak, warmup = config.optimizer.learning_rate, int(config.optimizer.warmup * steps)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=peak / 100 if warmup else peak,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+    return tf.keras.optimizers.Adam(schedule, global_clipnorm=config.optimizer.clip_norm)
+
+
+def _report(
+    config: RunConfig,
+    folder: RunFolder,
+    network: tf.keras.Model,
+    graphs: dict[str, list[GlassGraph]],
+    history: list[dict],
+) -> None:
+    """Scores the best weights, once, and draws the run."""
+    record = {}
+    for split in (names.VALIDATION, names.TEST):
+        if not graphs[split]:
+            continue
+        record[split], predictions = evaluate(network, graphs[split], patch_size=config.stream.patch_size)
+        labels = np.concatenate([graph.barrier for graph in graphs[split]])
+        figure = plots.parity(labels, np.concatenate(predictions), f"{split}, {len(labels)} atoms")
+        plots.save(figure, folder.plots / f"parity_{split}.png")
+    plots.save(plots.learning_curves(history), folder.plots / "curves.png")
+    best = max(history, key=lambda row: row["val_pearson"])
+    record |= {
+        "invariance_error": record[names.VALIDATION]["invariance_error"],
+        "best_epoch": best["epoch"] + 1,
+        "epochs": len(history),
+        "parameters": int(network.count_params()),
+        "seed": config.seed,
+        "seconds": sum(row["seconds"] for row in history),
+    }
+    folder.write_json(folder.metrics_file, record)

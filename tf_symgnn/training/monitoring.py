@@ -1,0 +1,144 @@
+"""What a person watches while a run trains: a progress bar, and TensorBoard."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+from tqdm import tqdm
+
+from tf_symgnn import names
+from tf_symgnn.config import RunConfig
+from tf_symgnn.graph import GlassGraph
+from tf_symgnn.model.orthogonal import OrthogonalDistribution
+from tf_symgnn.training import plots
+from tf_symgnn.training.evaluation import predict
+from tf_symgnn.training.run_folder import RunFolder
+
+# Pictures cost a prediction and a second of drawing: this many over a run.
+PICTURES = 20
+
+
+class Progress(tf.keras.callbacks.Callback):
+    """One bar over all steps of the run with the time that is left, and one line an epoch.
+
+    Args:
+        epochs: of the whole run.
+        first_epoch: where this process starts.
+        steps_per_epoch: batches an epoch.
+    """
+
+    def __init__(self, *, epochs: int, first_epoch: int, steps_per_epoch: int):
+        super().__init__()
+        self._epochs = epochs
+        self._size = {"total": epochs * steps_per_epoch, "initial": first_epoch * steps_per_epoch}
+        self._bar = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Opens the bar."""
+        self._bar = tqdm(unit="step", mininterval=1.0, dynamic_ncols=True, **self._size)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        """Moves the bar on."""
+        self._bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Says how the epoch went."""
+        tqdm.write(
+            f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.4f}  pearson {logs['pearson']:.4f}  "
+            f"validation loss {logs['val_loss']:.4f}  pearson {logs['val_pearson']:.4f}  mae {logs['val_mae']:.4f} eV"
+        )
+
+    def close(self) -> None:
+        """Closes the bar, however training ended."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class TensorBoard(tf.keras.callbacks.Callback):
+    """Writes the run's course to `logs/`: scalars every epoch, pictures now and then, hyperparameters once.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        validation: validation glasses, for the parity plot.
+    """
+
+    def __init__(self, folder: RunFolder, config: RunConfig, validation: list[GlassGraph]):
+        super().__init__()
+        self._folder, self._config, self._validation = folder, config, validation
+        splits = (names.TRAIN, names.VALIDATION)
+        self._writers = {split: tf.summary.create_file_writer(str(folder.logs / split)) for split in splits}
+        self._picture_every = max(1, config.epochs // PICTURES)
+        self._started = 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Writes the configuration as text and as hyperparameters."""
+        with self._writers[names.TRAIN].as_default():
+            tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
+            hparams.hparams(_flat(self._config.as_plain()), trial_id=self._config.run_dir)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Starts the clock of the epoch's training steps."""
+        self._started = time.perf_counter()
+        self._seconds = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stops the clock at the last training step, so that validation does not count."""
+        self._seconds = time.perf_counter() - self._started
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Writes the epoch's scalars, and its pictures when it is their turn."""
+        optimizer = self.model.optimizer
+        with self._writers[names.TRAIN].as_default(step=epoch):
+            for name in ("loss", "pearson", "mae", "rmse", "gradient_norm"):
+                tf.summary.scalar(name, logs[name])
+            tf.summary.scalar("learning_rate", optimizer.learning_rate)
+            tf.summary.scalar("atoms_per_second", logs["atoms"] / max(self._seconds, 1e-9))
+            for distribution in self._distributions():
+                self._describe(distribution)
+        with self._writers[names.VALIDATION].as_default(step=epoch):
+            for name in ("loss", "pearson", "mae", "rmse"):
+                tf.summary.scalar(name, logs[f"val_{name}"])
+        if epoch % self._picture_every == 0 or epoch == self._config.epochs - 1:
+            self._draw(epoch)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def _distributions(self) -> list[OrthogonalDistribution]:
+        return [m for m in self.model.network.submodules if isinstance(m, OrthogonalDistribution)]
+
+    def _describe(self, distribution: OrthogonalDistribution) -> None:
+        for variable in distribution.trainable_variables:
+            name = variable.name.split("/")[-1].split(":")[0]
+            tf.summary.histogram(f"{distribution.name}/{name}", variable)
+            for index, value in np.ndenumerate(variable.numpy()):
+                kind = ("rotations", "improper")[index[0]]
+                place = "_".join(str(k) for k in index[1:])
+                tf.summary.scalar(f"{distribution.name}/{name}/{kind}_{place}", value)
+
+    def _draw(self, epoch: int) -> None:
+        with self._writers[names.VALIDATION].as_default(step=epoch):
+            labels = np.concatenate([graph.barrier for graph in self._validation])
+            patch_size = self._config.stream.patch_size
+            predictions = [predict(self.model.network, graph, patch_size=patch_size) for graph in self._validation]
+            figure = plots.parity(labels, np.concatenate(predictions), f"validation, epoch {epoch + 1}")
+            tf.summary.image("parity", plots.as_image(figure))
+        with self._writers[names.TRAIN].as_default(step=epoch):
+            for distribution in self._distributions():
+                drawn = distribution.sample(400, seed=0).numpy()
+                tf.summary.image(f"{distribution.name}/directions", plots.as_image(plots.directions(drawn)))
+
+
+def _flat(config: dict, prefix: str = "") -> dict[str, bool | int | float | str]:
+    """Nested fields as dotted names, with values of the kinds that the hyperparameter table holds."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value if isinstance(value, (bool, int, float, str)) else str(value)
+    return flat

@@ -1,0 +1,79 @@
+"""The Keras model that `fit` trains: any network of the catalog under a mean squared error over atoms."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn.data import LabelScaling
+from tf_symgnn.training.metrics import PearsonCorrelation
+
+
+class BarrierRegressor(tf.keras.Model):
+    """Trains a network on (graph, labels f32[N] eV, loss weights f32[N]).
+
+    The loss is the mean squared error over the atoms that carry it, in units of the labels' variance; over several
+    replicas it is weighted by atoms.
+
+    Args:
+        network: takes a GraphTensor, predicts f[N] eV.
+        scaling: of the training labels.
+    """
+
+    def __init__(self, network: tf.keras.Model, scaling: LabelScaling):
+        super().__init__(name="barrier_regressor")
+        self.network, self._scaling = network, scaling
+        self._loss = tf.keras.metrics.Mean(name="loss")
+        self._scores = [
+            PearsonCorrelation(center=scaling.mean),
+            tf.keras.metrics.MeanAbsoluteError(name="mae"),
+            tf.keras.metrics.RootMeanSquaredError(name="rmse"),
+        ]
+        self._gradient_norm = tf.keras.metrics.Mean(name="gradient_norm")
+        self._atoms = tf.keras.metrics.Sum(name="atoms")
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """What Keras resets at the start of each epoch."""
+        return [self._loss, *self._scores, self._gradient_norm, self._atoms]
+
+    def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
+        """Predicts energy barriers f[N], eV."""
+        return self.network(graph, training=training)
+
+    def train_step(self, data: tuple) -> dict[str, tf.Tensor]:
+        """One step of gradient descent on a batch of graph subsets."""
+        graph, label, weight = data
+        with tf.GradientTape() as tape:
+            prediction = self(graph, training=True)
+            loss = self._mean_squared_error(label, prediction, weight)
+        variables = self.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        self._gradient_norm.update_state(tf.linalg.global_norm(gradients))
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._score(label, prediction, weight)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def test_step(self, data: tuple) -> dict[str, tf.Tensor]:
+        """Scores a batch of graph subsets in inference mode."""
+        graph, label, weight = data
+        self._score(label, self(graph, training=False), weight)
+        return {metric.name: metric.result() for metric in (self._loss, *self._scores)}
+
+    def _mean_squared_error(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        """This replica's share of the mean over all atoms of the global batch that carry the loss."""
+        atoms = tf.reduce_sum(weight)
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            atoms = context.all_reduce(tf.distribute.ReduceOp.SUM, atoms)
+        return tf.math.divide_no_nan(tf.reduce_sum(weight * self._squared_error(label, prediction)), atoms)
+
+    def _squared_error(self, label: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+        return tf.math.squared_difference(label, prediction) / self._scaling.std**2
+
+    def _score(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> None:
+        self._loss.update_state(self._squared_error(label, prediction), sample_weight=weight)
+        for metric in self._scores:
+            # Keras's metrics average over the last axis first: one column keeps the weights per atom.
+            metric.update_state(label[:, tf.newaxis], prediction[:, tf.newaxis], sample_weight=weight)
+        self._atoms.update_state(weight)
