@@ -90,3 +90,6 @@ def published_data() -> Path:
     if not PUBLISHED.is_dir():
         pytest.skip("the published Cu64Zr36 glasses are not beside this checkout")
     return PUBLISHED
+
+
+pytest_plugins = ["tests.small_runs"]

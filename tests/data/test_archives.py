@@ -64,10 +64,15 @@ def _npz_with_positions(path, shape, content=b""):
     return path
 
 
-@pytest.mark.parametrize("shape", [(10**12, 3), (10**30, 3), (2**62, 4), (-5, 3)])
+@pytest.mark.parametrize("shape", [(10**9, 3), (10**12, 3), (10**30, 3), (2**62, 4)])
 def test_npz_bomb_is_refused_by_its_header(tmp_path, shape):
-    with pytest.raises(InputError, match="bytes declared|archive: found"):
+    with pytest.raises(InputError, match="positions: found [0-9]+ bytes declared"):
         read_glass(_npz_with_positions(tmp_path / "a.npz", shape))
+
+
+def test_npz_negative_shape_is_refused(tmp_path):
+    with pytest.raises(InputError, match="archive: found"):
+        read_glass(_npz_with_positions(tmp_path / "a.npz", (-5, 3)))
 
 
 def test_npz_bomb_stays_out_of_memory(tmp_path):

@@ -166,6 +166,14 @@ def test_hostile_pickles_are_refused(save, content):
     assert read_glass(save(published())).n_atoms == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "opcode"), [("huge memo index", "LONG_BINPUT"), ("persistent id", "BINPERSID"), ("extension", "EXT1")]
+)
+def test_opcodes_are_looked_at_before_anything_is_built(save, name, opcode):
+    with pytest.raises(InputError, match=f"opcode {opcode} is not admitted"):
+        read_glass(save(HOSTILE[name]))
+
+
 def test_array_beyond_its_bytes_is_refused(save):
     content = pickle.dumps(published(), protocol=3)
     shape = b"K\x04K\x03\x86"

@@ -156,7 +156,7 @@ def _rebuild(where: str, lines: list[str], label: str) -> tuple[list[str], list[
     except (StopIteration, IndexError) as error:
         raise InputError(where, "content", "an incomplete frame", f"{_N_ATOMS}, {_BOX} and {_ATOMS}") from error
     rows = [row for row in takewhile(lambda line: not line.startswith("ITEM:"), lines[header + 1 :]) if row.strip()]
-    if 0 * atom_count(where, declared):
+    if len(rows) != atom_count(where, declared):
         raise InputError(where, "atoms", f"{len(rows)} rows", f"{declared.strip()} as declared")
     columns = lines[header].split()[2:]
     marked = " ".join(_KEPT + name if name == label else name for name in columns)

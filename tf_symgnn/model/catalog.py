@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
+import tensorflow_gnn as tfgnn
 
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError, LabelScaling
+from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.model.symgnn import SymGNN
 
 Builder = Callable[[RunConfig, Sequence[int], LabelScaling], tf.keras.Model]
@@ -35,7 +38,7 @@ CATALOG: dict[str, Builder] = {"symgnn": _symgnn}
 
 
 def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
-    """Builds the model that `config.model` names.
+    """Builds the model that `config.model` names, with fresh weights.
 
     It takes a GraphTensor and predicts energy barriers f[N] in eV, and states its `receptive_field` in A.
 
@@ -49,4 +52,23 @@ def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling
     """
     if config.model not in CATALOG:
         raise InputError("configuration", "model", config.model, "one of " + ", ".join(sorted(CATALOG)))
-    return CATALOG[config.model](config, species, scaling)
+    model = CATALOG[config.model](config, species, scaling)
+    model(_smallest_graph(species[0]))  # creates the weights
+    return model
+
+
+def _smallest_graph(species: int) -> tfgnn.GraphTensor:
+    """One atom that neighbours itself."""
+    zero = np.zeros(1, np.int32)
+    atom = GlassGraph(
+        name="atom",
+        atomic_numbers=np.array([species], np.int32),
+        positions=np.zeros((1, 3), np.float32),
+        cell=np.eye(3, dtype=np.float32),
+        pbc=np.ones(3, bool),
+        source=zero,
+        target=zero,
+        displacement=np.zeros((1, 3), np.float32),
+        barrier=None,
+    )
+    return to_graph_tensor(atom)

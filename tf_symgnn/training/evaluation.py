@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_gnn as tfgnn
 from scipy.stats import ortho_group
 
 from tf_symgnn.graph import GlassGraph, PatchedGlass, to_graph_tensor
@@ -22,7 +21,7 @@ def predict(model: tf.keras.Model, graph: GlassGraph, *, patch_size: float | Non
     the result is the same.
     """
     if patch_size is None:
-        return _forward(model, to_graph_tensor(graph)).numpy().astype(np.float64)
+        return model(to_graph_tensor(graph), training=False).numpy().astype(np.float64)
     barrier = np.zeros(graph.n_atoms)
     patched = PatchedGlass(graph, size=patch_size, halo=model.receptive_field)
     for k in range(len(patched)):
@@ -82,8 +81,3 @@ def invariance_error(
     ]
     spread = np.concatenate(predictions).std()
     return float(np.sqrt(np.square(np.concatenate(changes)).mean()) / spread) if spread > 0 else None
-
-
-@tf.function(reduce_retracing=True)
-def _forward(model: tf.keras.Model, graph: tfgnn.GraphTensor) -> tf.Tensor:
-    return model(graph, training=False)

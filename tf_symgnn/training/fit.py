@@ -92,7 +92,6 @@ def _fit(
     regressor = BarrierRegressor(network, facts.scaling)
     steps = config.epochs * stream.steps_per_epoch
     regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[], jit_compile=config.compile)
-    regressor(next(iter(validation.in_order()))[0])  # creates the weights
     checkpointing = Checkpointing(folder, regressor, patience=config.patience)
     checkpointing.restore()
     first = checkpointing.next_epoch

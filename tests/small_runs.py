@@ -1,0 +1,44 @@
+"""Small data sets and runs for the training rooms and everything after them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import random_glass
+from tf_symgnn.config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig
+from tf_symgnn.data import write_glasses
+
+
+def write_data(folder: Path, sizes: dict[str, int]) -> Path:
+    """A folder of random labelled glasses, by stem and number of atoms."""
+    for seed, (stem, n_atoms) in enumerate(sizes.items()):
+        write_glasses(folder / f"{stem}.xyz", [random_glass(seed, n_atoms)])
+    return folder
+
+
+def small_config(data: Path, run_dir: Path, **changes) -> RunConfig:
+    """A run of seconds: two layers, narrow, short-sighted."""
+    own = {
+        "epochs": 3,
+        "graph": GraphConfig(cutoff=4.0),
+        "network": NetworkConfig(width=8, heads=(2, 1), decoder_layers=1, transforms=2, distribution="uniform"),
+        "optimizer": OptimizerConfig(learning_rate=0.01),
+    }
+    return RunConfig(data=str(data), run_dir=str(run_dir), **own | changes)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """Three training glasses, one for validation, one for test."""
+    sizes = {"train0": 60, "train1": 50, "train2": 70, "val0": 55, "test0": 45}
+    return write_data(tmp_path_factory.mktemp("data"), sizes)
+
+
+@pytest.fixture(scope="session")
+def finished_run(data, tmp_path_factory):
+    """A run of three epochs, trained and scored."""
+    from tf_symgnn.training import train
+
+    return train(small_config(data, tmp_path_factory.mktemp("runs") / "finished"))

@@ -1,0 +1,58 @@
+"""The streaming Pearson against SciPy's on all atoms at once."""
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+
+from tf_symgnn.training.evaluation import scores
+from tf_symgnn.training.metrics import PearsonCorrelation
+
+
+def correlated(n=1000, offset=1.5):
+    rng = np.random.default_rng(0)
+    labels = offset + 0.3 * rng.normal(size=n)
+    return labels, labels + 0.2 * rng.normal(size=n)
+
+
+@pytest.mark.parametrize("batches", [[1000], [1, 999], [10, 300, 690], [250] * 4])
+@pytest.mark.parametrize("offset", [0.0, 1.5, -1e4])
+def test_is_scipys_whatever_the_batches(batches, offset):
+    labels, predictions = correlated(offset=offset)
+    metric = PearsonCorrelation(center=offset)
+    for part in np.split(np.arange(1000), np.cumsum(batches)[:-1]):
+        metric.update_state(labels[part], predictions[part])
+    np.testing.assert_allclose(metric.result(), pearsonr(labels, predictions).statistic, rtol=1e-11)
+
+
+def test_masked_atoms_do_not_count_whatever_they_hold():
+    labels, predictions = correlated()
+    weight = np.random.default_rng(1).integers(0, 2, 1000).astype(float)
+    spoilt = np.where(weight > 0, predictions, np.nan)
+    metric = PearsonCorrelation()
+    metric.update_state(labels, spoilt, sample_weight=weight)
+    kept = weight > 0
+    np.testing.assert_allclose(metric.result(), pearsonr(labels[kept], predictions[kept]).statistic, rtol=1e-11)
+
+
+def test_forgets_at_the_start_of_an_epoch():
+    labels, predictions = correlated()
+    metric = PearsonCorrelation()
+    metric.update_state(labels, -predictions)
+    metric.reset_state()
+    metric.update_state(labels, predictions)
+    np.testing.assert_allclose(metric.result(), pearsonr(labels, predictions).statistic, rtol=1e-11)
+
+
+def test_a_constant_side_gives_zero():
+    metric = PearsonCorrelation()
+    metric.update_state(np.arange(5.0), np.full(5, 3.0))
+    assert metric.result() == 0.0
+
+
+def test_pooled_scores_by_hand():
+    record = scores(np.array([1.0, 2.0, 3.0]), np.array([1.5, 2.0, 2.0]))
+    assert record["n_atoms"] == 3
+    np.testing.assert_allclose(record["mae"], 0.5)
+    np.testing.assert_allclose(record["rmse"], np.sqrt(1.25 / 3))
+    np.testing.assert_allclose(record["pearson"], 0.5 / np.sqrt(2 * (0.25 / 6 + 1 / 8)), rtol=1e-2)
+    assert scores(np.array([1.0, 2.0]), np.array([1.0, 1.0]))["pearson"] is None

@@ -1,0 +1,210 @@
+"""A run from files to metrics: what it learns, what it leaves, how it stops."""
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.stats import pearsonr
+from tensorflow.core.util.event_pb2 import Event
+
+from tests.small_runs import small_config, write_data
+from tf_symgnn import names
+from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
+from tf_symgnn.data import InputError, read_glasses, write_glasses
+from tf_symgnn.training import RunFolder, TrainingStopped, evaluate, glass_graphs, predict, train
+from tf_symgnn.training.fit import read_labelled
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def weights(folder: RunFolder) -> dict[str, np.ndarray]:
+    """Every value of the last checkpoint: weights, batch norm, optimizer, counters."""
+    reader = tf.train.load_checkpoint(str(folder.checkpoints))
+    return {
+        key: reader.get_tensor(key)
+        for key in sorted(reader.get_variable_to_shape_map())
+        if "OBJECT_GRAPH" not in key and "save_counter" not in key
+    }
+
+
+def test_the_run_folder_holds_what_a_run_is(finished_run, data):
+    found = {path.relative_to(finished_run.path).as_posix() for path in finished_run.path.rglob("*") if path.is_file()}
+    assert {"config.yaml", "splits.json", "run.json", "history.csv", "metrics.json"} <= found
+    assert {"plots/curves.png", "plots/parity_validation.png", "plots/parity_test.png"} <= found
+    splits = json.loads(finished_run.splits_file.read_text())
+    assert splits == {"train": ["train0", "train1", "train2"], "validation": ["val0"], "test": ["test0"]}
+    labels = np.concatenate([glass.barrier for glass in read_glasses(data)[names.TRAIN]])
+    facts = finished_run.facts()
+    np.testing.assert_allclose([facts.label_mean, facts.label_std], [labels.mean(), labels.std()])
+    assert facts.species == (29, 40)
+    assert set(facts.versions) >= {"tensorflow", "tf_symgnn"}
+    assert finished_run.config() == small_config(data, finished_run.path)
+
+
+def test_metrics_are_scipys_on_the_best_weights(finished_run):
+    metrics = json.loads(finished_run.metrics_file.read_text())
+    model = finished_run.load_model()
+    splits = read_labelled(finished_run.config())
+    for split in (names.VALIDATION, names.TEST):
+        (glass,) = splits[split]
+        (graph,) = glass_graphs(finished_run.config(), [glass])
+        predicted = predict(model, graph)
+        record = metrics[split]
+        np.testing.assert_allclose(record["pearson"], pearsonr(glass.barrier, predicted).statistic, atol=1e-5)
+        np.testing.assert_allclose(record["mae"], np.abs(glass.barrier - predicted).mean(), rtol=1e-4)
+        np.testing.assert_allclose(record["rmse"], np.sqrt(np.square(glass.barrier - predicted).mean()), rtol=1e-4)
+        assert record["n_atoms"] == glass.n_atoms
+        assert set(record["per_glass"]) == {glass.name}
+    assert metrics["invariance_error"] > 0
+    assert metrics["seed"] == 0
+    assert metrics["seconds"] > 0
+
+
+def test_the_best_epoch_is_chosen_on_validation(finished_run):
+    with finished_run.history_file.open() as file:
+        rows = list(csv.DictReader(file))
+    metrics = json.loads(finished_run.metrics_file.read_text())
+    best = max(rows, key=lambda row: float(row["val_pearson"]))
+    assert metrics["best_epoch"] == int(best["epoch"]) + 1
+    np.testing.assert_allclose(metrics["validation"]["pearson"], float(best["val_pearson"]), atol=1e-4)
+
+
+def test_overfits_one_small_glass(tmp_path):
+    """About 100 atoms with labels drawn at random: nothing but memory reaches 0.99."""
+    data = write_data(tmp_path / "data", {"train0": 100, "val0": 30})
+    glasses = read_glasses(data)
+    rng = np.random.default_rng(0)
+    for stem in ("train0", "val0"):
+        glass = next(g for split in glasses.values() for g in split if g.name == stem)
+        random = replace(glass, barrier=rng.normal(1.7, 0.3, glass.n_atoms))
+        write_glasses(data / f"{stem}.xyz", [random], overwrite=True)
+    network = NetworkConfig(width=32, heads=(4, 2, 1), decoder_layers=2, transforms=4)
+    config = small_config(data, tmp_path / "run", epochs=150, network=network, optimizer=OptimizerConfig(learning_rate=5e-3))
+    folder = train(config)
+    with folder.history_file.open() as file:
+        assert float(list(csv.DictReader(file))[-1]["pearson"]) > 0.99
+
+
+def test_a_second_training_gives_the_same_weights(finished_run, data, tmp_path):
+    again = train(small_config(data, tmp_path / "again"))
+    for key, value in weights(again).items():
+        np.testing.assert_array_equal(value, weights(finished_run)[key], err_msg=key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", [False, True])
+def test_killed_in_mid_epoch_and_resumed_it_is_what_it_would_have_been(tmp_path, compiled):
+    data = write_data(tmp_path / "data", {f"train{k}": 400 for k in range(12)} | {"val0": 60})
+    config = small_config(data, tmp_path / "whole", epochs=4, compile=compiled)
+    flags = ["--epochs", "4", "--graph.cutoff", "4", "--network.width", "8", "--network.heads", "[2,1]"]
+    flags += ["--network.decoder-layers", "1", "--network.transforms", "2", "--network.distribution", "uniform"]
+    flags += ["--optimizer.learning-rate", "0.01", "--compile", str(compiled).lower()]
+    whole, killed = (RunFolder(tmp_path / name) for name in ("whole", "killed"))
+    command = [sys.executable, "train.py", "--data", str(data), *flags, "--run-dir"]
+    subprocess.run([*command, str(whole.path)], cwd=ROOT, check=True, capture_output=True)
+    assert whole.config() == config
+
+    process = subprocess.Popen(
+        [*command, str(killed.path)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    # Each epoch is twelve steps; the bar tells the step: kill between the second epoch's start and its end.
+    seen = ""
+    while not (step := [int(n) for n in re.findall(r"(\d+)/48 ", seen)]) or not 14 <= step[-1] <= 22:
+        assert process.poll() is None, seen
+        seen += process.stderr.read(1)
+        assert not step or step[-1] <= 22, "the bar skipped the second epoch"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not killed.metrics_file.exists()
+
+    resume = [sys.executable, "train.py", "--run-dir", str(killed.path), "--resume"]
+    subprocess.run(resume, cwd=ROOT, check=True, capture_output=True)
+    expected, found = weights(whole), weights(killed)
+    assert expected.keys() == found.keys()
+    for key in expected:
+        np.testing.assert_array_equal(found[key], expected[key], err_msg=key)
+    for split in ("validation",):
+        one, other = (json.loads(folder.metrics_file.read_text())[split] for folder in (whole, killed))
+        assert one == other
+
+
+def test_patience_ends_a_run_that_gets_no_better(data, tmp_path):
+    still = OptimizerConfig(learning_rate=1e-12)
+    folder = train(small_config(data, tmp_path / "run", epochs=20, patience=2, optimizer=still))
+    assert json.loads(folder.metrics_file.read_text())["epochs"] < 20
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(data, tmp_path):
+    wild = OptimizerConfig(learning_rate=1e30, clip_norm=1e30, warmup=0.0)
+    with pytest.raises(TrainingStopped, match=r"(loss|gradient norm) is (nan|inf) at epoch \d+, step \d+ \(train\d\)"):
+        train(small_config(data, tmp_path / "run", epochs=10, optimizer=wild))
+
+
+def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
+    stream = StreamConfig(patch_size=6.0, batch_size=2)
+    folder = train(small_config(data, tmp_path / "run", stream=stream))
+    record = json.loads(folder.metrics_file.read_text())["validation"]
+    graphs = glass_graphs(folder.config(), read_labelled(folder.config())[names.VALIDATION])
+    whole, _ = evaluate(folder.load_model(), graphs)
+    np.testing.assert_allclose(record["pearson"], whole["pearson"], atol=1e-5)
+    np.testing.assert_allclose(record["invariance_error"], whole["invariance_error"], rtol=1e-2)
+
+
+def test_a_run_is_never_overwritten_unasked(finished_run, data):
+    config = small_config(data, finished_run.path)
+    before = finished_run.metrics_file.read_bytes()
+    with pytest.raises(InputError, match="found a run, expected a new folder, or --resume or --overwrite"):
+        train(config)
+    assert finished_run.metrics_file.read_bytes() == before
+
+
+def test_a_folder_of_something_else_is_never_touched(data, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="files that are not a run's"):
+        train(small_config(data, tmp_path), overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_resuming_a_finished_run_changes_nothing(finished_run):
+    before = weights(finished_run)
+    train(finished_run.config(), resume=True)
+    for key, value in weights(finished_run).items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+def events(folder: Path) -> dict[str, list]:
+    """Every value that TensorBoard would show, by tag."""
+    found: dict[str, list] = {}
+    for file in sorted(folder.rglob("events*")):
+        for record in tf.data.TFRecordDataset(str(file)):
+            for value in Event.FromString(record.numpy()).summary.value:
+                found.setdefault(f"{file.parent.name}/{value.tag}", []).append(value)
+    return found
+
+
+def test_tensorboard_shows_the_run(finished_run, data, tmp_path):
+    network = NetworkConfig(width=8, heads=(2, 1), decoder_layers=1, transforms=2, distribution="euler_von_mises")
+    folder = train(small_config(data, tmp_path / "run", epochs=2, network=network))
+    found = events(folder.logs)
+    for split in ("train", "validation"):
+        for name in ("loss", "pearson", "mae", "rmse"):
+            assert len(found[f"{split}/{name}"]) == 2
+    for name in ("learning_rate", "gradient_norm", "atoms_per_second"):
+        values = [float(tf.make_ndarray(value.tensor)) for value in found[f"train/{name}"]]
+        assert len(values) == 2 and min(values) > 0
+    assert any(tag.startswith("train/euler_von_mises/mean/rotations") for tag in found)
+    assert any(tag.startswith("train/euler_von_mises/log_concentration/improper") for tag in found)
+    for tag in ("train/euler_von_mises/directions", "validation/parity"):
+        picture = tf.make_ndarray(found[tag][-1].tensor)[2]
+        assert tf.image.decode_png(picture).shape[0] > 200
+    assert "train/config" in found
+    assert b"learning_rate" in tf.make_ndarray(found["train/config"][0].tensor)[()]
+    assert any("hparams" in tag for tag in found)
