@@ -1,5 +1,6 @@
 """The published pickles: read as published, and nothing in one is ever run."""
 
+import contextlib
 import os
 import pickle
 import struct
@@ -198,10 +199,8 @@ def test_every_truncation_is_refused(save):
 def test_damage_raises_input_error_or_nothing(save, data, cut):
     content = pickle.dumps(published(), protocol=4)
     for damaged in (data, content[:cut] + data + content[cut + len(data) :]):
-        try:
+        with contextlib.suppress(InputError):
             read_glass(save(damaged))
-        except InputError:
-            pass
 
 
 def test_published_data(published_data):
