@@ -1,0 +1,247 @@
+"""The command line: what each sub-command does, and one line, status 2 and nothing half-written for bad input."""
+
+import json
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from tests.conftest import random_glass
+from tests.small_runs import small_config, write_data
+from tf_symgnn import names
+from tf_symgnn.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def refuses(capsys, tmp_path):
+    """A check that a command line ends with status 2 and one line that holds some words, and writes nothing."""
+
+    def check(argv: list, *words: str) -> None:
+        before = files_in(tmp_path)
+        assert main([str(argument) for argument in argv]) == 2
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1 and message.startswith("tf-symgnn: ")
+        assert "Traceback" not in message
+        for word in words:
+            assert word in message
+        assert files_in(tmp_path) == before
+
+    return check
+
+
+def train_on(data: Path, run_dir: Path, *options: str) -> list:
+    return ["train", "--data", data, "--run-dir", run_dir, "--epochs", "1", *options]
+
+
+def published(**changes) -> dict:
+    rng = np.random.default_rng(0)
+    record = {
+        "positions": rng.uniform(0, 9, (8, 3)),
+        "box": np.array([9.0, 9.0, 9.0]),
+        "types": np.array([1, 2] * 4),
+        "trajectory_start_velocities": rng.normal(1.7, 0.3, 8),
+    } | changes
+    return {key: value for key, value in record.items() if value is not None}
+
+
+class Bomb:
+    """A pickle of this makes a folder when it is loaded by an unpickler that trusts it."""
+
+    def __init__(self, target: Path):
+        self.target = str(target)
+
+    def __reduce__(self):
+        import os
+
+        return os.mkdir, (self.target,)
+
+
+BAD_PICKLES = {
+    "missing keys": (published(types=None), ["types"]),
+    "NaN positions": (published(positions=np.full((8, 3), np.nan)), ["positions", "finite"]),
+    "wrong shape": (published(positions=np.zeros((8, 2))), ["positions", "(8, 2)"]),
+    "label of the wrong length": (published(trajectory_start_velocities=np.zeros(5)), ["5"]),
+    "unknown type": (published(types=np.array([1, 9] * 4)), ["types", "9"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PICKLES)
+def test_bad_pickles(refuses, tmp_path, name):
+    content, words = BAD_PICKLES[name]
+    (tmp_path / "train0.pickle").write_bytes(pickle.dumps(content))
+    refuses(train_on(tmp_path, tmp_path / "run"), "train0.pickle", *words)
+
+
+def test_a_truncated_pickle(refuses, tmp_path):
+    (tmp_path / "train0.pickle").write_bytes(pickle.dumps(published())[:-200])
+    refuses(train_on(tmp_path, tmp_path / "run"), "train0.pickle")
+
+
+def test_a_pickle_that_would_run_code_does_not(refuses, tmp_path):
+    (tmp_path / "train0.pickle").write_bytes(pickle.dumps(Bomb(tmp_path / "owned")))
+    refuses(train_on(tmp_path, tmp_path / "run"), "train0.pickle")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_missing_and_an_empty_path(refuses, tmp_path):
+    refuses(train_on(tmp_path / "nowhere", tmp_path / "run"), "nowhere", "found No such file")
+    (tmp_path / "empty").mkdir()
+    refuses(train_on(tmp_path / "empty", tmp_path / "run"), "empty")
+    (tmp_path / "train0.xyz").touch()
+    refuses(train_on(tmp_path / "train0.xyz", tmp_path / "run"), "train0.xyz", "nothing in it")
+
+
+BAD_EXTXYZ = {
+    "unknown species": (r"\nCu ", r"\nQq ", ["Qq"]),
+    "NaN position": (r"\nCu +\S+", r"\nCu nan", ["positions", "nan", "finite"]),
+    "no label column": ("energy_barrier", "other", ["energy_barrier", "no such column"]),
+    "label of the wrong length": (r"\n(Cu.*) \S+\n", r"\n\1\n", ["Error"]),
+    "no cell": ("Lattice=", "Ettice=", ["cell"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_EXTXYZ)
+def test_bad_extended_xyz(refuses, tmp_path, name):
+    old, new, words = BAD_EXTXYZ[name]
+    write_data(tmp_path, {"train0": 20, "val0": 20})
+    text = (tmp_path / "train0.xyz").read_text()
+    changed = re.sub(old, new, text)
+    assert changed != text
+    (tmp_path / "train0.xyz").write_text(changed)
+    refuses(train_on(tmp_path, tmp_path / "run"), "train0.xyz", *words)
+
+
+def test_two_atoms_at_one_point(refuses, tmp_path):
+    write_data(tmp_path, {"train0": 20, "val0": 20})
+    frame = ase.io.read(tmp_path / "train0.xyz")
+    frame.positions[3] = frame.positions[11]
+    ase.io.write(tmp_path / "train0.xyz", frame, format="extxyz")
+    refuses(train_on(tmp_path, tmp_path / "run"), "train0.xyz", "atoms 3 and 11 at one point")
+
+
+def test_a_folder_that_holds_a_run_is_kept(refuses, finished_run, data):
+    before = finished_run.metrics_file.read_bytes()
+    refuses(train_on(data, finished_run.path), "a run", "--overwrite")
+    assert finished_run.metrics_file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--epochs", "0"], ["epochs"]),
+        (["--nonsense", "1"], ["nonsense"]),
+        (["--network.heads", "[]"], ["heads"]),
+        (["--network.transforms", "3"], ["even"]),
+        (["--network.distribution", "gaussian"], ["gaussian"]),
+        (["--model", "other"], ["model", "other", "symgnn"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
+    ],
+)
+def test_options_that_cannot_be(refuses, data, tmp_path, options, words):
+    refuses([*train_on(data, tmp_path / "run"), *options], *words)
+
+
+def test_an_unknown_field_in_a_configuration_file(refuses, data, tmp_path):
+    (tmp_path / "mine.yaml").write_text("network: {depth: 3}\n")
+    refuses([*train_on(data, tmp_path / "run"), "--config", tmp_path / "mine.yaml"], "depth")
+
+
+def test_a_species_the_model_was_not_trained_on(refuses, finished_run, tmp_path):
+    glass = random_glass(0, 10)
+    frame = ase.Atoms(["Au"] * 10, positions=glass.positions, cell=glass.cell, pbc=True)
+    frame.set_array(names.ENERGY_BARRIER, glass.barrier)
+    ase.io.write(tmp_path / "test0.xyz", frame, format="extxyz")
+    words = ("test0.xyz", "Au")
+    refuses(["predict", finished_run.path, tmp_path / "test0.xyz", "--output", tmp_path / "out.xyz"], *words)
+    refuses(["evaluate", finished_run.path, "--data", tmp_path / "test0.xyz", "--split", "test"], *words)
+
+
+def test_a_split_without_a_glass(refuses, finished_run, data):
+    refuses(["evaluate", finished_run.path, "--data", data / "test0.xyz", "--split", "validation"], "validation split")
+
+
+def test_no_run_there(refuses, tmp_path, data):
+    refuses(["predict", tmp_path, data / "test0.xyz", "--output", tmp_path / "out.xyz"], "no config.yaml")
+    refuses(["evaluate", tmp_path / "nowhere", "--data", data], "no config.yaml")
+    refuses(["export", tmp_path, tmp_path / "model"], "no config.yaml")
+    refuses(["train", "--run-dir", tmp_path / "nowhere", "--data", data, "--resume"], "no config.yaml")
+
+
+def test_a_damaged_run(refuses, finished_run, data, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    (run / "config.yaml").write_text("epochs: !!python/object/apply:os.getcwd []\n")
+    refuses(["evaluate", run, "--data", data], "config.yaml")
+    shutil.copy(finished_run.config_file, run)
+    (run / "run.json").write_text("{")
+    refuses(["evaluate", run, "--data", data], "run.json")
+
+
+def test_outputs_that_cannot_be(refuses, finished_run, data, tmp_path):
+    command = ["predict", finished_run.path, data / "test0.xyz", "--output"]
+    refuses([*command, tmp_path / "out.cif"], "out.cif", ".xyz")
+    (tmp_path / "out.xyz").write_text("mine")
+    refuses([*command, tmp_path / "out.xyz"], "out.xyz", "--overwrite")
+
+
+def test_resuming_with_other_settings(refuses, finished_run, data):
+    argv = ["train", "--run-dir", finished_run.path, "--resume", "--optimizer.learning-rate", "0.5"]
+    refuses(argv, "optimizer", "as the run was started")
+
+
+def test_evaluate_prints_one_json_object_last(finished_run, data, capsys):
+    argv = ["evaluate", finished_run.path, "--data", data, "--split", "test", "--json"]
+    assert main([str(argument) for argument in argv]) == 0
+    record = json.loads(capsys.readouterr().out.splitlines()[-1])
+    fields = {"split", "pearson", "mae", "rmse", "n_atoms", "per_glass", "invariance_error"}
+    assert record.keys() == fields
+    metrics = json.loads(finished_run.metrics_file.read_text())["test"]
+    assert (record["split"], record["n_atoms"], set(record["per_glass"])) == ("test", 45, {"test0"})
+    for name in ("pearson", "mae", "rmse", "invariance_error"):
+        assert record[name] == pytest.approx(metrics[name])
+
+
+def test_convert_writes_every_split(data, tmp_path, capsys):
+    assert main(["convert", str(data), "--output", str(tmp_path), "--shards", "2", "--graph.cutoff", "4"]) == 0
+    printed = capsys.readouterr().out.split()
+    assert [Path(line).name for line in printed] == [
+        "train.tfrecord-00000-of-00002",
+        "train.tfrecord-00001-of-00002",
+        "validation.tfrecord-00000-of-00001",
+        "test.tfrecord-00000-of-00001",
+    ]
+
+
+@pytest.mark.parametrize("program", [["train.py"], ["-m", "tf_symgnn.cli", "train"]])
+def test_train_py_and_tf_symgnn_train_are_one_program(program, data, tmp_path):
+    config = yaml.safe_dump(small_config(data, tmp_path / "run").as_plain() | {"epochs": 1})
+    (tmp_path / "config.yaml").write_text(config)
+    command = [sys.executable, *program, "--config", str(tmp_path / "config.yaml"), "--seed", "3"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert [line.split(":")[0] for line in finished.stdout.splitlines()][-3:] == ["validation", "test", "run folder"]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["seed"] == 3 and metrics["epochs"] == 1
+    assert tf.saved_model.contains_saved_model(str(tmp_path / "run" / "export"))
+
+
+def test_help_and_version_say_what_there_is(capsys):
+    for flag, word in (("--help", "evaluate"), ("--version", "0.")):
+        with pytest.raises(SystemExit) as stopped:
+            main([flag])
+        assert stopped.value.code == 0
+        assert word in capsys.readouterr().out
