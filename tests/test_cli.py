@@ -239,6 +239,17 @@ def test_train_py_and_tf_symgnn_train_are_one_program(program, data, tmp_path):
     assert tf.saved_model.contains_saved_model(str(tmp_path / "run" / "export"))
 
 
+def test_the_one_line_is_all_that_a_terminal_shows(tmp_path):
+    command = [sys.executable, "-m", "tf_symgnn.cli", "evaluate", str(tmp_path), "--data", str(tmp_path)]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    assert (
+        finished.stderr
+        == f"tf-symgnn: {tmp_path}: run folder: found no config.yaml, expected a folder that training has made\n"
+    )
+
+
 def test_help_and_version_say_what_there_is(capsys):
     for flag, word in (("--help", "evaluate"), ("--version", "0.")):
         with pytest.raises(SystemExit) as stopped:

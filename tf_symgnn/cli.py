@@ -10,16 +10,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
-from tf_symgnn import __version__, names
+import tf_symgnn
+from tf_symgnn import names
 from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
-# TensorFlow takes seconds to import and logs at length: commands import what needs it when they run.
+# TensorFlow takes seconds to import: commands import what needs it when they run.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 BAD_INPUT = 2
@@ -154,11 +156,12 @@ COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], No
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a sub-command and returns its exit status: 2 for bad input, with one line that says what and where."""
     parser = ArgumentParser(
-        prog="tf-symgnn", description=__doc__.splitlines()[0], exit_on_error=False, version=__version__
+        prog="tf-symgnn", description=tf_symgnn.__doc__, exit_on_error=False, version=tf_symgnn.__version__
     )
     commands = parser.add_subcommands(dest="command")
-    for name, (make_parser, function) in COMMANDS.items():
-        commands.add_subcommand(name, make_parser(), help=function.__doc__.splitlines()[0])
+    for name, (make_parser, _) in COMMANDS.items():
+        command = make_parser()
+        commands.add_subcommand(name, command, help=command.description)
     # A batch system ends a job with SIGTERM: the same tidy end as a person's Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -166,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ArgumentError, ValueError) as error:
         return _refuse(error)
     try:
+        _import_tensorflow_quietly()
         COMMANDS[args.command][1](args[args.command])
     except InputError as error:
         return _refuse(error)
@@ -173,6 +177,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("tf-symgnn: interrupted; a training goes on with --resume", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _import_tensorflow_quietly() -> None:
+    """Keeps what TensorFlow's libraries print while they load, which no log level holds back, off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import_module("tensorflow")
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def _refuse(error: Exception) -> int:
