@@ -1,0 +1,56 @@
+"""How far the predictions of a patch's core are from those of the whole glass, against the width of its halo.
+
+    python benchmarks/patch_halo.py RUN GLASS
+
+RUN is a run folder, GLASS a structure file that is large beside the model's receptive field. Prints a Markdown table
+and draws `figures/patch_halo.png` beside this file.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tf_symgnn.data import read_glass
+from tf_symgnn.graph import PatchedGlass
+from tf_symgnn.training import RunFolder, glass_graphs, predict
+
+CORE = 12.0  # A
+
+
+def core_difference(model, graph, whole: np.ndarray, halo: float) -> tuple[float, float]:
+    """RMS difference of core predictions from the whole glass's over their standard deviation, and share of atoms."""
+    patch, atoms, core = PatchedGlass(graph, size=CORE, halo=halo).extract(0)
+    difference = predict(model, patch)[core] - whole[atoms[core]]
+    return float(np.sqrt(np.square(difference).mean()) / whole.std()), len(atoms) / graph.n_atoms
+
+
+def main() -> None:
+    """Measures halos from none to the receptive field."""
+    run = RunFolder.open(sys.argv[1])
+    model = run.load_model()
+    (graph,) = glass_graphs(run.config(), [read_glass(sys.argv[2], species=run.config().type_names)])
+    whole = predict(model, graph)
+    halos = np.linspace(0.0, model.receptive_field, 9)
+    print("| halo (A) | share of the glass's atoms | RMS difference / standard deviation |")
+    print("|---|---|---|")
+    differences = []
+    for halo in halos:
+        difference, share = core_difference(model, graph, whole, halo)
+        differences.append(difference)
+        print(f"| {halo:.1f} | {share:.2f} | {difference:.1e} |", flush=True)
+    figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.semilogy(halos, differences, "o-")
+    axes.axvline(model.receptive_field, color="black", linestyle=":", label="receptive field")
+    axes.set(xlabel="halo (A)", ylabel="RMS difference / std of predictions", title=f"core of {CORE:g} A")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(Path(__file__).parent / "figures" / "patch_halo.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()

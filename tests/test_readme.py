@@ -1,0 +1,107 @@
+"""Every command of the README works as printed."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import ase.io
+import pytest
+import tensorflow as tf
+
+from tests.small_runs import write_data
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+COMMANDS = [
+    (language, line) for language, text in BLOCKS for line in (text.splitlines() if language == "bash" else [text])
+]
+SET_UP = "python3 -m venv .venv && .venv/bin/pip install "
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Where a reader stands: a checkout with an environment and a folder of glasses."""
+    place = tmp_path_factory.mktemp("reader")
+    for name in ("train.py", "tf_symgnn", "schemas", "README.md"):
+        (place / name).symlink_to(ROOT / name)
+    (place / ".venv").symlink_to(sys.prefix)
+    for folder in ("glasses", "cu64zr36"):
+        write_data(place / folder, {"train0": 40, "train1": 40, "train6": 40, "test0": 40})
+    return place
+
+
+def run(command: str, place: Path) -> str:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    finished = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], cwd=place, env=environment, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, f"{command}\n{finished.stderr}"
+    return finished.stdout
+
+
+def watch(command: str, place: Path) -> None:
+    """Runs a command that serves a page until it is stopped, and asks it for the page and the runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    process = subprocess.Popen([*command.split(), "--port", str(port)], cwd=place, env=environment)
+    try:
+        for _ in range(120):
+            assert process.poll() is None, "it ended by itself"
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/runs", timeout=5) as answer:
+                    found = json.load(answer)
+            except OSError:
+                found = []
+            if any(name.endswith("validation") for name in found):
+                return
+            time.sleep(0.5)
+        pytest.fail("no run was shown")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_every_command_in_order(place):
+    """Where a command starts with the set-up that CI itself runs first, the rest of it is run."""
+    for language, command in COMMANDS:
+        if language == "python":
+            (place / "client.py").write_text(command)
+            assert 0.0 < float(run("python client.py", place).splitlines()[-1]) < 4.0
+        elif command.startswith("tensorboard"):
+            watch(command, place)
+        elif command.endswith("-m pytest"):
+            assert command.startswith(SET_UP)  # it runs this very test
+        else:
+            run(re.sub(rf"^{re.escape(SET_UP)}\S+ && ", "", command), place)
+    assert ase.io.read(place / "barriers.xyz").arrays["energy_barrier"].shape == (40,)
+    assert tf.saved_model.contains_saved_model(str(place / "model"))
+    assert (place / "shards" / "train.tfrecord-00001-of-00002").exists()
+
+
+def test_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    headings = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        assert not path or (ROOT / path).exists(), link
+        assert path or anchor in headings, link
+
+
+def test_every_sub_command_is_in_the_readme():
+    from tf_symgnn.cli import COMMANDS as sub_commands
+
+    text = (ROOT / "README.md").read_text()
+    for name in sub_commands:
+        assert f"tf-symgnn {name}" in text
