@@ -7,7 +7,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.model.attention import MessagePassing
-from tf_symgnn.model.blocks import Block, Rows, blockwise, cut_at_atoms, cut_edges, to_atoms, to_pairs
+from tf_symgnn.model.blocks import Block, Rows, TwoPasses, blockwise, blockwise_twice, cut_at_atoms, cut_edges, to_atoms, to_pairs
 from tf_symgnn.model.normalization import Moments
 from tf_symgnn.model.symmetrization import Symmetrization
 
@@ -43,13 +43,16 @@ class BlockedMessagePassing(MessagePassing):
         own = self._attention
         sent = tf.gather(nodes, pairs.adjacency.source)
         rows = Rows(
-            edges=(sent, edges) + (() if weight is None else (tf.cast(weight, edges.dtype)[:, tf.newaxis],)),
+            edges=(() if weight is None else (tf.cast(weight, edges.dtype)[:, tf.newaxis],)) + (sent, edges),
             atoms=(nodes @ own.target_kernel + own.bias,),
             shared=(tf.concat([own.source_kernel, own.edge_kernel], axis=0), self._score_kernel()),
         )
 
-        def attend(block: Block, part: Rows) -> Rows:
-            hidden = _hidden(block, part)
+        def expand(block: Block, part: Rows) -> tf.Tensor:
+            kept = to_pairs(part.atoms[0], block.receivers(target))
+            return tf.nn.leaky_relu(tf.concat(part.edges[-2:], axis=1) @ part.shared[0] + kept, 0.01)
+
+        def attend(block: Block, part: Rows, hidden: tf.Tensor) -> Rows:
             out = Rows(atoms=(self._gather_messages(block, part, hidden, block.receivers(target)),))
             if training and self.update_edges:
                 out = out._replace(
@@ -57,25 +60,33 @@ class BlockedMessagePassing(MessagePassing):
                 )
             return out
 
-        def update(block: Block, part: Rows) -> Rows:
-            *shared, kernel, bias = part.shared
-            hidden = self._merge_flat(_hidden(block, part))
-            return Rows(edges=(part.edges[1] + hidden @ kernel + bias,))
+        def settle(statistics, settings):
+            gamma, beta, kernel, bias = settings
+            moments = Moments(*statistics) if training else None
+            scale, offset = self._edge_norm.affine(moments, gamma, beta)
+            return scale[:, tf.newaxis] * kernel, tf.linalg.matvec(kernel, offset, transpose_a=True) + bias
 
-        def _hidden(block: Block, part: Rows) -> tf.Tensor:
-            kept = to_pairs(part.atoms[0], block.receivers(target))
-            return tf.nn.leaky_relu(tf.concat(part.edges[:2], axis=1) @ part.shared[0] + kept, 0.01)
+        def update(block: Block, part: Rows, hidden: tf.Tensor, settled) -> tuple:
+            kernel, bias = settled
+            return (part.edges[-1] + self._merge_flat(hidden) @ kernel + bias,)
 
-        attended = blockwise(attend, blocks, rows)
-        new_nodes = self._received(attended.atoms[0])
         if self.update_edges:
-            moments = Moments(*attended.shared) if training else None
-            scale, offset = self._edge_norm.affine(moments)
-            project = self._edge_projection
-            kernel = scale[:, tf.newaxis] * project.kernel
-            bias = tf.linalg.matvec(project.kernel, offset, transpose_a=True) + project.bias
-            updated = blockwise(update, blocks, rows._replace(shared=(rows.shared[0], kernel, bias)))
-            edges = updated.edges[0]
+            norm, project = self._edge_norm, self._edge_projection
+            settings = tuple(tf.convert_to_tensor(x) for x in (norm.gamma, norm.beta, project.kernel, project.bias))
+        if not self.update_edges:
+            made = blockwise(lambda b, p: attend(b, p, expand(b, p)), blocks, rows)
+        elif training:
+            made = blockwise_twice(TwoPasses(expand, attend, settle, update), blocks, rows, settings)
+            self._edge_norm.track(Moments(*made.shared))
+        else:
+            def both(block, part):
+                hidden = expand(block, part)
+                edges = update(block, part, hidden, part.shared[2:])
+                return attend(block, part, hidden)._replace(edges=edges)
+
+            made = blockwise(both, blocks, rows._replace(shared=rows.shared + settle((), settings)))
+        edges = made.edges[0] if self.update_edges else edges
+        new_nodes = self._received(made.atoms[0])
         normed = self._node_norm(self._merge_heads(new_nodes), mask=masks[0], training=training)
         return nodes + self._node_projection(normed), edges
 
@@ -91,9 +102,9 @@ class BlockedMessagePassing(MessagePassing):
         highest = tf.gather(tf.math.segment_max(tf.stop_gradient(score), receiver), receiver)
         share = tf.exp(score - highest)
         if len(part.edges) == 3:
-            share *= part.edges[2]
+            share *= part.edges[0]
         total = to_atoms(share, receiver, n_atoms)
-        gathered = to_atoms(share[:, :, tf.newaxis] * part.edges[0][:, tf.newaxis], receiver, n_atoms)
+        gathered = to_atoms(tf.matmul(share[:, :, tf.newaxis], part.edges[-2][:, tf.newaxis]), receiver, n_atoms)
         return tf.math.divide_no_nan(gathered, total[..., tf.newaxis])
 
     def _received(self, gathered: tf.Tensor) -> tf.Tensor:
@@ -153,6 +164,8 @@ class BlockedSymmetrization(Symmetrization):
                 found = blockwise(statistics, blocks, Rows(edges=(displacement,), shared=(*maps, kernel, bias)))
                 moments = Moments(*found.shared)
             scale, offset = norm.affine(moments)
+            if training:
+                norm.track(moments)
             if k == 0:
                 scale, offset = tf.tile(scale, [copies]), tf.tile(offset, [copies])
             maps += (kernel * scale, bias * scale + offset)

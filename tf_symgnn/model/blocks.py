@@ -16,6 +16,9 @@ import tensorflow as tf
 BLOCK_SIZE = 8192
 
 
+Tensors = tuple[tf.Tensor, ...]
+
+
 class Rows(NamedTuple):
     """Tensors by what their rows stand for: E pairs, N atoms, or nothing that is cut into blocks."""
 
@@ -96,41 +99,115 @@ def blockwise(fn: Callable[[Block, Rows], Rows], blocks: Blocks, rows: Rows) -> 
     What `fn` closes over gets no gradient. Second derivatives are not to be had.
 
     Args:
-        fn: takes a block and its part of `rows`, returns rows of its pairs, of its atoms, and shared ones.
+        fn: takes a block and its part of `rows`; returns rows of its pairs, of its atoms, and shared ones.
         blocks: that cut `rows`.
         rows: floating tensors, the whole.
 
     Returns:
         Rows of all pairs and all atoms; of `shared` one a block, [B, ...].
     """
-
-    like = _on_no_pairs(fn, blocks, rows)
+    like = _on_no_pairs(fn, rows)
 
     @tf.custom_gradient
     def joined(*flat: tf.Tensor) -> tuple:
         given = tf.nest.pack_sequence_as(rows, flat)
         made = _each_block(lambda k: fn(blocks[k], blocks[k].cut(given)), blocks, like)
 
-        def gradient(*flat_upstream: tf.Tensor) -> list[tf.Tensor]:
-            upstream = tf.nest.pack_sequence_as(made, flat_upstream)
-
-            def pulled_back(k: tf.Tensor) -> Rows:
-                part = blocks[k].cut(given)
-                above = blocks[k].cut(upstream)._replace(shared=tuple(x[k] for x in upstream.shared))
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch(tf.nest.flatten(part))
-                    again = fn(blocks[k], part)
-                return tape.gradient(again, part, above, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-            pulled = _each_block(pulled_back, blocks, like=given)
-            return tf.nest.flatten(pulled._replace(shared=tuple(tf.reduce_sum(x, axis=0) for x in pulled.shared)))
+        def gradient(*flat_above: tf.Tensor) -> list[tf.Tensor]:
+            above = tf.nest.pack_sequence_as(made, flat_above)
+            return tf.nest.flatten(_pull_back(fn, blocks, given, above))
 
         return tf.nest.flatten(made), gradient
 
     return tf.nest.pack_sequence_as(like, joined(*tf.nest.flatten(rows)))
 
 
-def _on_no_pairs(fn: Callable[[Block, Rows], Rows], blocks: Blocks, rows: Rows) -> Rows:
+class TwoPasses(NamedTuple):
+    """A function of pairs that must have seen all of them before it can finish one, as batch normalisation must."""
+
+    expand: Callable[[Block, Rows], tf.Tensor]  # what both passes need of a pair, too wide to keep
+    collect: Callable[[Block, Rows, tf.Tensor], Rows]  # first pass: rows of atoms, and shared rows
+    settle: Callable[[Tensors, Tensors], Tensors]  # between: from shared rows [B, ...] and `settings`
+    finish: Callable[[Block, Rows, tf.Tensor, Tensors], Tensors]  # second pass: rows of pairs, from what is settled
+
+
+def blockwise_twice(passes: TwoPasses, blocks: Blocks, rows: Rows, settings: Tensors) -> Rows:
+    """Like `blockwise`, for a function in two passes.
+
+    Two calls of `blockwise` would give the same, and compute the gradient of what is expanded twice.
+
+    Returns:
+        Rows of all pairs (second pass) and all atoms, and shared rows [B, ...] (first pass).
+    """
+
+    def both(block: Block, part: Rows, settled: Tensors) -> Rows:
+        wide = passes.expand(block, part)
+        return passes.collect(block, part, wide)._replace(edges=passes.finish(block, part, wide, settled))
+
+    def first(block: Block, part: Rows) -> Rows:
+        return passes.collect(block, part, passes.expand(block, part))
+
+    like_first = _on_no_pairs(first, rows)
+    like = like_first._replace(edges=rows.edges[-1:])
+
+    @tf.custom_gradient
+    def joined(*flat: tf.Tensor) -> tuple:
+        given, settings_ = tf.nest.pack_sequence_as((rows, settings), flat)
+        collected = _each_block(lambda k: first(blocks[k], blocks[k].cut(given)), blocks, like_first)
+        settled = passes.settle(collected.shared, settings_)
+
+        def second(block: Block, part: Rows, settled: Tensors) -> Rows:
+            return Rows(edges=passes.finish(block, part, passes.expand(block, part), settled))
+
+        finished = _each_block(
+            lambda k: second(blocks[k], blocks[k].cut(given), settled), blocks, Rows(edges=like.edges)
+        )
+        made = collected._replace(edges=finished.edges)
+
+        def gradient(*flat_above: tf.Tensor) -> list[tf.Tensor]:
+            above = tf.nest.pack_sequence_as(made, flat_above)
+
+            def pull_settled(k: tf.Tensor) -> Rows:
+                part = blocks[k].cut(given)
+                wide = passes.expand(blocks[k], part)
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(settled)
+                    again = passes.finish(blocks[k], part, wide, settled)
+                return Rows(shared=tape.gradient(again, settled, blocks[k].cut(above).edges))
+
+            above_settled = _total(_each_block(pull_settled, blocks, Rows(shared=settled))).shared
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch((collected.shared, settings_))
+                again = passes.settle(collected.shared, settings_)
+            above_shared, above_settings = tape.gradient(again, (collected.shared, settings_), above_settled)
+            above = above._replace(shared=tuple(x + y for x, y in zip(above.shared, above_shared, strict=True)))
+            pulled = _pull_back(lambda block, part: both(block, part, settled), blocks, given, above)
+            return tf.nest.flatten((pulled, above_settings))
+
+        return tf.nest.flatten(made), gradient
+
+    return tf.nest.pack_sequence_as(like, joined(*tf.nest.flatten((rows, settings))))
+
+
+def _pull_back(fn: Callable[[Block, Rows], Rows], blocks: Blocks, given: Rows, above: Rows) -> Rows:
+    """The gradient of `fn` with respect to `given`, from the gradient `above` of what it returned."""
+
+    def pull(k: tf.Tensor) -> Rows:
+        part = blocks[k].cut(given)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(part)
+            again = fn(blocks[k], part)
+        above_part = blocks[k].cut(above)._replace(shared=tuple(x[k] for x in above.shared))
+        return tape.gradient(again, part, above_part, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    return _total(_each_block(pull, blocks, like=given))
+
+
+def _total(rows: Rows) -> Rows:
+    return rows._replace(shared=tuple(tf.reduce_sum(x, axis=0) for x in rows.shared))
+
+
+def _on_no_pairs(fn: Callable[[Block, Rows], Rows], rows: Rows) -> Rows:
     """What `fn` returns, in structure, dtypes and shapes but for the first axis."""
     empty = Block(*(tf.zeros((), tf.int32) for _ in Block._fields))
     return fn(empty, empty.cut(tf.nest.map_structure(tf.stop_gradient, rows)))

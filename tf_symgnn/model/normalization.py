@@ -55,19 +55,24 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Normalises [..., C]; `mask` [...] is 1 for rows that count, None where all do."""
         moments = self._row_moments(inputs, mask) if training else None
+        if training:
+            self.track(moments)
         scale, offset = self.affine(moments)
         return inputs * scale + offset
 
-    def affine(self, moments: Moments | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def affine(self, moments, gamma=None, beta=None) -> tuple[tf.Tensor, tf.Tensor]:
         """The normalisation as a scale and an offset [C]: in training from moments of this batch, else None."""
-        if moments is None:
-            mean, variance = self.moving_mean, self.moving_variance
-        else:
-            mean, variance = _pooled(moments)
-            self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
-            self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
-        scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
-        return scale, self.beta - mean * scale
+        gamma = self.gamma if gamma is None else gamma
+        beta = self.beta if beta is None else beta
+        mean, variance = (self.moving_mean, self.moving_variance) if moments is None else _pooled(moments)
+        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
+        return scale, beta - mean * scale
+
+    def track(self, moments: Moments) -> None:
+        """Moves the moving averages towards the moments of this batch."""
+        mean, variance = _pooled(moments)
+        self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
+        self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
 
     def _row_moments(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> Moments:
         """Each row is a group of its own, or of nothing where it is padding."""
