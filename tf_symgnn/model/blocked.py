@@ -156,17 +156,31 @@ class BlockedSymmetrization(Symmetrization):
         maps = ()
         for k, (linear, norm) in enumerate(self._encoder.linear_and_norm):
             kernel, bias = linear.kernel, linear.bias
-            if k == 0:  # all transforms side by side
-                kernel = tf.reshape(tf.einsum("kij,jc->ikc", transforms, kernel), [3, -1])
-                bias = tf.tile(bias, [copies])
             moments = None
-            if training:
+            if k == 0:
+                at_each = tf.einsum("kij,jc->kic", transforms, kernel)
+                kernel = tf.reshape(tf.transpose(at_each, [1, 0, 2]), [3, -1])  # all transforms side by side
+                if training:
+                    moments = _linear_moments(displacement, mask, at_each, bias)
+                bias = tf.tile(bias, [copies])
+            elif training:
                 found = blockwise(statistics, blocks, Rows(edges=(displacement,), shared=(*maps, kernel, bias)))
                 moments = Moments(*found.shared)
-            scale, offset = norm.affine(moments)
             if training:
                 norm.track(moments)
+            scale, offset = norm.affine(moments)
             if k == 0:
                 scale, offset = tf.tile(scale, [copies]), tf.tile(offset, [copies])
             maps += (kernel * scale, bias * scale + offset)
         return blockwise(average, blocks, Rows(edges=(displacement,), shared=maps)).edges[0]
+
+
+def _linear_moments(rows: tf.Tensor, mask: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Moments:
+    """Moments of `rows @ kernel[k] + bias` for each k, from the mean and covariance of rows [R, 3]; kernel [K, 3, C]."""
+    weight = mask[:, tf.newaxis]
+    count = tf.reduce_sum(weight)
+    mean = tf.math.divide_no_nan(tf.reduce_sum(weight * rows, axis=0), count)
+    centred = rows - mean
+    scatter = tf.matmul(weight * centred, centred, transpose_a=True)
+    deviation = tf.einsum("kic,ij,kjc->kc", kernel, scatter, kernel)
+    return Moments(count * tf.ones_like(kernel[:, 0, :1]), tf.einsum("i,kic->kc", mean, kernel) + bias, deviation)
