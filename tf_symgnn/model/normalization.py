@@ -18,13 +18,24 @@ class Moments(NamedTuple):
     @classmethod
     def of_rows(cls, rows: tf.Tensor, mask: tf.Tensor) -> Moments:
         """Of one group of rows [R, C] without the group's axis; `mask` [R] is 1 for rows that count."""
-        weight = mask[tf.newaxis]
-        count = tf.reduce_sum(mask, keepdims=True)
-        # Sums over rows are products of matrices, which run several times faster than reductions do.
-        mean = tf.math.divide_no_nan(weight @ rows, count)
-        # The sum of squares is least at the mean, so no gradient passes through it.
-        deviation = weight @ tf.math.squared_difference(rows, tf.stop_gradient(mean))
-        return cls(count, tf.squeeze(mean, 0), tf.squeeze(deviation, 0))
+        return cls(*_moments_of_rows(rows, mask))
+
+
+@tf.custom_gradient
+def _moments_of_rows(rows: tf.Tensor, mask: tf.Tensor) -> tuple:
+    # Sums over rows are products of matrices, which run several times faster than reductions do.
+    weight = mask[tf.newaxis]
+    count = tf.reduce_sum(mask, keepdims=True)
+    mean = tf.math.divide_no_nan(weight @ rows, count)
+    deviation = weight @ tf.math.squared_difference(rows, mean)
+
+    def gradient(_: tf.Tensor, above_mean: tf.Tensor, above_deviation: tf.Tensor) -> tuple[tf.Tensor, None]:
+        # The deviation is least at the mean, so none of its gradient passes through that.
+        slope = 2 * above_deviation
+        offset = tf.math.divide_no_nan(above_mean, count) - slope * mean[0]
+        return tf.expand_dims(mask, 1) * tf.nn.bias_add(rows * slope, offset), None
+
+    return (count, mean[0], deviation[0]), gradient
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
