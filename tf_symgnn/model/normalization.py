@@ -68,13 +68,11 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         moments = self._row_moments(inputs, mask) if training else None
         if training:
             self.track(moments)
-        scale, offset = self.affine(moments)
+        scale, offset = self.affine(moments, self.gamma, self.beta)
         return inputs * scale + offset
 
-    def affine(self, moments, gamma=None, beta=None) -> tuple[tf.Tensor, tf.Tensor]:
-        """The normalisation as a scale and an offset [C]: in training from moments of this batch, else None."""
-        gamma = self.gamma if gamma is None else gamma
-        beta = self.beta if beta is None else beta
+    def affine(self, moments: Moments | None, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The normalisation as a scale and an offset [C], from moments of this batch or, if None, moving ones."""
         mean, variance = (self.moving_mean, self.moving_variance) if moments is None else _pooled(moments)
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)
         return scale, beta - mean * scale

@@ -1,0 +1,175 @@
+"""The blocked layers against the plain ones in float64: values and gradients, on every kind of graph."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import SPECIES, ZOO, random_glass
+from tf_symgnn import names
+from tf_symgnn.graph import PatchedGlass, SubsetStream, build_graph, to_graph_tensor, with_pair_weights
+from tf_symgnn.model import blocks
+from tf_symgnn.model.blocks import cut_at_atoms
+from tf_symgnn.model.symgnn import PlainSymGNN, SymGNN
+
+CUTOFF = 4.0
+TOLERANCE = 1e-5  # norm-wise, float32 against the plain layers in float64
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks much smaller than the graphs below."""
+    monkeypatch.setattr(blocks, "BLOCK_SIZE", 100)
+
+
+def graph_of(glass, self_loops=True):
+    return build_graph(glass, cutoff=CUTOFF, self_loops=self_loops)
+
+
+def patch():
+    return PatchedGlass(graph_of(random_glass(0, 300)), size=6.0, halo=5.0).extract(0)[0]
+
+
+def several(pad: bool):
+    graphs = [graph_of(random_glass(k, n)) for k, n in enumerate((30, 45, 38))]
+    return next(iter(SubsetStream(graphs, batch_size=2, pad=pad).in_order()))[0]
+
+
+def isolated():
+    """Atoms that receive nothing before, between and after those that do."""
+    graph = graph_of(random_glass(0, 60), self_loops=False)
+    kept = ~np.isin(graph.target, (0, 1, 17, 58, 59))
+    arrays = {name: getattr(graph, name)[kept] for name in ("source", "target", "displacement")}
+    return type(graph)(**vars(graph) | arrays)
+
+
+def weighted():
+    graph = to_graph_tensor(graph_of(random_glass(2, 60)))
+    weight = np.random.default_rng(0).random(graph.edge_sets[names.NEIGHBORS].total_size)
+    return with_pair_weights(graph, tf.constant(np.where(weight < 0.3, 0, weight), tf.float32))
+
+
+GRAPHS = {
+    "whole": lambda: to_graph_tensor(graph_of(random_glass(0, 60))),
+    "several": lambda: several(pad=False),
+    "padded": lambda: several(pad=True),
+    "patch": lambda: to_graph_tensor(patch()),
+    "weighted": weighted,
+    "atoms that receive nothing": lambda: to_graph_tensor(isolated()),
+    "no pair at all": lambda: to_graph_tensor(graph_of(ZOO["isolated atom"](), self_loops=False)),
+}
+
+
+def model_pair(**changes) -> tuple[SymGNN, PlainSymGNN]:
+    """A blocked model in float32 and a plain one in float64 with the same weights, moved off their start."""
+    sizes = {"species": SPECIES, "width": 8, "heads": (4, 2, 1), "decoder_layers": 1, "transforms": 2}
+    sizes |= {"distribution": "angular_gaussian"} | changes
+    fast, plain = SymGNN(**sizes, dtype="float32"), PlainSymGNN(**sizes, dtype="float64")
+    for model in (fast, plain):
+        model(GRAPHS["whole"]())
+    for k, variable in enumerate(fast.trainable_variables):
+        variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, (k, 0)))
+    plain.set_weights(fast.get_weights())
+    return fast, plain
+
+
+def evaluate(model, graph, training: bool) -> list[np.ndarray]:
+    """Predictions, gradients with respect to displacements, pair weights and weights, and the moving averages."""
+    pairs = {k: x for k, x in graph.edge_sets[names.NEIGHBORS].features.items()}
+    pairs = {name: tf.cast(x, model.compute_dtype) for name, x in pairs.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(pairs)
+        predicted = model(graph.replace_features(edge_sets={names.NEIGHBORS: pairs}), training=training)
+        mix = tf.cast(tf.random.stateless_normal(tf.shape(predicted), (0, 1)), predicted.dtype)
+        total = tf.reduce_sum(mix * predicted)
+    sources = [*pairs.values(), *model.trainable_variables]
+    gradients = tape.gradient(total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    moved = [tf.convert_to_tensor(x) for x in model.non_trainable_variables]
+    return [predicted.numpy(), *(tf.convert_to_tensor(x).numpy() for x in gradients), *(x.numpy() for x in moved)]
+
+
+def assert_close(found: list[np.ndarray], expected: list[np.ndarray], tolerance: float = TOLERANCE):
+    # A gradient that vanishes, as a bias's before batch norm does, is measured by the largest one's norm.
+    floor = 1e-2 * max(np.linalg.norm(x) for x in expected)
+    for one, other in zip(found, expected, strict=True):
+        assert np.linalg.norm(one - other) <= tolerance * max(np.linalg.norm(other), floor)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("kind", list(GRAPHS))
+def test_values_and_gradients_are_the_plain_models(kind, training):
+    fast, plain = model_pair()
+    graph = GRAPHS[kind]()
+    assert_close(evaluate(fast, graph, training), evaluate(plain, graph, training))
+
+
+def test_in_float64_nothing_but_rounding_differs():
+    _, plain = model_pair()
+    fast = SymGNN(**plain.get_config() | {"dtype": "float64"})
+    graph = weighted()
+    fast(graph)
+    fast.set_weights(plain.get_weights())
+    assert_close(evaluate(fast, graph, True), evaluate(plain, graph, True), 1e-11)
+
+
+def test_variables_have_the_plain_models_names_and_order():
+    fast, plain = model_pair()
+    inside = [[v.name.split("/", 1)[1] for v in model.variables] for model in (fast, plain)]
+    assert inside[0] == inside[1]
+
+
+def test_one_trace_serves_all_sizes():
+    model, _ = model_pair()
+    traces = []
+
+    @tf.function(reduce_retracing=True)
+    def step(graph):
+        traces.append(graph)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(graph, training=True))
+        return tape.gradient(loss, model.trainable_variables)
+
+    stream = SubsetStream([graph_of(random_glass(k, n)) for k, n in enumerate((30, 45, 38))])
+    for graph, _, _ in stream.in_order():
+        step(graph)
+    assert len(traces) == 1
+
+
+def test_a_gradient_may_be_taken_outside_of_the_compiled_function():
+    model, _ = model_pair()
+    graph = weighted()
+    expected = evaluate(model, graph, False)
+    compiled = tf.function(lambda graph: model(graph, training=False))
+    weight = graph.edge_sets[names.NEIGHBORS][names.PAIR_WEIGHT]
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        predicted = compiled(with_pair_weights(graph, weight))
+    np.testing.assert_allclose(predicted, expected[0], atol=1e-5)
+    assert np.isfinite(tape.gradient(predicted, weight)).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains(policy):
+    sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2, "distribution": "uniform"}
+    model = SymGNN(species=SPECIES, **sizes, dtype=policy)
+    graph = GRAPHS["padded"]()
+    with tf.GradientTape() as tape:
+        predicted = model(graph, training=True)
+    assert predicted.dtype == model.compute_dtype
+    for gradient in tape.gradient(predicted, model.trainable_variables):
+        assert np.isfinite(tf.cast(tf.convert_to_tensor(gradient), tf.float32)).all()
+
+
+def test_blocks_hold_whole_atoms_and_every_pair_once():
+    target = tf.constant([0] * 3 + [2] * 250 + [3, 4, 4, 7], tf.int32)
+    cut = cut_at_atoms(target, 10, size=50)
+    np.testing.assert_array_equal(cut.edges.numpy()[[0, -1]], [0, len(target)])
+    np.testing.assert_array_equal(cut.atoms.numpy()[[0, -1]], [0, 10])
+    assert (np.diff(cut.edges) >= 0).all() and (np.diff(cut.atoms) >= 0).all()
+    for k in range(int(cut.number)):
+        inside = target.numpy()[cut.edges[k] : cut.edges[k + 1]]
+        assert ((inside >= cut.atoms[k]) & (inside < cut.atoms[k + 1])).all()
+
+
+def test_pairs_that_are_not_sorted_by_target_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sorted by target"):
+        cut_at_atoms(tf.constant([0, 2, 1]), 3)
