@@ -87,9 +87,7 @@ def test_overfits_one_small_glass(tmp_path):
         random = replace(glass, barrier=rng.normal(1.7, 0.3, glass.n_atoms))
         write_glasses(data / f"{stem}.xyz", [random], overwrite=True)
     network = NetworkConfig(width=32, heads=(4, 2, 1), decoder_layers=2, transforms=4)
-    config = small_config(
-        data, tmp_path / "run", epochs=150, network=network, optimizer=OptimizerConfig(learning_rate=5e-3)
-    )
+    config = small_config(data, tmp_path / "run", epochs=150, network=network, optimizer=OptimizerConfig(learning_rate=5e-3))
     folder = train(config)
     with folder.history_file.open() as file:
         assert float(list(csv.DictReader(file))[-1]["pearson"]) > 0.99

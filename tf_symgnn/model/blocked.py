@@ -9,7 +9,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.model.attention import MessagePassing
-from tf_symgnn.model.blocks import Block, Nest, Rows, cut_at_atoms, cut_edges, to_atoms, to_pairs
+from tf_symgnn.model.blocks import Block, Blocks, Nest, Rows, cut_at_atoms, cut_edges, to_atoms, to_pairs
 from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
 from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
 from tf_symgnn.model.symmetrization import Symmetrization
@@ -114,17 +114,16 @@ class BlockedMessagePassing(MessagePassing):
         diagonal = tf.eye(self.heads, dtype=self.compute_dtype)[:, tf.newaxis]
         shared = {
             "kernel": tf.concat([own.source_kernel, own.target_kernel, own.edge_kernel], axis=0),
-            "bias": tf.convert_to_tensor(own.bias),
+            "bias": own.bias,
             "score": tf.reshape(own.score[..., tf.newaxis] * diagonal, [-1, self.heads]),  # block diagonal
         }
         return Rows(of_pairs, nodes, shared)
 
     def _settings(self) -> Nest:
         norm, projection = self._edge_norm, self._edge_projection
-        weights = {"gamma": norm.gamma, "beta": norm.beta, "kernel": projection.kernel, "bias": projection.bias}
-        return {name: tf.convert_to_tensor(weight) for name, weight in weights.items()}
+        return {"gamma": norm.gamma, "beta": norm.beta, "kernel": projection.kernel, "bias": projection.bias}
 
-    def _infer(self, passes: _PairUpdate, blocks, rows: Rows) -> Rows:
+    def _infer(self, passes: _PairUpdate, blocks: Blocks, rows: Rows) -> Rows:
         settings = self._settings()
         settled = _folded(*self._edge_norm.affine(None, settings["gamma"], settings["beta"]), settings)
         rows = rows._replace(shared=rows.shared | {"settled": settled})

@@ -40,7 +40,7 @@ def blockwise(fn: BlockFunction, blocks: Blocks, rows: Rows) -> Rows:
 
         return made, gradient
 
-    return joined(*tf.nest.flatten(rows))
+    return joined(*_tensors(rows))
 
 
 class TwoPasses(Protocol):
@@ -101,7 +101,11 @@ def blockwise_in_two_passes(passes: TwoPasses, blocks: Blocks, rows: Rows, setti
 
         return made, gradient
 
-    return joined(*tf.nest.flatten((rows, settings)))
+    return joined(*_tensors((rows, settings)))
+
+
+def _tensors(nest: Nest) -> list[tf.Tensor]:
+    return [tf.convert_to_tensor(x) for x in tf.nest.flatten(nest)]  # variables as Keras casts them here and now
 
 
 def _pull_back_settled(passes: TwoPasses, blocks: Blocks, given: Rows, settled: Nest, above_edges: Nest) -> Nest:
