@@ -9,6 +9,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.model.attention import MessagePassing
+from tf_symgnn.model.blocked import BlockedMessagePassing, BlockedSymmetrization
 from tf_symgnn.model.normalization import DenseBlocks
 from tf_symgnn.model.symmetrization import Symmetrization
 
@@ -67,6 +68,9 @@ class SymGNN(tf.keras.Model):
         seed: of the symmetrization's base noise.
     """
 
+    symmetrization_layer: type[Symmetrization] = BlockedSymmetrization
+    message_passing_layer: type[MessagePassing] = BlockedMessagePassing
+
     def __init__(
         self,
         *,
@@ -102,7 +106,7 @@ class SymGNN(tf.keras.Model):
         own = {"dtype": self.dtype_policy}
         self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", **own)
         self.node_encoder = DenseBlocks(units=(width,), name="node_encoder", **own)
-        self.symmetrization = Symmetrization(
+        self.symmetrization = self.symmetrization_layer(
             units=(width, width),
             distribution=distribution,
             transforms=transforms,
@@ -112,7 +116,7 @@ class SymGNN(tf.keras.Model):
             **own,
         )
         self.layers_ = [
-            MessagePassing(
+            self.message_passing_layer(
                 heads=n,
                 units=width,
                 merge="concat" if k < len(heads) - 1 else "mean",
@@ -142,3 +146,11 @@ class SymGNN(tf.keras.Model):
     def get_config(self) -> dict:
         """The constructor's arguments."""
         return super().get_config() | self._config
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class PlainSymGNN(SymGNN):
+    """The same model without blocks: the reference for tests and benchmarks."""
+
+    symmetrization_layer = Symmetrization
+    message_passing_layer = MessagePassing

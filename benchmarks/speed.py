@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Training step, prediction, memory, start-up and scaling of SymGNN on one glass, against a peer where there is one.
+
+    python benchmarks/speed.py --glass train0.pickle
+    python benchmarks/speed.py --glass train0.pickle --peer PEER/bin/python --peer-script symgnn_dgl.py
+
+Each figure is the median of several runs in a process of its own, which also gives its peak memory. The peer's script
+takes an npz of positions, box, types and barrier, and prints JSON with train_step_s, predict_s and peak_memory_gb.
+Prints a table in Markdown and draws `scaling.png` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+DENSITY = 0.063  # atoms / A^3, of Cu64Zr36
+CUTOFF = 5.0  # A
+SCALING = (1000, 2000, 4000, 8000, 16000, 32000, 64000)  # atoms
+PUBLISHED = {"distribution": "uniform", "transforms": 4}  # as the peer has it
+DEFAULT = {}  # euler_von_mises, 8 transforms
+REPEATS = 5
+
+
+def median_seconds(run: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Median seconds of a call, after one to warm up."""
+    run()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def random_glass(n_atoms: int):
+    """Atoms at random places at the density of Cu64Zr36, so with as many neighbours on average."""
+    from tf_symgnn.data import Glass
+
+    rng = np.random.default_rng(n_atoms)
+    edge = (n_atoms / DENSITY) ** (1 / 3)
+    return Glass(
+        positions=rng.random((n_atoms, 3)) * edge,
+        cell=np.eye(3) * edge,
+        pbc=(True, True, True),
+        species=np.where(rng.random(n_atoms) < 0.64, "Cu", "Zr"),
+        barrier=rng.normal(1.6, 0.3, n_atoms),
+        source=f"{n_atoms} atoms",
+    )
+
+
+def load(glass: str):
+    """The first glass of a file, or a random one of as many atoms."""
+    from tf_symgnn.data import read_glasses
+
+    if glass.isdigit():
+        return random_glass(int(glass))
+    return next(member for members in read_glasses(glass).values() for member in members)
+
+
+def measure(what: str, glass: str, form: str) -> dict:
+    """One figure of one form of the model, and the peak memory of this process."""
+    import tf_symgnn  # noqa: F401  (chooses Keras 2)
+    from tf_symgnn.graph import build_graph, to_graph_tensor
+
+    loaded = load(glass)
+    if what == "graph":
+        return {"seconds": median_seconds(lambda: build_graph(loaded, cutoff=CUTOFF, self_loops=True))}
+    graph = build_graph(loaded, cutoff=CUTOFF, self_loops=True)
+    seconds = measure_model(what, to_graph_tensor(graph), graph.barrier, form)
+    return {"seconds": seconds, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, "edges": graph.n_edges}
+
+
+def measure_model(what: str, graph, barrier: np.ndarray, form: str) -> float:
+    """Seconds of a training step, of a prediction, or from a fresh model to its first training step."""
+    import tensorflow as tf
+
+    from tf_symgnn.model.symgnn import PlainSymGNN, SymGNN
+
+    start = time.perf_counter()
+    build = PlainSymGNN if form == "plain" else SymGNN
+    model = build(species=(29, 40), label_mean=1.6, label_std=0.3, **DEFAULT if what == "start" else PUBLISHED)
+    model(graph)
+    optimizer = tf.keras.optimizers.Adam(1e-3)
+
+    @tf.function(reduce_retracing=True)
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(graph, training=True) - barrier))
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    if what == "start":
+        step()
+        return time.perf_counter() - start
+    predict = tf.function(lambda: model(graph, training=False))
+    return median_seconds(step if what == "train" else predict)
+
+
+def in_own_process(what: str, glass: str, form: str = "blocked") -> dict:
+    """`measure` in a process of its own."""
+    command = [sys.executable, __file__, "--measure", what, "--glass", glass, "--form", form]
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure_peer(python: str, script: str, glass: str) -> dict:
+    """What the peer's script prints for the glass."""
+    loaded = load(glass)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "glass.npz"
+        types = np.unique(loaded.atomic_numbers, return_inverse=True)[1]
+        np.savez(path, positions=loaded.positions, box=np.diag(loaded.cell), types=types, barrier=loaded.barrier)
+        done = subprocess.run([python, script, str(path)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(glass: str, plain: bool, peer: dict | None) -> list[str]:
+    """The table of training step, prediction and memory, with ratios to the peer's."""
+    forms = ["blocked"] + (["plain"] if plain else [])
+    figures = {}
+    for form in forms:
+        train, predict = (in_own_process(what, glass, form) for what in ("train", "predict"))
+        figures[f"tf_symgnn, {form}"] = (train["seconds"], predict["seconds"], train["gb"])
+    if peer:
+        figures["peer"] = (peer["train_step_s"], peer["predict_s"], peer["peak_memory_gb"])
+    lines = ["| | training step, s | prediction, s | peak memory of training, GB |", "|---|---|---|---|"]
+    lines += [f"| {name} | " + " | ".join(f"{x:.2f}" for x in row) + " |" for name, row in figures.items()]
+    if peer:
+        step, predict, memory = (a / b for a, b in zip(figures["peer"], figures["tf_symgnn, blocked"], strict=True))
+        lines.append(f"| blocked against peer | {step:.2f} x faster | {predict:.2f} x faster | {1 / memory:.0%} |")
+    return lines
+
+
+def scale(plot: Path) -> list[str]:
+    """The table of cost against number of atoms, and its plot."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = []
+    for n in SCALING:
+        train, predict, graph = (in_own_process(what, str(n)) for what in ("train", "predict", "graph"))
+        rows.append((n, train["edges"], train["seconds"], predict["seconds"], graph["seconds"], train["gb"]))
+    columns = np.array(rows).T
+    figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
+    for seconds, label in zip(columns[2:5], ("training step", "prediction", "neighbour list and graph"), strict=True):
+        axes.loglog(columns[0], seconds, "o-", label=label)
+    axes.loglog(columns[0], columns[2, 0] * columns[0] / columns[0, 0], "k:", label="linear")
+    axes.set(xlabel="atoms", ylabel="seconds")
+    axes.legend()
+    figure.savefig(plot, dpi=150)
+    lines = [
+        "| atoms | pairs | training step, s | prediction, s | graph, s | peak memory, GB |",
+        "|---|---|---|---|---|---|",
+    ]
+    return lines + ["| {} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} |".format(*row) for row in rows]
+
+
+def machine() -> str:
+    """Machine and versions, in one line."""
+    from importlib.metadata import version
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
+    packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "tensorflow-gnn", "tf-keras", "numpy"))
+    return f"{cpu or platform.processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}"
+
+
+def main() -> None:
+    """Measures what the flags ask for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--glass", required=True, help="a structure file with labels, of some 8000 atoms")
+    parser.add_argument("--peer", help="the peer's Python")
+    parser.add_argument("--peer-script", help="the peer's benchmark script")
+    parser.add_argument("--plain", action="store_true", help="also measure the plain reference")
+    parser.add_argument("--no-scaling", action="store_true", help="leave 1000 to 64000 atoms out")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--form", default="blocked", help=argparse.SUPPRESS)
+    flags = parser.parse_args()
+    if bool(flags.peer) != bool(flags.peer_script):
+        parser.error("--peer and --peer-script go together")
+    if flags.measure:
+        print(json.dumps(measure(flags.measure, flags.glass, flags.form)))
+        return
+    peer = measure_peer(flags.peer, flags.peer_script, flags.glass) if flags.peer else None
+    print("## Speed", machine(), "", *compare(flags.glass, flags.plain, peer), sep="\n", flush=True)
+    start, graph = (in_own_process(what, flags.glass)["seconds"] for what in ("start", "graph"))
+    print(
+        f"\nFresh model to its first training step, defaults: {start:.1f} s. Neighbour list and graph: {graph:.2f} s."
+    )
+    if not flags.no_scaling:
+        print(
+            "\n![Cost against number of atoms](scaling.png)\n",
+            *scale(Path(__file__).with_name("scaling.png")),
+            sep="\n",
+        )
+
+
+if __name__ == "__main__":
+    main()

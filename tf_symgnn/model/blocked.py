@@ -1,0 +1,203 @@
+"""The layers of `attention` and `symmetrization` computed in blocks of pairs: same weights, same numbers, faster."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.model.attention import MessagePassing
+from tf_symgnn.model.blocks import Block, Blocks, Nest, Rows, cut_at_atoms, cut_edges, to_atoms, to_pairs
+from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
+from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
+from tf_symgnn.model.symmetrization import Symmetrization
+
+
+class _PairUpdate(NamedTuple):
+    """What message passing does on pairs, in two passes: `blockwise.TwoPasses`.
+
+    Rows of pairs are the `state`, what the source has `sent` and, optionally, the pair's `weight`.
+    """
+
+    target: tf.Tensor  # i32[E]
+    mask: tf.Tensor  # [E]
+    units: int
+    mean_of_heads: bool
+    norm: MaskedBatchNormalization | None  # of edge states; None outside training, and where they are not updated
+
+    def expand(self, block: Block, part: Rows) -> tf.Tensor:
+        """Hidden states f' of pairs [E, H F]."""
+        kept = to_pairs(part.atoms, block.receiver(self.target))
+        states = tf.concat([part.edges["sent"], kept, part.edges["state"]], axis=1)
+        return tf.nn.leaky_relu(tf.nn.bias_add(states @ part.shared["kernel"], part.shared["bias"]), 0.01)
+
+    def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
+        """Attention-weighted sums [N, H, C] of the states that atoms are sent, and moments of f' in training."""
+        receiver, n_atoms = block.receiver(self.target), block.end_atom - block.first_atom
+        score = wide @ part.shared["score"]
+        highest = tf.gather(tf.math.segment_max(tf.stop_gradient(score), receiver), receiver)
+        share = tf.exp(score - highest) * part.edges.get("weight", 1)
+        share = tf.math.divide_no_nan(share, to_pairs(to_atoms(share, receiver, n_atoms), receiver))
+        # An outer product by matmul takes a third of the time that broadcasting takes, and so does its gradient.
+        sent = tf.matmul(tf.expand_dims(share, 2), tf.expand_dims(part.edges["sent"], 1))
+        moments = Moments.of_rows(self._merged(wide), block.of_edges(self.mask)) if self.norm else ()
+        return Rows(atoms=to_atoms(sent, receiver, n_atoms), shared=moments)
+
+    def settle(self, shared: Moments, settings: Nest) -> Nest:
+        """Batch norm and the projection after it as one linear map."""
+        return _folded(*self.norm.affine(shared, settings["gamma"], settings["beta"]), settings)
+
+    def finish(self, block: Block, part: Rows, wide: tf.Tensor, settled: Nest) -> tf.Tensor:
+        """New states of pairs [E, F]."""
+        kernel, bias = settled
+        # Sums by add_n, whose gradient needs no shapes: it leaves the product out when only gradients are wanted.
+        return tf.add_n([part.edges["state"], tf.nn.bias_add(self._merged(wide) @ kernel, bias)])
+
+    def _merged(self, wide: tf.Tensor) -> tf.Tensor:
+        if not self.mean_of_heads:
+            return wide
+        return tf.reduce_mean(tf.reshape(wide, [-1, wide.shape[1] // self.units, self.units]), axis=1)
+
+
+def _folded(scale: tf.Tensor, offset: tf.Tensor, projection: Nest) -> tuple[tf.Tensor, tf.Tensor]:
+    kernel, bias = projection["kernel"], projection["bias"]
+    return scale[:, tf.newaxis] * kernel, tf.linalg.matvec(kernel, offset, transpose_a=True) + bias
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class BlockedMessagePassing(MessagePassing):
+    """Message passing in blocks of whole atoms; pairs must be sorted by target."""
+
+    def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
+        """Creates the weights of the layers inside, as their calls would."""
+        merged = tf.TensorShape([None, self.units * (self.heads if self.merge == "concat" else 1)])
+        inside = {self._attention: input_shape, self._node_norm: merged, self._node_projection: merged}
+        if self.update_edges:
+            inside |= {self._edge_norm: merged, self._edge_projection: merged}
+        for layer, shape in inside.items():
+            with tf.name_scope(layer.name):
+                layer.build(shape)
+        super().build(input_shape)
+
+    def call(
+        self,
+        inputs: tuple[tf.Tensor, tf.Tensor],
+        graph: tfgnn.GraphTensor,
+        masks: tuple[tf.Tensor, tf.Tensor],
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Updates nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for what is real."""
+        nodes, edges = inputs
+        rows = self._rows(nodes, edges, graph)
+        target = graph.edge_sets[names.NEIGHBORS].adjacency.target
+        blocks = cut_at_atoms(target, tf.shape(nodes)[0])
+        norm = self._edge_norm if training and self.update_edges else None
+        passes = _PairUpdate(target, masks[1], self.units, self.merge == "mean", norm)
+        if not self.update_edges:
+            made = blockwise(lambda *block: passes.collect(*block, passes.expand(*block)), blocks, rows)
+        elif training:
+            made = blockwise_in_two_passes(passes, blocks, rows, self._settings())
+            self._edge_norm.track(made.shared)
+        else:
+            made = self._infer(passes, blocks, rows)
+        received = self._merge_heads(self._messages(made.atoms))
+        nodes += self._node_projection(self._node_norm(received, mask=masks[0], training=training))
+        return nodes, made.edges if self.update_edges else edges
+
+    def _rows(self, nodes: tf.Tensor, edges: tf.Tensor, graph: tfgnn.GraphTensor) -> Rows:
+        pairs, own = graph.edge_sets[names.NEIGHBORS], self._attention
+        of_pairs = {"state": edges, "sent": tf.gather(nodes, pairs.adjacency.source)}
+        if names.PAIR_WEIGHT in pairs.features:
+            of_pairs["weight"] = tf.cast(pairs.features[names.PAIR_WEIGHT], edges.dtype)[:, tf.newaxis]
+        diagonal = tf.eye(self.heads, dtype=self.compute_dtype)[:, tf.newaxis]
+        shared = {
+            "kernel": tf.concat([own.source_kernel, own.target_kernel, own.edge_kernel], axis=0),
+            "bias": own.bias,
+            "score": tf.reshape(own.score[..., tf.newaxis] * diagonal, [-1, self.heads]),  # block diagonal
+        }
+        return Rows(of_pairs, nodes, shared)
+
+    def _settings(self) -> Nest:
+        norm, projection = self._edge_norm, self._edge_projection
+        return {"gamma": norm.gamma, "beta": norm.beta, "kernel": projection.kernel, "bias": projection.bias}
+
+    def _infer(self, passes: _PairUpdate, blocks: Blocks, rows: Rows) -> Rows:
+        settings = self._settings()
+        settled = _folded(*self._edge_norm.affine(None, settings["gamma"], settings["beta"]), settings)
+        rows = rows._replace(shared=rows.shared | {"settled": settled})
+        return blockwise(lambda block, part: in_one_pass(passes, block, part, part.shared["settled"]), blocks, rows)
+
+    def _messages(self, sums: tf.Tensor) -> tf.Tensor:
+        """Messages W_n h of summed states [N, H, C]: a linear map may wait until after the sum."""
+        kernel = tf.reshape(self._attention.message_kernel, [-1, self.heads, self.units])
+        return tf.einsum("nhc,chf->nhf", sums, kernel)
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class BlockedSymmetrization(Symmetrization):
+    """Symmetrization in blocks of pairs."""
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the weights of the layers inside, as their calls would."""
+        with tf.name_scope(self.distribution.name):
+            self.distribution.build(None)
+        with tf.name_scope(self._encoder.name):
+            self._encoder.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        transforms = self.distribution(None, training=training)  # [K, 3, 3]
+        copies = self.distribution.transforms
+        mask = tf.ones_like(displacement[:, 0]) if mask is None else mask
+        blocks = cut_edges(tf.shape(displacement)[0])
+
+        def encode(part: Rows) -> tf.Tensor:
+            """The last linear map of those given, a kernel and a bias each, at each transform [E K, C]."""
+            (kernel, bias), *others = part.shared
+            encoded = tf.reshape(part.edges @ kernel + bias, [-1, self.units[0]])
+            for kernel, bias in others:
+                encoded = tf.nn.relu(encoded) @ kernel + bias
+            return encoded
+
+        def statistics(block: Block, part: Rows) -> Rows:
+            real = tf.repeat(block.of_edges(mask), copies)
+            return Rows(shared=Moments.of_rows(encode(part), real))
+
+        def average(_: Block, part: Rows) -> Rows:
+            encoded = tf.nn.relu(encode(part))
+            return Rows(edges=tf.reduce_mean(tf.reshape(encoded, [-1, copies, self.units[-1]]), axis=1))
+
+        maps = ()
+        for k, (linear, norm) in enumerate(self._encoder.linear_and_norm):
+            kernel, bias = linear.kernel, linear.bias
+            moments = None
+            if k == 0:
+                at_each = tf.einsum("kij,jc->kic", transforms, kernel)
+                kernel = tf.reshape(tf.transpose(at_each, [1, 0, 2]), [3, -1])  # all transforms side by side
+                if training:
+                    moments = _linear_moments(displacement, mask, at_each, bias)
+                bias = tf.tile(bias, [copies])
+            elif training:
+                found = blockwise(statistics, blocks, Rows(edges=displacement, shared=(*maps, (kernel, bias))))
+                moments = found.shared
+            if training:
+                norm.track(moments)
+            scale, offset = norm.affine(moments, norm.gamma, norm.beta)
+            if k == 0:
+                scale, offset = tf.tile(scale, [copies]), tf.tile(offset, [copies])
+            maps += ((kernel * scale, bias * scale + offset),)
+        return blockwise(average, blocks, Rows(edges=displacement, shared=maps)).edges
+
+
+def _linear_moments(rows: tf.Tensor, mask: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Moments:
+    """Moments of `rows @ kernel[k] + bias` for each k, from those of rows [R, 3] alone; kernel [K, 3, C]."""
+    weight = mask[:, tf.newaxis]
+    count = tf.reduce_sum(weight)
+    mean = tf.math.divide_no_nan(tf.reduce_sum(weight * rows, axis=0), count)
+    centred = rows - mean
+    scatter = tf.matmul(weight * centred, centred, transpose_a=True)
+    deviation = tf.einsum("kic,ij,kjc->kc", kernel, scatter, kernel)
+    return Moments(count * tf.ones_like(kernel[:, 0, :1]), tf.einsum("i,kic->kc", mean, kernel) + bias, deviation)

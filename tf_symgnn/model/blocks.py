@@ -1,0 +1,109 @@
+"""Blocks of directed pairs that stay in cache, each with whole atoms so that no sum over an atom's pairs is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+# Pairs a block: few enough for the widest state (256 numbers a pair) to stay in cache, enough to keep cores busy.
+BLOCK_SIZE = 8192
+
+Nest = Any  # tensors in tuples or dicts
+
+
+class Rows(NamedTuple):
+    """Tensors by what their rows stand for: E pairs, N atoms, or nothing that is cut into blocks."""
+
+    edges: Nest = ()  # [E, ...]
+    atoms: Nest = ()  # [N, ...]
+    shared: Nest = ()  # given to a function: [...]; returned by it: [...] a block, joined as [B, ...]
+
+
+class Block(NamedTuple):
+    """A run of atoms and of the pairs that they receive, each from the first to before the end; scalars i32."""
+
+    first_edge: tf.Tensor
+    end_edge: tf.Tensor
+    first_atom: tf.Tensor
+    end_atom: tf.Tensor
+
+    def cut(self, rows: Rows) -> Rows:
+        """The block's part of whole tensors."""
+        return Rows(
+            tf.nest.map_structure(self.of_edges, rows.edges),
+            tf.nest.map_structure(lambda x: x[self.first_atom : self.end_atom], rows.atoms),
+            rows.shared,
+        )
+
+    def of_edges(self, x: tf.Tensor) -> tf.Tensor:
+        """The block's part of [E, ...]."""
+        return x[self.first_edge : self.end_edge]
+
+    def receiver(self, target: tf.Tensor) -> tf.Tensor:
+        """Which of the block's atoms receives each of the block's pairs, by `target` i32[E] of all pairs."""
+        return self.of_edges(target) - self.first_atom
+
+
+class Blocks(NamedTuple):
+    """Where blocks begin and end: B blocks, and the bounds i32[B + 1] of their pairs and of their atoms."""
+
+    edges: tf.Tensor
+    atoms: tf.Tensor
+
+    @property
+    def number(self) -> tf.Tensor:
+        """B."""
+        return tf.size(self.edges) - 1
+
+    def __getitem__(self, k: tf.Tensor) -> Block:
+        return Block(self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1])
+
+
+def cut_edges(n_edges: tf.Tensor, size: int | None = None) -> Blocks:
+    """Blocks of `size` pairs, for functions that know of no atoms."""
+    size = size or BLOCK_SIZE
+    edges = tf.minimum(size * tf.range(_number(n_edges, size) + 1), n_edges)
+    return Blocks(edges, tf.zeros_like(edges))
+
+
+def cut_at_atoms(target: tf.Tensor, n_atoms: tf.Tensor, size: int | None = None) -> Blocks:
+    """Blocks of whole atoms that receive about `size` pairs, so that each pair is in its atom's block.
+
+    Args:
+        target: i32[E], the atom that receives each pair, ascending.
+        n_atoms: N.
+        size: pairs a block.
+
+    Raises:
+        InvalidArgumentError: the targets do not ascend.
+    """
+    size = size or BLOCK_SIZE
+    tf.debugging.Assert(tf.reduce_all(target[1:] >= target[:-1]), ["pairs must be sorted by target"])
+    inner = size * tf.range(1, _number(tf.size(target), size))
+    atoms = tf.concat([[0], tf.gather(target, inner), [tf.cast(n_atoms, target.dtype)]], axis=0)
+    return Blocks(tf.searchsorted(target, atoms, out_type=tf.int32), atoms)
+
+
+def _number(n_edges: tf.Tensor, size: int) -> tf.Tensor:
+    """How many blocks there are: at least one, as atoms without any pair have a state too."""
+    return tf.maximum((n_edges + size - 1) // size, 1)
+
+
+@tf.custom_gradient
+def to_pairs(values: tf.Tensor, receiver: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Values [A, C] of atoms at the pairs they receive [E, C]; `receiver` i32[E] ascends, which makes it fast."""
+    return tf.gather(values, receiver), lambda above: (_sum(above, receiver, tf.shape(values)[0]), None)
+
+
+@tf.custom_gradient
+def to_atoms(values: tf.Tensor, receiver: tf.Tensor, n_atoms: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Sums over the pairs that each atom receives, [E, C] to [A, C]; `receiver` i32[E] ascends."""
+    return _sum(values, receiver, n_atoms), lambda above: (tf.gather(above, receiver), None, None)
+
+
+def _sum(values: tf.Tensor, receiver: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tensor:
+    found = tf.math.segment_sum(values, receiver)  # ends at the last atom that receives anything
+    found = tf.pad(found, [[0, n_atoms - tf.shape(found)[0]], *[[0, 0]] * (values.shape.rank - 1)])
+    return tf.ensure_shape(found, [None, *values.shape[1:]])
