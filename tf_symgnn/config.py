@@ -94,7 +94,6 @@ class RunConfig:
         patience: stop after so many epochs without a better validation Pearson; null never stops early.
         label: per-atom column or key of the energy barrier in the files, eV.
         species: chemical symbols that LAMMPS types 1, 2, ... stand for, as in `Cu,Zr`.
-        compile: compile the training step with XLA.
         graph: how a glass becomes a graph.
         stream: what one training step sees.
         network: the size of the model.
@@ -109,7 +108,6 @@ class RunConfig:
     patience: PositiveInt | None = None
     label: str = names.ENERGY_BARRIER
     species: str | None = None
-    compile: bool = False
     graph: GraphConfig = field(default_factory=GraphConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -37,7 +37,7 @@ class SubsetStream:
         batch_size: subsets a batch, as components of one graph.
         patch_size: edge of a patch's core, A; None streams whole glasses.
         halo: width of a patch's halo, A; the model's receptive field makes core predictions exact.
-        pad: pad every batch to one size, so that a compiled step is compiled once.
+        pad: pad every batch to one size, for accelerators that compile a step for each size.
     """
 
     def __init__(

@@ -86,12 +86,12 @@ def _fit(
     """Runs the Keras fit loop from where the folder stands; returns one row an epoch."""
     halo = network.receptive_field if config.stream.halo is None else config.stream.halo
     patches = {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size, "halo": halo}
-    stream = SubsetStream(graphs[names.TRAIN], **patches, pad=config.compile)
+    stream = SubsetStream(graphs[names.TRAIN], **patches)
     validation = SubsetStream(graphs[names.VALIDATION], **patches)
 
     regressor = BarrierRegressor(network, facts.scaling)
     steps = config.epochs * stream.steps_per_epoch
-    regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[], jit_compile=config.compile)
+    regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
     checkpointing = Checkpointing(folder, regressor, patience=config.patience)
     checkpointing.restore()
     first = checkpointing.next_epoch
