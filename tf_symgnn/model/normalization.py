@@ -47,18 +47,20 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
     Args:
         momentum: share of the moving average that stays in each step.
         epsilon: added to the variance.
+        spread: the offsets start uniformly distributed in [-spread, spread].
     """
 
-    def __init__(self, *, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, *, momentum: float = 0.9, epsilon: float = 1e-5, spread: float = 0.0, **kwargs):
         super().__init__(**kwargs)
-        self.momentum, self.epsilon = momentum, epsilon
+        self.momentum, self.epsilon, self.spread = momentum, epsilon, spread
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates scale, offset and moving moments, each [C]."""
         shape = input_shape[-1:]
         moving = {"trainable": False, "aggregation": tf.VariableAggregation.MEAN}
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        start = tf.keras.initializers.RandomUniform(-self.spread, self.spread) if self.spread else "zeros"
+        self.beta = self.add_weight(name="beta", shape=shape, initializer=start)
         self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", **moving)
         self.moving_variance = self.add_weight(name="moving_variance", shape=shape, initializer="ones", **moving)
         super().build(input_shape)
@@ -91,7 +93,8 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return super().get_config() | {"momentum": self.momentum, "epsilon": self.epsilon}
+        own = {"momentum": self.momentum, "epsilon": self.epsilon, "spread": self.spread}
+        return super().get_config() | own
 
 
 def _pooled(groups: Moments) -> tuple[tf.Tensor, tf.Tensor]:
@@ -116,14 +119,15 @@ class DenseBlocks(tf.keras.layers.Layer):
     Args:
         units: width of each block.
         activation: `relu`, or `prelu` with one learned slope a channel (He et al. 2015).
+        spread: of the normalisations' initial offsets, so of where the activations bend.
     """
 
-    def __init__(self, *, units: Sequence[int], activation: str = "relu", **kwargs):
+    def __init__(self, *, units: Sequence[int], activation: str = "relu", spread: float = 0.0, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.activation = tuple(units), activation
+        self.units, self.activation, self.spread = tuple(units), activation, spread
         own = {"dtype": self.dtype_policy}
         self._linear = [tf.keras.layers.Dense(n, name=f"linear_{k}", **own) for k, n in enumerate(self.units)]
-        self._norm = [MaskedBatchNormalization(name=f"norm_{k}", **own) for k in range(len(self.units))]
+        self._norm = [MaskedBatchNormalization(spread=spread, name=f"norm_{k}", **own) for k in range(len(self.units))]
         self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in range(len(self.units))]
 
     def build(self, input_shape: tf.TensorShape) -> None:
@@ -149,7 +153,7 @@ class DenseBlocks(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return super().get_config() | {"units": self.units, "activation": self.activation}
+        return super().get_config() | {"units": self.units, "activation": self.activation, "spread": self.spread}
 
 
 def _activation(function: str, **kwargs) -> tf.keras.layers.Layer:

@@ -40,7 +40,9 @@ class Symmetrization(tf.keras.layers.Layer):
         self.distribution = DISTRIBUTIONS[distribution](
             transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.dtype_policy
         )
-        self._encoder = DenseBlocks(units=self.units, name="encoder", dtype=self.dtype_policy)
+        # Without spread, every ReLU bends at the origin, where no neighbour is, and the average over transforms starts
+        # as a linear function of distance: 0.996 of its variance over distances, against 0.991 with it.
+        self._encoder = DenseBlocks(units=self.units, spread=2.0, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""

@@ -85,9 +85,9 @@ def _fit(
 ) -> list[dict]:
     """Runs the Keras fit loop from where the folder stands; returns one row an epoch."""
     halo = network.receptive_field if config.stream.halo is None else config.stream.halo
-    patches = {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size, "halo": halo}
-    stream = SubsetStream(graphs[names.TRAIN], **patches)
-    validation = SubsetStream(graphs[names.VALIDATION], **patches)
+    patches = {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size}
+    stream = SubsetStream(graphs[names.TRAIN], **patches, halo=halo)
+    validation = SubsetStream(graphs[names.VALIDATION], **patches, halo=network.receptive_field)
 
     regressor = BarrierRegressor(network, facts.scaling)
     steps = config.epochs * stream.steps_per_epoch
