@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tensorflow_gnn as tfgnn
 
 from tests.conftest import random_glass
+from tf_symgnn import names
 from tf_symgnn.config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig
 from tf_symgnn.data import write_glasses
 
@@ -16,6 +18,16 @@ def write_data(folder: Path, sizes: dict[str, int]) -> Path:
     for seed, (stem, n_atoms) in enumerate(sizes.items()):
         write_glasses(folder / f"{stem}.xyz", [random_glass(seed, n_atoms)])
     return folder
+
+
+def padded(graph):
+    """A graph tensor with a component of padding at its end: 7 atoms that are none, and 20 pairs among them."""
+    sizes = tfgnn.SizeConstraints(
+        total_num_components=int(graph.num_components) + 1,
+        total_num_nodes={names.ATOMS: int(graph.node_sets[names.ATOMS].total_size) + 7},
+        total_num_edges={names.NEIGHBORS: int(graph.edge_sets[names.NEIGHBORS].total_size) + 20},
+    )
+    return tfgnn.pad_to_total_sizes(graph, sizes)[0]
 
 
 def small_config(data: Path, run_dir: Path, **changes) -> RunConfig:

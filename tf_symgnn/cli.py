@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 def _train_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, description="Train a model, evaluate it and export it.")
+    parser = ArgumentParser(exit_on_error=False, description=train.__doc__)
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file of any of the fields below")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last finished epoch")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that the run folder holds")
@@ -38,13 +38,13 @@ def _train_parser() -> ArgumentParser:
 
 
 def train(args: Namespace) -> None:
-    """Train a model, evaluate it and export it."""
+    """Trains a model, scores it and exports it."""
     from tf_symgnn.serving import export
-    from tf_symgnn.training import RunFolder, TrainingStopped, train
+    from tf_symgnn.training import TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
-    if args.resume:
-        RunFolder.open(config.run_dir).require_config(config)
+    if args.resume and args.overwrite:
+        raise InputError("command line", "--overwrite", "it beside --resume", "one of the two")
     try:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
@@ -58,7 +58,7 @@ def train(args: Namespace) -> None:
 
 
 def _evaluate_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, description="Score a run's best weights on labelled glasses.")
+    parser = ArgumentParser(exit_on_error=False, description=evaluate.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("--data", required=True, help="a folder of structure files, or one file")
     parser.add_argument("--split", choices=names.SPLITS, default=names.TEST, help="which glasses to score")
@@ -67,23 +67,23 @@ def _evaluate_parser() -> ArgumentParser:
 
 
 def evaluate(args: Namespace) -> None:
-    """Scores a run on a split of a data set."""
+    """Scores a run's best weights on labelled glasses."""
     from tf_symgnn.training import RunFolder, evaluate, glass_graphs, read_labelled
 
     run = RunFolder.open(args.run)
     config = run.config()
-    splits = read_labelled(config, args.data)
-    if not splits[args.split]:
+    glasses = read_labelled(config, [args.split], data=args.data)[args.split]
+    if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
-    require_species(splits[args.split], run.facts().species)
-    record, _ = evaluate(run.load_model(), glass_graphs(config, splits[args.split]))
+    require_species(glasses, run.facts().species)
+    record, _ = evaluate(run.load_model(), glass_graphs(config, glasses), patch_size=config.stream.patch_size)
     print(_summary(args.split, record))
     if args.json:
         print(json.dumps({"split": args.split, **record}))
 
 
 def _predict_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, description="Predict the energy barriers of structure files.")
+    parser = ArgumentParser(exit_on_error=False, description=predict.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("files", nargs="+", help="structure files")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
@@ -103,7 +103,7 @@ def predict(args: Namespace) -> None:
 
 
 def _export_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, description="Write a run's best model as a SavedModel.")
+    parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("directory", help="folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an export that the folder holds")
@@ -111,7 +111,7 @@ def _export_parser() -> ArgumentParser:
 
 
 def export(args: Namespace) -> None:
-    """Writes a SavedModel that takes serialized GraphTensors."""
+    """Writes a run's best model as a SavedModel."""
     from tf_symgnn.serving import export
     from tf_symgnn.training import RunFolder
 
@@ -120,9 +120,7 @@ def export(args: Namespace) -> None:
 
 
 def _convert_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        exit_on_error=False, description="Write structure files as TFRecord shards of GraphTensors."
-    )
+    parser = ArgumentParser(exit_on_error=False, description=convert.__doc__)
     parser.add_argument("data", help="a folder of structure files, or one file")
     parser.add_argument("--output", required=True, help="folder to write")
     parser.add_argument("--shards", type=PositiveInt, default=1, help="files a split")
@@ -134,7 +132,7 @@ def _convert_parser() -> ArgumentParser:
 
 
 def convert(args: Namespace) -> None:
-    """Writes each split of a data set as TFRecord shards."""
+    """Writes structure files as TFRecord shards of GraphTensors."""
     from tf_symgnn.graph import build_graph, write_splits
 
     splits = read_glasses(args.data, label=args.label, species=split_symbols(args.species))
@@ -171,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _import_tensorflow_quietly()
         COMMANDS[args.command][1](args[args.command])
-    except InputError as error:
+    except (InputError, OSError) as error:  # a full disk or a folder that may not be written is told in a line, too
         return _refuse(error)
     except KeyboardInterrupt:
         print("tf-symgnn: interrupted; a training goes on with --resume", file=sys.stderr)
@@ -210,7 +208,7 @@ def _arguments(argv: Sequence[str]) -> list[str]:
         resumed.add_argument("--run_dir", default="")
         known, _ = resumed.parse_known_args(arguments)
         stored = Path(known.run_dir) / "config.yaml"
-        if known.resume and stored.is_file():
+        if known.resume and known.run_dir and stored.is_file():
             arguments[1:1] = ["--config", str(stored)]
     return arguments
 

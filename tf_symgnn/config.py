@@ -6,9 +6,18 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from jsonargparse.typing import (
+    ClosedUnitInterval,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    restricted_number_type,
+)
 
 from tf_symgnn import names
+
+Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)], docstring="What NumPy takes for a seed.")
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ class RunConfig:
     run_dir: str
     model: str = "symgnn"
     epochs: PositiveInt = 100
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     patience: PositiveInt | None = None
     label: str = names.ENERGY_BARRIER
     species: str | None = None

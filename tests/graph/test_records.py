@@ -79,7 +79,7 @@ def test_each_split_has_its_shards_and_the_names_lie_beside_them(tmp_path):
         "train.tfrecord-00001-of-00002",
         "validation.tfrecord-00000-of-00001",
     ]
-    assert json.loads((tmp_path / "splits.json").read_text()) == {"train": ["g0", "g1"], "validation": ["g2"]}
+    assert json.loads((tmp_path / "shards.json").read_text()) == {"train": ["g0", "g1"], "validation": ["g2"]}
     with pytest.raises(InputError, match="overwrite"):
         write_splits(splits, tmp_path, build)
     write_splits(splits, tmp_path, build, shards=1, overwrite=True)

@@ -1,4 +1,4 @@
-"""The tf.data stream: what it yields, in which order, merged and padded."""
+"""The tf.data stream: what it yields, in which order, and merged."""
 
 import numpy as np
 import pytest
@@ -47,22 +47,6 @@ def test_a_batch_is_the_glasses_side_by_side(graphs):
     np.testing.assert_array_equal(target, np.r_[graphs[0].target, graphs[1].target + 40])
     np.testing.assert_array_equal(tensor.node_sets[names.ATOMS].sizes, [40, 55])
     np.testing.assert_array_equal(label, np.r_[graphs[0].barrier, graphs[1].barrier])
-
-
-def test_padded_batches_have_one_size_and_padding_that_does_not_count(graphs):
-    padded = list(SubsetStream(graphs, batch_size=2, pad=True).in_order())
-    plain = list(SubsetStream(graphs, batch_size=2).in_order())
-    assert len({(t.node_sets[names.ATOMS].total_size.numpy(), len(edges_of(t)[0])) for t, _, _ in padded}) == 1
-    for (tensor, label, weight), (bare, bare_label, bare_weight) in zip(padded, plain, strict=True):
-        n = len(bare_label)
-        np.testing.assert_array_equal(label[:n], bare_label)
-        np.testing.assert_array_equal(weight[:n], bare_weight)
-        np.testing.assert_array_equal(weight[n:], 0.0)
-        species = tensor.node_sets[names.ATOMS][names.SPECIES].numpy()
-        assert (species[:n] > 0).all() and (species[n:] == 0).all()
-        n_edges = len(edges_of(bare)[1])
-        np.testing.assert_array_equal(edges_of(tensor)[1][:n_edges], edges_of(bare)[1])
-        assert (edges_of(tensor)[1][n_edges:] >= n).all()
 
 
 def passes(stream, seed, first, last):

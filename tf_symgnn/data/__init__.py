@@ -1,17 +1,19 @@
 """Files -> Glass, and back."""
 
-from tf_symgnn.data.errors import InputError
+from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.files import replacing
 from tf_symgnn.data.glass import Glass, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
 from tf_symgnn.data.splits import read_glasses
-from tf_symgnn.data.writers import write_glasses
+from tf_symgnn.data.writers import check_output, write_glasses
 
 __all__ = [
     "Glass",
     "InputError",
     "LabelScaling",
+    "as_input_error",
+    "check_output",
     "iter_glasses",
     "label_scaling",
     "read_glass",

@@ -19,7 +19,7 @@ _READ_HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header
 _MAX_BYTES = 3 * 8 * MAX_ATOMS
 
 
-def read_npz(path: Path, label: str) -> Glass:
+def read_npz(path: Path, label: str | None) -> Glass:
     """One glass: `positions`, `species` or `atomic_numbers`, `cell` or `box` ([3, 3] or [3]), perhaps `pbc` and labels.
 
     Without `pbc` the box is periodic.

@@ -13,12 +13,14 @@ from tf_symgnn.data.errors import InputError
 MAX_ATOMS = 100_000_000
 
 
-def find_label(place: str, columns: Mapping[str, np.ndarray], label: str) -> np.ndarray | None:
-    """The label column, or None where the file lacks the default one: such a glass is unlabelled.
+def find_label(place: str, columns: Mapping[str, np.ndarray], label: str | None) -> np.ndarray | None:
+    """The label column, or None where none is wanted or the file lacks the default one: such a glass is unlabelled.
 
     Raises:
         InputError: the file lacks a label that was asked for by another name than the default.
     """
+    if label is None:
+        return None
     if label in columns:
         return columns[label]
     if label == names.ENERGY_BARRIER:

@@ -70,13 +70,13 @@ _OPCODES = frozenset(
 )
 
 
-def read_published_pickle(path: Path, label: str) -> Glass:
+def read_published_pickle(path: Path, label: str | None) -> Glass:
     """One glass of the published data set: periodic, in a cuboid; types 1 = Cu, 2 = Zr.
 
     Args:
         path: the file, with keys `positions` [N, 3] A, `box` [3] A, `types` [N] and, where labelled,
             `trajectory_start_velocities` [N] eV.
-        label: the default, which stands for that key, or the name of another key.
+        label: the default, which stands for that key, or the name of another key, or None.
 
     Raises:
         InputError: the file is no such pickle, or holds anything but plain values and arrays of numbers.

@@ -22,13 +22,14 @@ SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ + PICKLE
 
 
 def iter_glasses(
-    path: Path | str, *, label: str = names.ENERGY_BARRIER, species: Sequence[str] | None = None
+    path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
 ) -> Iterator[Glass]:
     """Every frame of a file in its order; several frames are named `stem-0`, `stem-1`, ...
 
     Args:
         path: the file; its suffix says the format.
-        label: the per-atom column or key with the energy barriers, eV. A file without the default one is unlabelled.
+        label: the per-atom column or key with the energy barriers, eV. A file without the default one is unlabelled,
+            and with None labels are not looked at.
         species: chemical symbols of LAMMPS types 1, 2, ...; the other formats name their atoms themselves.
 
     Raises:

@@ -27,7 +27,7 @@ _ATOMS = "ITEM: ATOMS"
 _KEPT = "v_"
 
 
-def read_extxyz(path: Path, label: str) -> Iterator[Glass]:
+def read_extxyz(path: Path, label: str | None) -> Iterator[Glass]:
     """Every frame of an extended XYZ file.
 
     Raises:
@@ -49,7 +49,7 @@ def read_extxyz(path: Path, label: str) -> Iterator[Glass]:
         )
 
 
-def read_lammps_data(path: Path, label: str, species: Sequence[str] | None) -> Glass:
+def read_lammps_data(path: Path, label: str | None, species: Sequence[str] | None) -> Glass:
     """The glass of a LAMMPS data file in units of A; periodic and, as the format has no such column, unlabelled.
 
     Raises:
@@ -75,7 +75,7 @@ def read_lammps_data(path: Path, label: str, species: Sequence[str] | None) -> G
     )
 
 
-def read_lammps_dump(path: Path, label: str, species: Sequence[str] | None) -> Iterator[Glass]:
+def read_lammps_dump(path: Path, label: str | None, species: Sequence[str] | None) -> Iterator[Glass]:
     """Every frame of a LAMMPS text dump in units of A, its atoms sorted by id.
 
     Raises:
@@ -148,7 +148,7 @@ def _dump_frames(path: Path) -> Iterator[list[str]]:
         yield frame
 
 
-def _rebuild(where: str, lines: list[str], label: str) -> tuple[list[str], list[str]]:
+def _rebuild(where: str, lines: list[str], label: str | None) -> tuple[list[str], list[str]]:
     """The names of a dump frame's columns, and the frame for ASE: its count checked, its label column marked."""
     try:
         declared = lines[_find(lines, _N_ATOMS) + 1]

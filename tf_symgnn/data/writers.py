@@ -30,18 +30,27 @@ def write_glasses(path: Path | str, glasses: Sequence[Glass], *, overwrite: bool
         InputError: the file exists, its suffix is unknown, or the number of glasses does not suit it.
     """
     path = Path(path)
-    writers = (
-        dict.fromkeys(EXTXYZ, _write_extxyz) | dict.fromkeys(LAMMPS_DUMP, _write_dump) | dict.fromkeys(NPZ, _write_npz)
-    )
-    write = writers.get(path.suffix.lower())
-    if write is None:
-        raise InputError(path, "suffix", path.suffix or "none", "one of " + ", ".join(writers))
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise InputError(path, "output", "an existing file or folder", "a new file, or leave to overwrite a file")
+    check_output(path, overwrite=overwrite)
+    write = _WRITERS[path.suffix.lower()]
     if not glasses or (write is _write_npz and len(glasses) > 1):
         raise InputError(path, "glasses", len(glasses), "one" if write is _write_npz else "at least one")
     with replacing(path) as file:
         write(file, glasses)
+
+
+def check_output(path: Path | str, *, overwrite: bool) -> None:
+    """Checks that `write_glasses` can write to a path, before work is spent on what is to be written.
+
+    Raises:
+        InputError: the file exists, its suffix is unknown, or its folder cannot be one.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _WRITERS:
+        raise InputError(path, "suffix", path.suffix or "none", "one of " + ", ".join(_WRITERS))
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise InputError(path, "output", "an existing file or folder", "a new file, or leave to overwrite a file")
+    if any(parent.exists() and not parent.is_dir() for parent in path.parents):
+        raise InputError(path, "output", "a file on the way to it", "a folder to write in")
 
 
 def _write_extxyz(path: Path, glasses: Sequence[Glass]) -> None:
@@ -105,3 +114,8 @@ def _box_bounds(prism: Prism, pbc: np.ndarray) -> str:
     return f"ITEM: BOX BOUNDS xy xz yz {boundary}\n" + "".join(
         f"{low:.16e} {high:.16e} {tilt:.16e}\n" for low, high, tilt in bounds
     )
+
+
+_WRITERS = (
+    dict.fromkeys(EXTXYZ, _write_extxyz) | dict.fromkeys(LAMMPS_DUMP, _write_dump) | dict.fromkeys(NPZ, _write_npz)
+)

@@ -12,6 +12,10 @@ from tf_symgnn.data import Glass, InputError
 # Closer than any two atoms of a solid by three orders of magnitude, and far above rounding.
 COINCIDENT = 1e-3  # A
 
+# A micrometre, and at 5 A a hundred times the density of diamond: beyond what is simulated.
+MAX_EXTENT = 1e4  # A
+MAX_NEIGHBOURS = 10_000
+
 _VECTORS = ("positions", "cell", "displacement")
 
 
@@ -91,8 +95,9 @@ def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:
     displacement. Pairs are sorted by target, then source, so the same glass always gives the same graph.
 
     Raises:
-        InputError: two atoms are at one point.
+        InputError: two atoms are at one point, or the atoms are spread or crowded beyond any solid.
     """
+    _refuse_unphysical(glass, cutoff)
     finder = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
     target, source, displacement = finder.compute(
         points=glass.positions, box=glass.cell, periodic=glass.pbc, quantities="ijD", copy=True
@@ -119,6 +124,18 @@ def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:
         displacement=displacement[order].astype(np.float32),
         barrier=None if glass.barrier is None else glass.barrier.astype(np.float32),
     )
+
+
+def _refuse_unphysical(glass: Glass, cutoff: float) -> None:
+    """The neighbour list takes memory by the extent of open directions and by the density of the cell."""
+    extent = np.ptp(glass.positions, axis=0).max()
+    if not glass.pbc.all() and extent > MAX_EXTENT:
+        raise InputError(glass.source, "positions", f"atoms {extent:g} A apart", f"at most {MAX_EXTENT:g} A")
+    if glass.pbc.all():
+        neighbours = glass.n_atoms / glass.volume * 4 / 3 * np.pi * cutoff**3
+        if neighbours > MAX_NEIGHBOURS:
+            found = f"room for {neighbours:.3g} neighbours an atom within {cutoff:g} A"
+            raise InputError(glass.source, "cell", found, f"at most {MAX_NEIGHBOURS}, the cell being in A")
 
 
 def _refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, displacement: np.ndarray) -> None:

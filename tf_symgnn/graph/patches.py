@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -16,11 +15,13 @@ class Patch:
 
     Attributes:
         lower: f64[3], the block's lower corner.
-        upper: f64[3], its upper corner; the core is the atoms in [lower, upper).
+        upper: f64[3], its upper corner.
+        core: i64[M], the atoms in the block, ascending.
     """
 
     lower: np.ndarray
     upper: np.ndarray
+    core: np.ndarray
 
 
 class PatchedGlass:
@@ -33,21 +34,23 @@ class PatchedGlass:
         self._fractional[:, graph.pbc] %= 1.0
         heights = perpendicular_heights(graph.cell)
         self._margin = halo / heights
-        low = np.where(graph.pbc, 0.0, self._fractional.min(0))
-        high = np.where(graph.pbc, 1.0, self._fractional.max(0))
-        blocks = np.maximum(1, np.ceil((high - low) * heights / size - 1e-9).astype(int))
-        edges = [np.linspace(a, b, n + 1) for a, b, n in zip(low, high, blocks, strict=True)]
-        for edge in edges:  # the atom at the upper bound (by rounding, where the direction is periodic) belongs too
-            edge[-1] = np.nextafter(edge[-1], np.inf)
-        corners = product(*(range(n) for n in blocks))
-        patches = (
-            Patch(
-                np.array([edges[a][k] for a, k in enumerate(corner)]),
-                np.array([edges[a][k + 1] for a, k in enumerate(corner)]),
-            )
-            for corner in corners
-        )
-        self.patches = [patch for patch in patches if self._core(patch).any()]
+        self.patches = self._blocks(size / heights)
+
+    def _blocks(self, size: np.ndarray) -> list[Patch]:
+        """The blocks that hold an atom, each of at most `size` f64[3] in fractional coordinates."""
+        low = np.where(self.graph.pbc, 0.0, self._fractional.min(0))
+        high = np.where(self.graph.pbc, 1.0, self._fractional.max(0))
+        number = np.maximum(1, np.ceil((high - low) / size - 1e-9).astype(np.int64))
+        width = np.maximum((high - low) / number, np.finfo(float).tiny)
+        # The atom at the upper bound, by rounding where the direction is periodic, belongs to the last block.
+        place = np.minimum(((self._fractional - low) / width).astype(np.int64), number - 1)
+        corners, block = np.unique(place, axis=0, return_inverse=True)
+        order = np.argsort(block.ravel(), kind="stable")
+        cores = np.split(order, np.cumsum(np.bincount(block.ravel()))[:-1])
+        return [
+            Patch(low + corner * width, low + (corner + 1) * width, core)
+            for corner, core in zip(corners, cores, strict=True)
+        ]
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -67,8 +70,6 @@ class PatchedGlass:
             if self.graph.pbc[axis]:
                 outside = np.minimum(outside, np.maximum(0.0, np.minimum(1.0 + below, 1.0 + above)))
             inside &= outside <= self._margin[axis]
+        inside[patch.core] = True  # whatever rounding says of the block's bounds
         atoms = np.flatnonzero(inside)
-        return self.graph.subgraph(atoms, self._row_splits), atoms, self._core(patch)[atoms]
-
-    def _core(self, patch: Patch) -> np.ndarray:
-        return np.all((self._fractional >= patch.lower) & (self._fractional < patch.upper), axis=1)
+        return self.graph.subgraph(atoms, self._row_splits), atoms, np.isin(atoms, patch.core)

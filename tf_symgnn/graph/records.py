@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn.data import Glass, InputError, replacing
 from tf_symgnn.graph.neighbors import GlassGraph
 from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
+
+# Not `splits.json`, which is a user's own where shards are written beside structure files.
+LISTING = "shards.json"
 
 
 def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int = 1) -> list[Path]:
@@ -57,7 +61,7 @@ def write_splits(
     shards: int = 1,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Writes each split that has glasses as shards, and `splits.json` with their names beside them.
+    """Writes each split that has glasses as shards, and `shards.json` with their glasses' names beside them.
 
     Returns:
         The shards' paths.
@@ -69,16 +73,16 @@ def write_splits(
     existing = sorted(directory.glob("*.tfrecord-*")) if directory.is_dir() else []
     if existing and not overwrite:
         raise InputError(directory, "output", existing[0].name, "a folder without shards, or --overwrite")
-    graphs = {split: [build(glass) for glass in glasses] for split, glasses in splits.items() if glasses}
-    for path in existing:
-        path.unlink()
-    paths = [
-        path
-        for split, members in graphs.items()
-        for path in write_records(directory / f"{split}.tfrecord", members, shards=min(shards, len(members)))
-    ]
-    with replacing(directory / "splits.json") as file:
-        file.write_text(
-            json.dumps({split: [g.name for g in members] for split, members in graphs.items()}, indent=2) + "\n"
-        )
+    directory.mkdir(parents=True, exist_ok=True)
+    listing = {split: [glass.name for glass in glasses] for split, glasses in splits.items() if glasses}
+    with tempfile.TemporaryDirectory(prefix=".shards-", dir=directory) as temporary:
+        written = []
+        for split in listing:
+            graphs = [build(glass) for glass in splits[split]]
+            written += write_records(Path(temporary) / f"{split}.tfrecord", graphs, shards=min(shards, len(graphs)))
+        for path in existing:
+            path.unlink()
+        paths = [path.rename(directory / path.name) for path in written]
+    with replacing(directory / LISTING) as file:
+        file.write_text(json.dumps(listing, indent=2) + "\n")
     return paths

@@ -1,4 +1,4 @@
-"""A tf.data stream of graph subsets: whole glasses, or patches of them, shuffled, batched, padded and prefetched."""
+"""A tf.data stream of graph subsets: whole glasses, or patches of them, shuffled, batched and prefetched."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ class SubsetStream:
         batch_size: subsets a batch, as components of one graph.
         patch_size: edge of a patch's core, A; None streams whole glasses.
         halo: width of a patch's halo, A; the model's receptive field makes core predictions exact.
-        pad: pad every batch to one size, for accelerators that compile a step for each size.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class SubsetStream:
         batch_size: int = 1,
         patch_size: float | None = None,
         halo: float = 0.0,
-        pad: bool = False,
     ):
         self.graphs = list(graphs)
         self.batch_size = batch_size
@@ -56,7 +54,6 @@ class SubsetStream:
             self._subsets = [(k, patch) for k, glass in enumerate(self._patched) for patch in range(len(glass))]
         else:
             self._subsets = [(k, 0) for k in range(len(self.graphs))]
-        self._sizes = self._largest_batch() if pad else None
 
     @property
     def n_subsets(self) -> int:
@@ -113,20 +110,4 @@ class SubsetStream:
         return [arrays[name] for name in _FIELDS]
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        graphs = batches.map(lambda graph: graph.merge_batch_to_components())
-        if self._sizes:
-            graphs = graphs.map(lambda graph: tfgnn.pad_to_total_sizes(graph, self._sizes)[0])
-        return graphs.map(split_readout).prefetch(tf.data.AUTOTUNE)
-
-    def _largest_batch(self) -> tfgnn.SizeConstraints:
-        """Sizes that hold any batch, and the one component with an atom that padding needs."""
-        graphs = [self.subset(k)[0] for k in range(self.n_subsets)]
-        atoms, edges = (
-            sum(sorted(sizes)[-self.batch_size :])
-            for sizes in ([graph.n_atoms for graph in graphs], [graph.n_edges for graph in graphs])
-        )
-        return tfgnn.SizeConstraints(
-            total_num_components=self.batch_size + 1,
-            total_num_nodes={names.ATOMS: atoms + 1},
-            total_num_edges={names.NEIGHBORS: edges},
-        )
+        return batches.map(lambda graph: split_readout(graph.merge_batch_to_components())).prefetch(tf.data.AUTOTUNE)

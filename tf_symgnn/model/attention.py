@@ -9,6 +9,11 @@ from tf_symgnn import names
 from tf_symgnn.model.normalization import MaskedBatchNormalization
 
 
+def weighted_exp(score: tf.Tensor, highest: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """weight * exp(score - highest), `highest` being that of the pairs with a weight, so others may lie above it."""
+    return weight * tf.exp(tf.minimum(score - highest, 60.0))
+
+
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EdgeAttention(tf.keras.layers.Layer):
     """Multi-head graph attention with edge features (EGAT; Kaminski et al. 2022, as SymGNN uses it).
@@ -53,10 +58,7 @@ class EdgeAttention(tf.keras.layers.Layer):
         kept = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.TARGET, feature_value=nodes @ self.target_kernel, **at)
         hidden = tf.nn.leaky_relu(sent + kept + edges @ self.edge_kernel + self.bias, 0.01)
         hidden = tf.reshape(hidden, [-1, self.heads, self.edge_units])
-        attention = tfgnn.softmax_edges_per_node(
-            node_tag=tfgnn.TARGET, feature_value=tf.reduce_sum(hidden * self.score, axis=-1), **at
-        )
-        attention = self._weigh(attention, graph)
+        attention = self._softmax(tf.reduce_sum(hidden * self.score, axis=-1), graph)
         sent = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.SOURCE, feature_value=nodes @ self.message_kernel, **at)
         message = tf.reshape(sent, [-1, self.heads, self.node_units])
         received = tfgnn.pool_edges_to_node(
@@ -64,14 +66,17 @@ class EdgeAttention(tf.keras.layers.Layer):
         )
         return received, hidden, attention
 
-    def _weigh(self, attention: tf.Tensor, graph: tfgnn.GraphTensor) -> tf.Tensor:
+    def _softmax(self, score: tf.Tensor, graph: tfgnn.GraphTensor) -> tf.Tensor:
         features = graph.edge_sets[names.NEIGHBORS].features
-        if names.PAIR_WEIGHT not in features:
-            return attention
         at = {"graph_tensor": graph, "edge_set_name": names.NEIGHBORS, "node_tag": tfgnn.TARGET}
-        weighted = attention * tf.cast(features[names.PAIR_WEIGHT], attention.dtype)[:, tf.newaxis]
-        total = tfgnn.pool_edges_to_node(reduce_type="sum", feature_value=weighted, **at)
-        return tf.math.divide_no_nan(weighted, tfgnn.broadcast_node_to_edges(feature_value=total, **at))
+        if names.PAIR_WEIGHT not in features:
+            return tfgnn.softmax_edges_per_node(feature_value=score, **at)
+        weight = tf.cast(features[names.PAIR_WEIGHT], score.dtype)[:, tf.newaxis]
+        present = tf.stop_gradient(tf.where(weight > 0, score, score.dtype.min))
+        highest = tfgnn.pool_edges_to_node(reduce_type="max", feature_value=present, **at)
+        share = weighted_exp(score, tfgnn.broadcast_node_to_edges(feature_value=highest, **at), weight)
+        total = tfgnn.pool_edges_to_node(reduce_type="sum", feature_value=share, **at)
+        return tf.math.divide_no_nan(share, tfgnn.broadcast_node_to_edges(feature_value=total, **at))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.model.attention import MessagePassing
+from tf_symgnn.model.attention import MessagePassing, weighted_exp
 from tf_symgnn.model.blocks import Block, Blocks, Nest, Rows, cut_at_atoms, cut_edges, to_atoms, to_pairs
 from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
 from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
@@ -37,8 +37,9 @@ class _PairUpdate(NamedTuple):
         """Attention-weighted sums [N, H, C] of the states that atoms are sent, and moments of f' in training."""
         receiver, n_atoms = block.receiver(self.target), block.end_atom - block.first_atom
         score = wide @ part.shared["score"]
-        highest = tf.gather(tf.math.segment_max(tf.stop_gradient(score), receiver), receiver)
-        share = tf.exp(score - highest) * part.edges.get("weight", 1)
+        weight = part.edges.get("weight", tf.ones_like(score[:, :1]))
+        present = tf.stop_gradient(tf.where(weight > 0, score, score.dtype.min))
+        share = weighted_exp(score, tf.gather(tf.math.segment_max(present, receiver), receiver), weight)
         share = tf.math.divide_no_nan(share, to_pairs(to_atoms(share, receiver, n_atoms), receiver))
         # An outer product by matmul takes a third of the time that broadcasting takes, and so does its gradient.
         sent = tf.matmul(tf.expand_dims(share, 2), tf.expand_dims(part.edges["sent"], 1))

@@ -135,6 +135,9 @@ class SymGNN(tf.keras.Model):
         displacement = tf.cast(graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT], self.compute_dtype)
         real_atoms = tf.cast(atomic_numbers > 0, self.compute_dtype)
         real_edges = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=real_atoms)
+        if names.PAIR_WEIGHT in graph.edge_sets[names.NEIGHBORS].features:
+            present = graph.edge_sets[names.NEIGHBORS][names.PAIR_WEIGHT] > 0
+            real_edges *= tf.cast(present, self.compute_dtype)
 
         nodes = self.node_encoder(self.species_embedding(atomic_numbers), mask=real_atoms, training=training)
         edges = self.symmetrization(displacement, mask=real_edges, training=training)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -69,7 +68,7 @@ def export(run: RunFolder, directory: str | Path, *, overwrite: bool = False) ->
         signature = served.serialized_graphs.get_concrete_function()
         tf.saved_model.save(served, str(new), signatures=signature)
         if directory.exists():
-            shutil.rmtree(directory)
+            directory.rename(Path(temporary) / "old")
         new.rename(directory)
 
 
@@ -82,6 +81,7 @@ def metadata(run: RunFolder) -> dict:
         "cutoff": config.graph.cutoff,
         "self_loops": config.graph.self_loops,
         "units": {"length": "angstrom", names.ENERGY_BARRIER: "eV"},
+        # Of the training labels, eV; what the model puts out is in eV already.
         "label_scaling": {"mean": facts.label_mean, "std": facts.label_std},
         "tf_symgnn": __version__,
         "versions": facts.versions,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tf_symgnn.data import InputError, iter_glasses, require_species, write_glasses
+from tf_symgnn.data import check_output, iter_glasses, require_species, write_glasses
 from tf_symgnn.training import RunFolder, glass_graphs, predict
 
 
@@ -31,16 +31,16 @@ def predict_files(
     Raises:
         InputError: a file cannot be used, holds a species the model was not trained on, or the output exists.
     """
-    if Path(output).exists() and not overwrite:
-        raise InputError(output, "output", "an existing file", "a new file, or --overwrite")
+    check_output(output, overwrite=overwrite)
     config = run.config()
     type_names = species or config.type_names
-    glasses = [replace(glass, barrier=None) for file in files for glass in iter_glasses(file, species=type_names)]
+    glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]
     require_species(glasses, run.facts().species)
     model = run.load_model()
     predicted = []
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
-        predicted.append(replace(glass, barrier=predict(model, graph)))
+        barrier = predict(model, graph, patch_size=config.stream.patch_size)
+        predicted.append(replace(glass, barrier=barrier))
     write_glasses(output, predicted, overwrite=overwrite)
     return len(predicted)

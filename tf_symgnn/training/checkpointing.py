@@ -75,9 +75,11 @@ class Checkpointing(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Files the epoch; the checkpoint is written last, so that what it counts as done is done."""
-        # An undefined Pearson (a constant prediction) never counts as better than a defined one.
-        if logs["val_pearson"] > float(self._best_pearson):
-            self._best_pearson.assign(logs["val_pearson"])
+        if not math.isfinite(logs["val_loss"]):
+            raise TrainingStopped(f"validation loss is {logs['val_loss']} after epoch {epoch + 1}")
+        # An undefined Pearson (NaN, of a constant prediction) is better than nothing only.
+        if self.best_epoch < 0 or logs["val_pearson"] > float(self._best_pearson):
+            self._best_pearson.assign(logs["val_pearson"] if math.isfinite(logs["val_pearson"]) else -1.0)
             self._best_epoch.assign(epoch)
             tf.train.Checkpoint(model=self._network).write(str(self._folder.best_weights))
         seconds = time.perf_counter() - self._started

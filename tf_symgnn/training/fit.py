@@ -33,39 +33,44 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         TrainingStopped: the loss is no longer finite.
     """
     folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
-    if not resume:
+    if resume:
+        folder.require_config(config)
+    else:
         folder.refuse_occupied(overwrite=overwrite)
     splits = read_labelled(config)
-    graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
-    facts = folder.facts() if resume else _facts(splits[names.TRAIN])
+    for split in (names.TRAIN, names.VALIDATION):
+        if not splits[split]:
+            raise InputError(config.data, f"{split} split", "no glass", "at least one")
+    facts = _facts(splits[names.TRAIN])
+    if resume:
+        folder.require_data(splits, facts)
     for glasses in splits.values():
         require_species(glasses, facts.species)
+    graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
 
     tf.keras.utils.set_random_seed(config.seed)
     network = build_model(config, facts.species, facts.scaling)
     if not resume:
         folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
-    history = _fit(config, folder, network, facts, graphs)
+    course = _fit(config, folder, network, facts, graphs)
     folder.load_best_weights(network)
-    _report(config, folder, network, graphs, history)
+    _report(config, folder, network, graphs, course)
     return folder
 
 
-def read_labelled(config: RunConfig, data: str | None = None) -> dict[str, list[Glass]]:
-    """The labelled glasses of a data set by split.
+def read_labelled(
+    config: RunConfig, wanted: Sequence[str] = names.SPLITS, *, data: str | None = None
+) -> dict[str, list[Glass]]:
+    """The labelled glasses of some splits of a data set: the run's own, or another one.
 
     Raises:
-        InputError: a glass without labels, or no training or validation glass.
+        InputError: a file cannot be used, or a glass of these splits has no labels.
     """
-    path = data or config.data
-    splits = read_glasses(path, label=config.label, species=config.type_names)
+    found = read_glasses(data or config.data, label=config.label, species=config.type_names)
+    splits = {split: found[split] for split in wanted}
     for glass in (glass for glasses in splits.values() for glass in glasses):
         if glass.barrier is None:
             raise InputError(glass.source, config.label, "no such column", "one energy barrier an atom, eV")
-    if data is None:
-        for split in (names.TRAIN, names.VALIDATION):
-            if not splits[split]:
-                raise InputError(path, f"{split} split", "no glass", "at least one")
     return splits
 
 
@@ -82,8 +87,8 @@ def _facts(training: Sequence[Glass]) -> RunFacts:
 
 def _fit(
     config: RunConfig, folder: RunFolder, network: tf.keras.Model, facts: RunFacts, graphs: dict[str, list[GlassGraph]]
-) -> list[dict]:
-    """Runs the Keras fit loop from where the folder stands; returns one row an epoch."""
+) -> Checkpointing:
+    """Runs the Keras fit loop from where the folder stands; returns the course it took."""
     halo = network.receptive_field if config.stream.halo is None else config.stream.halo
     patches = {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size}
     stream = SubsetStream(graphs[names.TRAIN], **patches, halo=halo)
@@ -96,7 +101,7 @@ def _fit(
     checkpointing.restore()
     first = checkpointing.next_epoch
     if first >= config.epochs or checkpointing.exhausted:
-        return checkpointing.history
+        return checkpointing
 
     progress = Progress(epochs=config.epochs, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
     callbacks = [
@@ -117,7 +122,7 @@ def _fit(
         )
     finally:
         progress.close()
-    return checkpointing.history
+    return checkpointing
 
 
 def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
@@ -136,7 +141,7 @@ def _report(
     folder: RunFolder,
     network: tf.keras.Model,
     graphs: dict[str, list[GlassGraph]],
-    history: list[dict],
+    course: Checkpointing,
 ) -> None:
     """Scores the best weights, once, and draws the run."""
     record = {}
@@ -147,14 +152,13 @@ def _report(
         labels = np.concatenate([graph.barrier for graph in graphs[split]])
         figure = plots.parity(labels, np.concatenate(predictions), f"{split}, {len(labels)} atoms")
         plots.save(figure, folder.plots / f"parity_{split}.png")
-    plots.save(plots.learning_curves(history), folder.plots / "curves.png")
-    best = max(history, key=lambda row: row["val_pearson"])
+    plots.save(plots.learning_curves(course.history), folder.plots / "curves.png")
     record |= {
         "invariance_error": record[names.VALIDATION]["invariance_error"],
-        "best_epoch": best["epoch"] + 1,
-        "epochs": len(history),
+        "best_epoch": course.best_epoch + 1,
+        "epochs": course.next_epoch,
         "parameters": int(network.count_params()),
         "seed": config.seed,
-        "seconds": sum(row["seconds"] for row in history),
+        "seconds": sum(row["seconds"] for row in course.history),
     }
     folder.write_json(folder.metrics_file, record)

@@ -10,7 +10,7 @@ class PearsonCorrelation(tf.keras.metrics.Metric):
     """Pearson's correlation of all predictions with all labels seen, weighted by `sample_weight`.
 
     Keeps six sums in float64, so the order and size of batches make no difference and replicas add up. Sums are taken
-    about `center`, a value near the labels, so that a large mean costs no digits. Zero when either side is constant.
+    about `center`, a value near the labels, so that a large mean costs no digits. NaN when either side is constant.
 
     Args:
         center: subtracted from predictions and labels alike.
@@ -35,7 +35,7 @@ class PearsonCorrelation(tf.keras.metrics.Metric):
         """The correlation, a float64 scalar."""
         n, x, y, xx, yy, xy = tf.unstack(self.sums)
         covariance, var_x, var_y = n * xy - x * y, n * xx - x * x, n * yy - y * y
-        return tf.math.divide_no_nan(covariance, tf.sqrt(tf.maximum(var_x, 0.0) * tf.maximum(var_y, 0.0)))
+        return covariance / tf.sqrt(tf.maximum(var_x, 0.0) * tf.maximum(var_y, 0.0))
 
     def reset_state(self) -> None:
         """Forgets all that was seen."""

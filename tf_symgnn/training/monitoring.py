@@ -79,6 +79,8 @@ class TensorBoard(tf.keras.callbacks.Callback):
         """Writes the configuration as text and as hyperparameters."""
         with self._writers[names.TRAIN].as_default():
             tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
+        # Above both splits, so that TensorBoard's table shows the metrics of either.
+        with tf.summary.create_file_writer(str(self._folder.logs)).as_default():
             hparams.hparams(_flat(self._config.as_plain()), trial_id=self._config.run_dir)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

@@ -24,8 +24,14 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, LabelScaling, replacing
+from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, replacing
 from tf_symgnn.model.catalog import build_model
+
+# What a run writes into its folder; anything else there is somebody's, and never removed.
+OWN = {
+    *("config.yaml", "splits.json", "run.json", "history.csv", "metrics.json"),
+    *("checkpoints", "logs", "plots", "export"),
+}
 
 VERSIONED = ("tf_symgnn", "tensorflow", "tensorflow-gnn", "tf-keras", "tensorflow-probability", "numpy", "vesin", "ase")
 
@@ -92,9 +98,9 @@ class RunFolder:
         """
         folder = cls(config.run_dir)
         folder.refuse_occupied(overwrite=overwrite)
-        if folder.path.exists():
-            shutil.rmtree(folder.path)
-        folder.path.mkdir(parents=True)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        for path in folder.path.iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
         folder.write_json(folder.facts_file, asdict(facts))
         # Last, for it is what makes the folder a run.
@@ -108,11 +114,12 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise InputError(self.path, "run folder", "a file", "a new folder")
-        if self.config_file.exists():
-            if not overwrite:
-                raise InputError(self.path, "run folder", "a run", "a new folder, or --resume or --overwrite")
-        elif any(self.path.iterdir()):
-            raise InputError(self.path, "run folder", "files that are not a run's", "a new or empty folder")
+        # Hidden files are what a run that was killed was about to write.
+        foreign = sorted({path.name for path in self.path.iterdir() if not path.name.startswith(".")} - OWN)
+        if foreign:
+            raise InputError(self.path, "run folder", f"{foreign[0]}, which is no run's", "a new or empty folder")
+        if self.config_file.exists() and not overwrite:
+            raise InputError(self.path, "run folder", "a run", "a new folder, or --resume or --overwrite")
 
     def config(self) -> RunConfig:
         """The run's configuration.
@@ -128,6 +135,18 @@ class RunFolder:
         for name, value in stored.items():
             if asked[name] != value and name != "run_dir":
                 raise InputError(self.config_file, name, asked[name], f"{value}, as the run was started")
+
+    def require_data(self, splits: dict[str, list[Glass]], facts: RunFacts) -> None:
+        """Raises InputError where the data are no longer those that the run was started on."""
+        found = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
+        with as_input_error(self.splits_file, "record", "the record that training wrote"):
+            stored = json.loads(self.splits_file.read_text())
+        if found != stored:
+            raise InputError(self.splits_file, "glasses", found, f"{stored}, as the run was started")
+        if facts.scaling != self.facts().scaling:
+            raise InputError(
+                self.facts_file, "labels", facts.scaling, f"{self.facts().scaling}, as the run was started"
+            )
 
     def facts(self) -> RunFacts:
         """What the run learned from its data.
@@ -160,11 +179,15 @@ class RunFolder:
         """Restores the best weights into a model of the run's configuration, built or not.
 
         Raises:
-            InputError: no epoch of the run has finished yet.
+            InputError: no epoch of the run has finished yet, or the weights are damaged or another model's.
         """
         if not self.best_weights.with_suffix(".index").exists():
             raise InputError(self.path, "run folder", "no finished epoch", "a trained run")
-        tf.train.Checkpoint(model=model).read(str(self.best_weights)).expect_partial()
+        try:
+            tf.train.Checkpoint(model=model).read(str(self.best_weights)).assert_existing_objects_matched()
+        except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
+            expected = "the weights that training wrote, for the model of config.yaml"
+            raise InputError(self.best_weights, "weights", type(error).__name__, expected) from error
 
     @staticmethod
     def write_json(path: Path, record: dict) -> None:
