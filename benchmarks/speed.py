@@ -6,7 +6,7 @@
 
 Each figure is the median of several runs in a process of its own, which also gives its peak memory. The peer's script
 takes an npz of positions, box, types and barrier, and prints JSON with train_step_s, predict_s and peak_memory_gb.
-Prints a table in Markdown and draws `scaling.png` beside this file.
+Prints a table in Markdown and draws `figures/scaling.png` beside this file.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ def main() -> None:
     )
     if not flags.no_scaling:
         print(
-            "\n![Cost against number of atoms](scaling.png)\n",
-            *scale(Path(__file__).with_name("scaling.png")),
+            "\n![Cost against number of atoms](figures/scaling.png)\n",
+            *scale(Path(__file__).parent / "figures" / "scaling.png"),
             sep="\n",
         )
 

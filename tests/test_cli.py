@@ -143,6 +143,7 @@ def test_a_folder_that_holds_a_run_is_kept(refuses, finished_run, data):
     ("options", "words"),
     [
         (["--epochs", "0"], ["epochs"]),
+        (["--seed", str(2**32)], ["seed"]),
         (["--nonsense", "1"], ["nonsense"]),
         (["--network.heads", "[]"], ["heads"]),
         (["--network.transforms", "3"], ["even"]),
@@ -196,6 +197,23 @@ def test_outputs_that_cannot_be(refuses, finished_run, data, tmp_path):
     refuses([*command, tmp_path / "out.cif"], "out.cif", ".xyz")
     (tmp_path / "out.xyz").write_text("mine")
     refuses([*command, tmp_path / "out.xyz"], "out.xyz", "--overwrite")
+
+
+def test_an_output_that_has_no_folder(refuses, finished_run, data, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    refuses(["predict", finished_run.path, data / "test0.xyz", "--output", tmp_path / "file" / "o.xyz"], "o.xyz")
+    refuses(["export", finished_run.path, tmp_path / "file" / "model"], "file")
+    refuses(train_on(data, tmp_path / "file" / "run"), "file")
+
+
+def test_atoms_crowded_or_scattered_beyond_reason(refuses, tmp_path):
+    write_data(tmp_path, {"train0": 20, "val0": 20})
+    crowded = ase.Atoms("CuZr", positions=[[0, 0, 0], [0.02, 0, 0]], cell=[0.05] * 3, pbc=True)
+    scattered = ase.Atoms("CuZr", positions=[[0, 0, 0], [1e7, 0, 0]], cell=[9, 9, 9], pbc=False)
+    for atoms, words in ((crowded, ["cell", "neighbours"]), (scattered, ["positions", "A apart"])):
+        atoms.set_array(names.ENERGY_BARRIER, np.ones(len(atoms)))
+        ase.io.write(tmp_path / "train0.xyz", atoms, format="extxyz")
+        refuses(train_on(tmp_path, tmp_path / "run"), "train0.xyz", *words)
 
 
 def test_resuming_with_other_settings(refuses, finished_run, data):

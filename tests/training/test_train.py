@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from scipy.stats import pearsonr
 from tensorflow.core.util.event_pb2 import Event
 
@@ -173,11 +175,41 @@ def test_a_run_is_never_overwritten_unasked(finished_run, data):
     assert finished_run.metrics_file.read_bytes() == before
 
 
-def test_a_folder_of_something_else_is_never_touched(data, tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="files that are not a run's"):
+@pytest.mark.parametrize("beside", [[], ["config.yaml", "run.json"]])
+def test_a_folder_with_something_else_in_it_is_never_touched(data, tmp_path, beside):
+    for name in ["thesis.tex", *beside]:
+        (tmp_path / name).write_text("years of work")
+    with pytest.raises(InputError, match="thesis.tex, which is no run's"):
         train(small_config(data, tmp_path), overwrite=True)
-    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", *beside}
+
+
+def test_resuming_on_other_data_is_refused(finished_run, tmp_path):
+    one_more = write_data(tmp_path / "data", {"train0": 20, "train9": 20, "val0": 20})
+    record = finished_run.metrics_file.read_bytes()
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    config = replace(finished_run.config(), data=str(one_more), run_dir=str(run))
+    with pytest.raises(InputError, match="data: found .*, expected .* as the run was started"):
+        train(config, resume=True)
+    (run / "config.yaml").write_text(yaml.safe_dump(config.as_plain()))
+    with pytest.raises(InputError, match="glasses: found .*train9.*, expected .* as the run was started"):
+        train(config, resume=True)
+    assert (run / "metrics.json").read_bytes() == record
+
+
+def test_weights_of_another_model_are_refused(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    deeper = replace(finished_run.config().network, decoder_layers=3)
+    (run / "config.yaml").write_text(yaml.safe_dump(replace(finished_run.config(), network=deeper).as_plain()))
+    with pytest.raises(InputError, match="weights: found .*, expected the weights that training wrote"):
+        RunFolder.open(run).load_model()
+    shutil.copy(finished_run.config_file, run)
+    for file in (run / "checkpoints").glob("best.data*"):
+        file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match="weights"):
+        RunFolder.open(run).load_model()
 
 
 def test_resuming_a_finished_run_changes_nothing(finished_run):

@@ -48,7 +48,7 @@ def check_output(path: Path | str, *, overwrite: bool) -> None:
     if path.suffix.lower() not in _WRITERS:
         raise InputError(path, "suffix", path.suffix or "none", "one of " + ", ".join(_WRITERS))
     if path.is_dir() or (path.exists() and not overwrite):
-        raise InputError(path, "output", "an existing file or folder", "a new file, or leave to overwrite a file")
+        raise InputError(path, "output", "an existing file or folder", "a new file, or --overwrite")
     if any(parent.exists() and not parent.is_dir() for parent in path.parents):
         raise InputError(path, "output", "a file on the way to it", "a folder to write in")
 
