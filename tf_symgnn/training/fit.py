@@ -18,6 +18,7 @@ from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
 from tf_symgnn.training.run_folder import RunFacts, RunFolder, package_versions
+from tf_symgnn.training.statistics import FreshStatistics
 
 
 def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -106,6 +107,7 @@ def _fit(
     progress = Progress(epochs=config.epochs, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
     callbacks = [
         StopOnNonFinite(stream, seed=config.seed),
+        FreshStatistics(network, stream),
         progress,
         TensorBoard(folder, config, graphs[names.VALIDATION]),
         checkpointing,
