@@ -244,6 +244,7 @@ def test_convert_writes_every_split(data, tmp_path, capsys):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [["train.py"], ["-m", "tf_symgnn.cli", "train"]])
 def test_train_py_and_tf_symgnn_train_are_one_program(program, data, tmp_path):
     config = yaml.safe_dump(small_config(data, tmp_path / "run").as_plain() | {"epochs": 1})
