@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -11,14 +12,26 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
+from tf_symgnn.model.baselines.augmented import AugmentedSymGNN
+from tf_symgnn.model.baselines.bapst import BapstNetwork
+from tf_symgnn.model.baselines.egat_length import LengthEGAT
+from tf_symgnn.model.baselines.egnn import EGNN
+from tf_symgnn.model.baselines.faenet import FAENet
+from tf_symgnn.model.baselines.gcn import GCN
+from tf_symgnn.model.baselines.gcn_edges import EdgeGCN
+from tf_symgnn.model.baselines.mgcn import MGCN
+from tf_symgnn.model.baselines.mlp import MLP
+from tf_symgnn.model.baselines.network import BaselineNetwork
+from tf_symgnn.model.baselines.schnet import SchNet
+from tf_symgnn.model.baselines.unsymmetrized import UnsymmetrizedSymGNN
 from tf_symgnn.model.symgnn import SymGNN
 
 Builder = Callable[[RunConfig, Sequence[int], LabelScaling], tf.keras.Model]
 
 
-def _symgnn(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> SymGNN:
+def _symgnn(kind: type[SymGNN], config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
     network = config.network
-    return SymGNN(
+    return kind(
         species=species,
         cutoff=config.graph.cutoff,
         label_mean=scaling.mean,
@@ -30,11 +43,41 @@ def _symgnn(config: RunConfig, species: Sequence[int], scaling: LabelScaling) ->
         transforms=network.transforms,
         resample=network.resample,
         seed=config.seed,
-        name="symgnn",
+        name=config.model,
     )
 
 
-CATALOG: dict[str, Builder] = {"symgnn": _symgnn}
+def _baseline(
+    kind: type[BaselineNetwork], config: RunConfig, species: Sequence[int], scaling: LabelScaling
+) -> tf.keras.Model:
+    return kind(
+        species=species,
+        cutoff=config.graph.cutoff,
+        label_mean=scaling.mean,
+        label_std=scaling.std,
+        # SymGNN's heads widen its messages: twice its width comes closer to its number of parameters.
+        width=2 * config.network.width,
+        layers=len(config.network.heads),
+        decoder_layers=config.network.decoder_layers,
+        seed=config.seed,
+        name=config.model,
+    )
+
+
+CATALOG: dict[str, Builder] = {
+    "symgnn": partial(_symgnn, SymGNN),
+    "symgnn_unsymmetrized": partial(_symgnn, UnsymmetrizedSymGNN),
+    "symgnn_augmented": partial(_symgnn, AugmentedSymGNN),
+    "egat_length": partial(_symgnn, LengthEGAT),
+    "gcn": partial(_baseline, GCN),
+    "gcn_edges": partial(_baseline, EdgeGCN),
+    "egnn": partial(_baseline, EGNN),
+    "mlp": partial(_baseline, MLP),
+    "schnet": partial(_baseline, SchNet),
+    "mgcn": partial(_baseline, MGCN),
+    "faenet": partial(_baseline, FAENet),
+    "bapst": partial(_baseline, BapstNetwork),
+}
 
 
 def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:

@@ -1,0 +1,1 @@
+"""Models that SymGNN is compared with, one a file."""

@@ -1,0 +1,64 @@
+"""The graph network of Bapst et al."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_symgnn.model.baselines.dense import PairDense, dense_stack
+from tf_symgnn.model.baselines.network import BaselineNetwork
+from tf_symgnn.model.baselines.rotation import RandomRotation
+from tf_symgnn.model.baselines.surroundings import Surroundings
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class GraphNetworkBlock(tf.keras.layers.Layer):
+    """One graph network block (Battaglia et al. 2018, algorithm 1, without globals): pairs, then atoms, by MLPs.
+
+        e'_ij = MLP(h_i, h_j, e_ij);   h'_j = MLP(h_j, sum_i e'_ij)
+
+    Args:
+        units: width of the MLPs' two layers.
+    """
+
+    def __init__(self, *, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units, own = units, {"dtype": self.dtype_policy}
+        self._first = PairDense(units=units, name="pair_first", **own)
+        self._second = tf.keras.layers.Dense(units, activation="relu", name="pair_second", **own)
+        self._node = dense_stack((units, units), "relu", last="relu", name="node", **own)
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes nodes [N, C] and pairs [E, D]; gives nodes and pairs of width F."""
+        nodes, pairs = inputs
+        pairs = self._second(tf.nn.relu(self._first(inputs, around=around)))
+        return self._node(tf.concat([nodes, around.received(pairs)], axis=1)), pairs
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"units": self.units}
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class BapstNetwork(BaselineNetwork):
+    """Encode, process, decode (Bapst et al. 2020, methods): one block applied again and again to what it last gave
+    joined with what was encoded, on relative positions turned at random in training.
+
+    Predictions are not invariant under rotation and reflection, but trained to be under rotation.
+    """
+
+    def __init__(self, *, width: int = 64, layers: int = 4, seed: int = 0, **kwargs):
+        super().__init__(width=width, layers=layers, seed=seed, **kwargs)
+        self.steps = layers
+        self.rotation = RandomRotation(seed=seed, name="rotation", **self.own)
+        self.node_encoder = dense_stack((width, width), "relu", last="relu", name="node_encoder", **self.own)
+        self.pair_encoder = dense_stack((width, width), "relu", last="relu", name="pair_encoder", **self.own)
+        self.block = GraphNetworkBlock(units=width, name="block", **self.own)
+
+    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
+        """Processes node states [N, F]."""
+        encoded = self.node_encoder(nodes), self.pair_encoder(self.rotation(around.displacement, training=training))
+        state = encoded
+        for _ in range(self.steps):
+            joined = tuple(tf.concat(pair, axis=1) for pair in zip(state, encoded, strict=True))
+            state = self.block(joined, around=around)
+        return state[0]

@@ -1,0 +1,57 @@
+"""Dense maps of atoms and of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tf_symgnn.model.baselines.surroundings import Surroundings
+
+
+def dense_stack(
+    units: Sequence[int], activation: str | Callable, *, last: str | Callable | None = None, **kwargs
+) -> tf.keras.Sequential:
+    """Dense layers in a row with an activation between them, and `last` after the last one."""
+    activations = [activation] * (len(units) - 1) + [last]
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.Dense(n, activation=function, name=f"linear_{k}", dtype=kwargs.get("dtype"))
+            for k, (n, function) in enumerate(zip(units, activations, strict=True))
+        ],
+        name=kwargs.get("name"),
+    )
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class PairDense(tf.keras.layers.Layer):
+    """A dense map of [h_source, h_target, e]: W_s h_source + W_t h_target + W_e e + b.
+
+    A linear map of what is joined is a sum of linear maps, and those of atoms are taken once an atom.
+
+    Args:
+        units: width of the result.
+    """
+
+    def __init__(self, *, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
+        """Creates W_s and W_t [C_n, F], W_e [C_e, F] and b [F], as parts of one kernel."""
+        nodes, pairs = (shape[-1] for shape in input_shape)
+        self.kernel = self.add_weight(name="kernel", shape=(2 * nodes + pairs, self.units))
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tf.Tensor:
+        """Maps nodes [N, C_n] and pairs [E, C_e] to [E, F]."""
+        nodes, pairs = inputs
+        width = nodes.shape[-1]
+        source, target, pair = tf.split(self.kernel, [width, width, pairs.shape[-1]])
+        sent, kept = around.from_source(nodes @ source), around.from_target(nodes @ target + self.bias)
+        return sent + kept + pairs @ pair
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"units": self.units}

@@ -1,0 +1,77 @@
+"""What each atom's neighbours are, as the equations of the baselines read them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+
+
+class Surroundings(NamedTuple):
+    """The directed pairs of a graph without self-loops, which baselines have in their own equations where they do.
+
+    Attributes:
+        graph: that the pairs are of.
+        displacement: [E, 3] A, source minus target.
+        weight: [E, 1], the pair weight or 1; 0 for self-loops and padding.
+        real_atoms: [N], 0 for padding.
+    """
+
+    graph: tfgnn.GraphTensor
+    displacement: tf.Tensor
+    weight: tf.Tensor
+    real_atoms: tf.Tensor
+
+    @classmethod
+    def of(cls, graph: tfgnn.GraphTensor, dtype: str) -> Surroundings:
+        """Reads them off a graph."""
+        pairs = graph.edge_sets[names.NEIGHBORS]
+        displacement = tf.cast(pairs[names.DISPLACEMENT], dtype)
+        real_atoms = tf.cast(graph.node_sets[names.ATOMS][names.SPECIES] > 0, dtype)
+        weight = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=real_atoms)
+        weight *= tf.cast(tf.reduce_any(displacement != 0, axis=1), dtype)
+        if names.PAIR_WEIGHT in pairs.features:
+            weight *= tf.cast(pairs[names.PAIR_WEIGHT], dtype)
+        return cls(graph, displacement, weight[:, tf.newaxis], real_atoms)
+
+    @property
+    def real_pairs(self) -> tf.Tensor:
+        """[E], 1 for pairs that count."""
+        return tf.cast(self.weight[:, 0] > 0, self.weight.dtype)
+
+    @property
+    def squared_distance(self) -> tf.Tensor:
+        """[E, 1] A^2."""
+        return tf.reduce_sum(tf.square(self.displacement), axis=1, keepdims=True)
+
+    @property
+    def distance(self) -> tf.Tensor:
+        """[E, 1] A, with a gradient of zero where it is zero."""
+        squared = self.squared_distance
+        return tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1)), 0)
+
+    def from_source(self, values: tf.Tensor) -> tf.Tensor:
+        """Values [N, C] of the atoms that send each pair, [E, C]."""
+        return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.SOURCE, feature_value=values)
+
+    def from_target(self, values: tf.Tensor) -> tf.Tensor:
+        """Values [N, C] of the atoms that receive each pair, [E, C]."""
+        return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=values)
+
+    def received(self, values: tf.Tensor) -> tf.Tensor:
+        """Sums of weighted values [E, C] over the pairs that each atom receives, [N, C]."""
+        return tfgnn.pool_edges_to_node(
+            self.graph, names.NEIGHBORS, tfgnn.TARGET, "sum", feature_value=self.weight * values
+        )
+
+
+def gaussian_basis(distance: tf.Tensor, cutoff: float) -> tf.Tensor:
+    """exp(-gamma (r - mu)^2) of distances [E, 1] A, mu every 0.1 A up to the cutoff, gamma 10 / A^2 [E, B].
+
+    SchNet's radial basis (Schütt et al. 2017, section 4.2).
+    """
+    centres = tf.range(0.0, cutoff + 0.05, 0.1, dtype=distance.dtype)
+    return tf.exp(-10.0 * tf.square(distance - centres))
