@@ -14,11 +14,11 @@ from importlib import import_module
 from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, Namespace
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import PositiveFloat, PositiveInt
 
 import tf_symgnn
 from tf_symgnn import names
-from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
+from tf_symgnn.config import GraphConfig, RunConfig, Seed, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
 # TensorFlow takes seconds to import: commands import what needs it when they run.
@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+INTERRUPTION = "interrupted; a training goes on with --resume, a comparison with the same command"
 
 
 def _train_parser() -> ArgumentParser:
@@ -141,6 +142,32 @@ def convert(args: Namespace) -> None:
         print(path)
 
 
+def _compare_parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False, description=compare.__doc__)
+    parser.add_argument("--data", required=True, help="a folder of labelled structure files")
+    parser.add_argument("--output", required=True, help="results folder: rows of finished runs, and the table of them")
+    parser.add_argument("--models", nargs="+", required=True, help="names in the model catalog, or ridge")
+    parser.add_argument("--seeds", nargs="+", type=Seed, default=[0, 1, 2], help="each model runs with each")
+    parser.add_argument("--budget", type=PositiveFloat, default=30.0, help="minutes of training a run")
+    parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    return parser
+
+
+def compare(args: Namespace) -> None:
+    """Trains models under one protocol and tabulates them; finished runs are not repeated."""
+    from tf_symgnn.comparing import compare
+    from tf_symgnn.training import TrainingStopped
+
+    settings = {"models": args.models, "seeds": args.seeds, "budget_minutes": args.budget}
+    try:
+        table = compare(args.data, args.output, **settings, label=args.label, species=args.species)
+    except TrainingStopped as stopped:
+        sys.exit(f"tf-symgnn: {stopped}")
+    print(table.read_text(), end="")
+    print(table)
+
+
 # Each sub-command: the parser of its arguments, and what it does.
 COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]] = {
     "train": (_train_parser, train),
@@ -148,6 +175,7 @@ COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], No
     "predict": (_predict_parser, predict),
     "export": (_export_parser, export),
     "convert": (_convert_parser, convert),
+    "compare": (_compare_parser, compare),
 }
 
 
@@ -172,7 +200,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:  # a full disk or a folder that may not be written is told in a line, too
         return _refuse(error)
     except KeyboardInterrupt:
-        print("tf-symgnn: interrupted; a training goes on with --resume", file=sys.stderr)
+        print(
+            "tf-symgnn: interrupted; a training goes on with --resume, a comparison with the same command",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     return 0
 

@@ -101,6 +101,7 @@ class RunConfig:
         epochs: passes over the training glasses.
         seed: of weights, transforms and the order of the data.
         patience: stop after so many epochs without a better validation Pearson; null never stops early.
+        minutes: stop when so much training time is spent; the learning rate then falls over it, not over the epochs.
         label: per-atom column or key of the energy barrier in the files, eV.
         species: chemical symbols that LAMMPS types 1, 2, ... stand for, as in `Cu,Zr`.
         graph: how a glass becomes a graph.
@@ -115,6 +116,7 @@ class RunConfig:
     epochs: PositiveInt = 100
     seed: Seed = 0
     patience: PositiveInt | None = None
+    minutes: PositiveFloat | None = None
     label: str = names.ENERGY_BARRIER
     species: str | None = None
     graph: GraphConfig = field(default_factory=GraphConfig)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -36,16 +37,24 @@ def evaluate(
     """Scores a model on labelled glasses, whole or patch by patch.
 
     Returns:
-        A record with `pearson`, `mae` (eV), `rmse` (eV), `n_atoms` over all atoms pooled, `per_glass` the same by glass
-        name, and `invariance_error`; and the predictions f64[N] eV, one array a glass. A correlation that is not
-        defined (a constant side) is None.
+        The record of `scores_by_glass` with `invariance_error`, and the predictions f64[N] eV, one array a glass.
     """
-    predictions = [predict(model, graph, patch_size=patch_size) for graph in graphs]
+    predict_one = partial(predict, model, patch_size=patch_size)
+    predictions = [predict_one(graph) for graph in graphs]
+    record = scores_by_glass(graphs, predictions)
+    record["invariance_error"] = invariance_error(predict_one, graphs, predictions)
+    return record, predictions
+
+
+def scores_by_glass(graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarray]) -> dict:
+    """`pearson`, `mae` (eV), `rmse` (eV), `n_atoms` over all atoms pooled, and `per_glass` the same by glass name.
+
+    A correlation that is not defined (a constant side) is None.
+    """
     labels = [graph.barrier.astype(np.float64) for graph in graphs]
     record = scores(np.concatenate(labels), np.concatenate(predictions))
     record["per_glass"] = {g.name: scores(y, p) for g, y, p in zip(graphs, labels, predictions, strict=True)}
-    record["invariance_error"] = invariance_error(model, graphs, predictions, patch_size=patch_size)
-    return record, predictions
+    return record
 
 
 def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
@@ -61,11 +70,7 @@ def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
 
 
 def invariance_error(
-    model: tf.keras.Model,
-    graphs: Sequence[GlassGraph],
-    predictions: Sequence[np.ndarray],
-    *,
-    patch_size: float | None = None,
+    predict_one: Callable[[GlassGraph], np.ndarray], graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarray]
 ) -> float | None:
     """RMS change of predictions under random O(3) elements over the standard deviation of the predictions.
 
@@ -75,7 +80,7 @@ def invariance_error(
     # Haar on O(3) gives either sign of the determinant; half of each makes the figure steadier.
     elements *= (np.sign(np.linalg.det(elements)) * (-1.0) ** np.arange(ROTATIONS))[:, None, None]
     changes = [
-        predict(model, graph.transformed(element), patch_size=patch_size) - prediction
+        predict_one(graph.transformed(element)) - prediction
         for graph, prediction in zip(graphs, predictions, strict=True)
         for element in elements
     ]

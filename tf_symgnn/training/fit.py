@@ -13,6 +13,7 @@ from tf_symgnn.data import Glass, InputError, label_scaling, read_glasses, requi
 from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph
 from tf_symgnn.model.catalog import build_model
 from tf_symgnn.training import plots
+from tf_symgnn.training.budget import TimeBudget
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
@@ -101,16 +102,19 @@ def _fit(
     checkpointing = Checkpointing(folder, regressor, patience=config.patience)
     checkpointing.restore()
     first = checkpointing.next_epoch
-    if first >= config.epochs or checkpointing.exhausted:
+    budget = _budget(config, checkpointing)
+    if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
         return checkpointing
 
-    progress = Progress(epochs=config.epochs, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
+    bound = config.epochs if config.minutes is None else None
+    progress = Progress(epochs=bound, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
     callbacks = [
         StopOnNonFinite(stream, seed=config.seed),
         FreshStatistics(network, stream),
         progress,
         TensorBoard(folder, config, graphs[names.VALIDATION]),
         checkpointing,
+        *budget,
     ]
     try:
         regressor.fit(
@@ -127,7 +131,18 @@ def _fit(
     return checkpointing
 
 
+def _budget(config: RunConfig, course: Checkpointing) -> list[TimeBudget]:
+    """The clock of a run that has one."""
+    if config.minutes is None:
+        return []
+    spent = sum(row["seconds"] for row in course.history)
+    return [TimeBudget(config.optimizer, minutes=config.minutes, spent=spent)]
+
+
 def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
+    if config.minutes is not None:
+        # A variable, which the clock sets.
+        return tf.keras.optimizers.Adam(config.optimizer.learning_rate, global_clipnorm=config.optimizer.clip_norm)
     peak, warmup = config.optimizer.learning_rate, int(config.optimizer.warmup * steps)
     schedule = tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / 100 if warmup else peak,

@@ -25,15 +25,15 @@ class Progress(tf.keras.callbacks.Callback):
     """One bar over all steps of the run with the time that is left, and one line an epoch.
 
     Args:
-        epochs: of the whole run.
+        epochs: of the whole run, or None where time ends it.
         first_epoch: where this process starts.
         steps_per_epoch: batches an epoch.
     """
 
-    def __init__(self, *, epochs: int, first_epoch: int, steps_per_epoch: int):
+    def __init__(self, *, epochs: int | None, first_epoch: int, steps_per_epoch: int):
         super().__init__()
-        self._epochs = epochs
-        self._size = {"total": epochs * steps_per_epoch, "initial": first_epoch * steps_per_epoch}
+        self._of = "" if epochs is None else f"/{epochs}"
+        self._size = {"total": epochs and epochs * steps_per_epoch, "initial": first_epoch * steps_per_epoch}
         self._bar = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -48,7 +48,7 @@ class Progress(tf.keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Says how the epoch went."""
         tqdm.write(
-            f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.4f}  pearson {logs['pearson']:.4f}  "
+            f"epoch {epoch + 1}{self._of}  loss {logs['loss']:.4f}  pearson {logs['pearson']:.4f}  "
             f"validation loss {logs['val_loss']:.4f}  pearson {logs['val_pearson']:.4f}  mae {logs['val_mae']:.4f} eV"
         )
 

@@ -1,0 +1,42 @@
+"""What was published of these models, for the table's side columns.
+
+Test Pearson on Cu64Zr36; epochs there were selected on the test set, so the figures are not of this protocol.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Contender(NamedTuple):
+    """A model of the table.
+
+    Attributes:
+        title: what the table calls it.
+        slides_train: Pearson of training in the source's table.
+        slides_test: Pearson of test there.
+        article_test: Pearson of test in the published article.
+    """
+
+    title: str
+    slides_train: float | None = None
+    slides_test: float | None = None
+    article_test: float | None = None
+
+
+# By catalog name, in the table's order: the source's table, the article's other rows, what would be used instead.
+CONTENDERS = {
+    "symgnn": Contender("SymGNN", 0.85, 0.78, 0.7859),
+    "symgnn_unsymmetrized": Contender("SymGNN without symmetrization", 0.87, 0.71, 0.2669),
+    "gcn": Contender("GCN", 0.15, 0.10),
+    "gcn_edges": Contender("GCN with edge features", 0.80, 0.71, 0.5123),
+    "egnn": Contender("E(n)-equivariant GNN", 0.65, 0.45, 0.2588),
+    "mlp": Contender("MLP on type and position", 0.05, 0.03, 0.0575),
+    "egat_length": Contender("EGAT on edge length", article_test=0.7264),
+    "schnet": Contender("SchNet", article_test=0.7588),
+    "mgcn": Contender("MGCN", article_test=0.7352),
+    "faenet": Contender("FAENet", article_test=0.6603),
+    "symgnn_augmented": Contender("SymGNN with random rotations instead", article_test=0.6614),
+    "ridge": Contender("Ridge on structural descriptors"),
+    "bapst": Contender("Graph network of Bapst et al."),
+}
