@@ -194,6 +194,6 @@ def test_a_model_comes_back_from_its_config(model):
 def test_the_catalog_builds_by_name_and_refuses_others():
     config = RunConfig(data="data", run_dir="run", network=NetworkConfig(heads=(2, 1)))
     for name in CATALOG:
-        assert build_model(replace(config, model=name), SPECIES, LabelScaling(1.5, 0.3)).receptive_field == 10.0
+        assert build_model(replace(config, model=name), SPECIES, LabelScaling(1.5, 0.3)).name == name
     with pytest.raises(InputError, match="model: found nosuch, expected one of .*symgnn"):
         build_model(replace(config, model="nosuch"), SPECIES, LabelScaling(1.5, 0.3))

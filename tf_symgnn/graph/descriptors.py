@@ -66,7 +66,7 @@ def _bond_orientation(graph: GlassGraph, distance: np.ndarray, by_species: np.nd
     x, y, z = graph.displacement[near].astype(np.float64).T
     polar, azimuth = np.arccos(np.clip(z / distance[near], -1, 1)), np.arctan2(y, x)
     weight = _gaussians(distance[near], BOND_SHELLS, BOND_WIDTH)[:, np.newaxis] * by_species[near][..., np.newaxis]
-    weight = weight.reshape(len(weight), -1)  # [E, S 5]
+    weight = weight.reshape(len(weight), len(BOND_SHELLS) * by_species.shape[1])  # [E, 5 S]
 
     invariants = []
     for degree in DEGREES:

@@ -1,0 +1,27 @@
+"""A run that time ends: its schedule, its end, and how it goes on."""
+
+import pytest
+
+from tests.small_runs import small_config
+from tf_symgnn.config import OptimizerConfig
+from tf_symgnn.training import read_history, train
+from tf_symgnn.training.budget import rate_at
+from tf_symgnn.training.checkpointing import write_history
+
+
+def test_the_rate_rises_then_falls_to_zero_over_the_time():
+    config = OptimizerConfig(learning_rate=0.1, warmup=0.2)
+    rates = [rate_at(config, share) for share in (0.0, 0.1, 0.2, 0.6, 1.0, 1.5)]
+    assert rates == pytest.approx([0.001, 0.0505, 0.1, 0.05, 0.0, 0.0])
+    assert rate_at(OptimizerConfig(learning_rate=0.1, warmup=0.0), 0.0) == pytest.approx(0.1)
+
+
+def test_time_ends_a_run_and_what_is_spent_stays_spent(data, tmp_path):
+    config = small_config(data, tmp_path / "run", epochs=10_000, minutes=0.1)
+    folder = train(config)
+    history = read_history(folder)
+    assert 0 < sum(row["seconds"] for row in history) < 12
+    # As if the last epoch had taken all the time there was: a run that goes on has none left.
+    history[-1]["seconds"] = 6.0
+    write_history(folder, history)
+    assert len(read_history(train(config, resume=True))) == len(history)
