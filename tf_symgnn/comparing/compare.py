@@ -12,7 +12,7 @@ from tf_symgnn.comparing.rows import read_rows, require_protocol, row_file, writ
 from tf_symgnn.comparing.runs import RUNS, Protocol, network_row, ridge_row
 from tf_symgnn.comparing.table import write_table
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import InputError, label_scaling, require_species
+from tf_symgnn.data import Glass, InputError, label_scaling, require_species
 from tf_symgnn.training import read_labelled
 
 RIDGE = "ridge"
@@ -69,31 +69,34 @@ def compare(
         label=label,
         species=species,
     )
-    glasses = read_labelled(config)
-    for split, members in glasses.items():
-        if not members:
-            raise InputError(data, f"{split} split", "no glass", "at least one")
-    trained = sorted({int(z) for glass in glasses[names.TRAIN] for z in glass.atomic_numbers})
-    for members in glasses.values():
-        require_species(members, trained)
+    glasses = _glasses(config)
     protocol = Protocol.of(glasses, label_scaling(glasses[names.TRAIN]), budget_minutes)
     for row in read_rows(output):
         require_protocol(row_file(output, row.model, row.seed), row, protocol)
 
-    # Seed by seed, so that an interruption leaves every model with about as many.
     for model, seed in _wanted(models, seeds):
         if row_file(output, model, seed).exists():
             continue
         print(f"{model}, seed {seed}", flush=True)
-        if model == RIDGE:
-            row = ridge_row(glasses, protocol)
-        else:
-            folder = output / RUNS / f"{model}-{seed}"
-            row = network_row(replace(config, model=model, seed=seed, run_dir=str(folder)), glasses, protocol)
-        write_row(output, row)
+        folder = output / RUNS / f"{model}-{seed}"
+        run = replace(config, model=model, seed=seed, run_dir=str(folder))
+        write_row(output, ridge_row(glasses, protocol) if model == RIDGE else network_row(run, glasses, protocol))
     return write_table(output, read_rows(output))
 
 
+def _glasses(config: RunConfig) -> dict[str, list[Glass]]:
+    """The labelled glasses of all three splits, none of which may be empty."""
+    glasses = read_labelled(config)
+    for split, members in glasses.items():
+        if not members:
+            raise InputError(config.data, f"{split} split", "no glass", "at least one")
+    trained = {int(z) for glass in glasses[names.TRAIN] for z in glass.atomic_numbers}
+    for members in glasses.values():
+        require_species(members, sorted(trained))
+    return glasses
+
+
 def _wanted(models: Sequence[str], seeds: Sequence[int]) -> list[tuple[str, int]]:
+    """Models and seeds, seed by seed, so that an interruption leaves every model with about as many."""
     runs = [(model, 0 if model == RIDGE else seed) for seed in seeds for model in models]
     return list(dict.fromkeys(runs))
