@@ -17,6 +17,7 @@ def row(model: str, seed: int, *, test: float | None = 0.5, **changes) -> Row:
         "model": model,
         "seed": seed,
         "budget_minutes": 5.0,
+        "configuration": {},
         "splits": {"train": ["a"], "validation": ["b"], "test": ["c"]},
         "label_mean": 1.6,
         "label_std": 0.3,

@@ -101,6 +101,6 @@ def test_bad_input_is_told_in_one_line(data, results, tmp_path, capsys, no_train
     refused("nowhere", **{"--data": tmp_path / "nowhere"})
     refused("mlp-0.json", "budget_minutes", "found 0.02, expected 3", **{"--budget": 3})
     write_row(results, row("gcn", 0, budget_minutes=0.02))
-    refused("splits", "as all rows of one table")
+    refused("configuration", "as all rows of one table")
     (results / "rows" / "gcn-0.json").write_text("{}")
     refused("gcn-0.json", "a row that compare wrote")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tf_symgnn import names
 from tf_symgnn.comparing.published import CONTENDERS
-from tf_symgnn.comparing.rows import read_rows, require_protocol, row_file, write_row
-from tf_symgnn.comparing.runs import RUNS, Protocol, network_row, ridge_row
+from tf_symgnn.comparing.rows import Protocol, read_rows, require_protocol, row_file, write_row
+from tf_symgnn.comparing.runs import RUNS, network_row, ridge_row
 from tf_symgnn.comparing.table import write_table
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, label_scaling, require_species
+from tf_symgnn.data import Glass, InputError, require_species
 from tf_symgnn.training import read_labelled
 
 RIDGE = "ridge"
@@ -65,12 +65,12 @@ def compare(
         run_dir="",
         epochs=EPOCHS,
         patience=PATIENCE,
-        minutes=budget_minutes,
+        minutes=float(budget_minutes),
         label=label,
         species=species,
     )
     glasses = _glasses(config)
-    protocol = Protocol.of(glasses, label_scaling(glasses[names.TRAIN]), budget_minutes)
+    protocol = Protocol.of(config, glasses)
     for row in read_rows(output):
         require_protocol(row_file(output, row.model, row.seed), row, protocol)
 

@@ -7,16 +7,16 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.comparing.ridge import DescriptorRidge, descriptor_graph
-from tf_symgnn.comparing.rows import Row
+from tf_symgnn.comparing.rows import Protocol, Row
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, LabelScaling
+from tf_symgnn.data import Glass
 from tf_symgnn.training import (
     glass_graphs,
     invariance_error,
@@ -32,28 +32,6 @@ RUNS = "runs"
 # A run is still rising when its last fifth found a validation Pearson that is better by more than this.
 LAST_SHARE = 0.2
 RISE = 0.01
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What all rows of one table agree on.
-
-    Attributes:
-        budget_minutes: training time of a run.
-        splits: names of the glasses of each split.
-        label_mean, label_std: of the training labels, eV, rounded to what machines agree on.
-    """
-
-    budget_minutes: float
-    splits: dict[str, list[str]]
-    label_mean: float
-    label_std: float
-
-    @classmethod
-    def of(cls, glasses: dict[str, list[Glass]], scaling: LabelScaling, budget_minutes: float) -> Protocol:
-        """The protocol on a data set."""
-        splits = {split: [glass.name for glass in members] for split, members in glasses.items()}
-        return cls(float(budget_minutes), splits, round(scaling.mean, 6), round(scaling.std, 6))
 
 
 def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Protocol) -> Row:

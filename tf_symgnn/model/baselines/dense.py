@@ -10,17 +10,20 @@ from tf_symgnn.model.baselines.surroundings import Surroundings
 
 
 def dense_stack(
-    units: Sequence[int], activation: str | Callable, *, last: str | Callable | None = None, **kwargs
+    units: Sequence[int],
+    activation: str | Callable,
+    *,
+    name: str,
+    dtype: tf.keras.mixed_precision.Policy,
+    last: str | Callable | None = None,
 ) -> tf.keras.Sequential:
     """Dense layers in a row with an activation between them, and `last` after the last one."""
     activations = [activation] * (len(units) - 1) + [last]
-    return tf.keras.Sequential(
-        [
-            tf.keras.layers.Dense(n, activation=function, name=f"linear_{k}", dtype=kwargs.get("dtype"))
-            for k, (n, function) in enumerate(zip(units, activations, strict=True))
-        ],
-        name=kwargs.get("name"),
-    )
+    layers = [
+        tf.keras.layers.Dense(n, activation=function, name=f"linear_{k}", dtype=dtype)
+        for k, (n, function) in enumerate(zip(units, activations, strict=True))
+    ]
+    return tf.keras.Sequential(layers, name=name)
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_symgnn.model.baselines.surroundings import length
 from tf_symgnn.model.normalization import DenseBlocks
 from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.model.symmetrization import SPREAD
@@ -26,10 +27,7 @@ class LengthEncoding(tf.keras.layers.Layer):
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
-        squared = tf.reduce_sum(tf.square(displacement), axis=1, keepdims=True)
-        # The root has no finite slope at zero, where self-loops are.
-        length = tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1)), 0)
-        return self._encoder(length, mask=mask, training=training)
+        return self._encoder(length(displacement), mask=mask, training=training)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -49,9 +49,8 @@ class Surroundings(NamedTuple):
 
     @property
     def distance(self) -> tf.Tensor:
-        """[E, 1] A, with a gradient of zero where it is zero."""
-        squared = self.squared_distance
-        return tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1)), 0)
+        """[E, 1] A."""
+        return length(self.displacement)
 
     def from_source(self, values: tf.Tensor) -> tf.Tensor:
         """Values [N, C] of the atoms that send each pair, [E, C]."""
@@ -66,6 +65,12 @@ class Surroundings(NamedTuple):
         return tfgnn.pool_edges_to_node(
             self.graph, names.NEIGHBORS, tfgnn.TARGET, "sum", feature_value=self.weight * values
         )
+
+
+def length(displacement: tf.Tensor) -> tf.Tensor:
+    """Lengths [E, 1] A of displacements [E, 3] A, with a gradient of zero where they are zero, as self-loops are."""
+    squared = tf.reduce_sum(tf.square(displacement), axis=1, keepdims=True)
+    return tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1)), 0)
 
 
 def gaussian_basis(distance: tf.Tensor, cutoff: float) -> tf.Tensor:
