@@ -7,8 +7,11 @@ import pytest
 
 from tests.conftest import SPECIES, random_glass
 from tf_symgnn import names
+from tf_symgnn.comparing import ridge
 from tf_symgnn.comparing.ridge import DescriptorRidge, descriptor_graph
 from tf_symgnn.data import read_glasses
+from tf_symgnn.graph import GlassGraph
+from tf_symgnn.graph.descriptors import structural_descriptors
 from tf_symgnn.training import scores_by_glass
 
 
@@ -33,8 +36,21 @@ def test_each_species_has_a_model_of_its_own():
     assert model.parameters == 2 * 946
 
 
+@pytest.fixture
+def remembered(monkeypatch):
+    """Descriptors are computed once a glass, however many fits it is in."""
+    known = {}
+
+    def descriptors(graph: GlassGraph, species: tuple[int, ...]) -> np.ndarray:
+        if graph.name not in known:
+            known[graph.name] = structural_descriptors(graph, species)
+        return known[graph.name]
+
+    monkeypatch.setattr(ridge, "structural_descriptors", descriptors)
+
+
 @pytest.mark.slow
-def test_the_number_to_beat_on_the_published_glasses(published_data):
+def test_the_number_to_beat_on_the_published_glasses(published_data, remembered):
     """Validation, test, and the mean over training glasses each left out, within 0.01 of what was found before."""
     glasses = read_glasses(published_data)
     graphs = {split: [descriptor_graph(glass) for glass in members] for split, members in glasses.items()}

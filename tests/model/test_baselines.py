@@ -166,9 +166,9 @@ def test_overfits_a_tiny_glass(name):
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return predicted
 
-    for _ in range(400):
-        predicted = step()
-    assert np.corrcoef(predicted, glass.barrier)[0, 1] > 0.99
+    # Few need more than 400 steps; random rotations take longer to learn by heart.
+    reached = (np.corrcoef(step(), glass.barrier)[0, 1] > 0.99 for _ in range(2000))
+    assert any(reached)
 
 
 @pytest.mark.slow
