@@ -33,7 +33,10 @@ OWN = {
     *("checkpoints", "logs", "plots", "export"),
 }
 
-VERSIONED = ("tf_symgnn", "tensorflow", "tensorflow-gnn", "tf-keras", "tensorflow-probability", "numpy", "vesin", "ase")
+VERSIONED = (
+    *("tf_symgnn", "tensorflow", "tensorflow-gnn", "tf-keras", "tensorflow-probability"),
+    *("numpy", "scikit-learn", "vesin", "ase"),
+)
 
 
 @dataclass(frozen=True)
