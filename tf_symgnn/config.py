@@ -101,6 +101,8 @@ class RunConfig:
         epochs: passes over the training glasses.
         seed: of weights, transforms and the order of the data.
         patience: stop after so many epochs without a better validation Pearson; null never stops early.
+        precision: that layers compute in, a Keras policy. The mixed ones are for GPUs: weights, batch statistics and
+            predictions stay in single precision, and with float16 the loss is scaled.
         minutes: stop when so much training time is spent; the learning rate then falls over it, not over the epochs.
         label: per-atom column or key of the energy barrier in the files, eV.
         species: chemical symbols that LAMMPS types 1, 2, ... stand for, as in `Cu,Zr`.
@@ -116,6 +118,7 @@ class RunConfig:
     epochs: PositiveInt = 100
     seed: Seed = 0
     patience: PositiveInt | None = None
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     minutes: PositiveFloat | None = None
     label: str = names.ENERGY_BARRIER
     species: str | None = None

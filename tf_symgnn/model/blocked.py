@@ -18,7 +18,7 @@ from tf_symgnn.model.symmetrization import Symmetrization
 class _PairUpdate(NamedTuple):
     """What message passing does on pairs, in two passes: `blockwise.TwoPasses`.
 
-    Rows of pairs are the `state`, what the source has `sent` and, optionally, the pair's `weight`.
+    Rows of pairs are the `state` and, optionally, the pair's `weight`; those of atoms and of senders, their states.
     """
 
     target: tf.Tensor  # i32[E]
@@ -30,7 +30,7 @@ class _PairUpdate(NamedTuple):
     def expand(self, block: Block, part: Rows) -> tf.Tensor:
         """Hidden states f' of pairs [E, H F]."""
         kept = to_pairs(part.atoms, block.receiver(self.target))
-        states = tf.concat([part.edges["sent"], kept, part.edges["state"]], axis=1)
+        states = tf.concat([part.senders, kept, part.edges["state"]], axis=1)
         return tf.nn.leaky_relu(tf.nn.bias_add(states @ part.shared["kernel"], part.shared["bias"]), 0.01)
 
     def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
@@ -42,7 +42,7 @@ class _PairUpdate(NamedTuple):
         share = weighted_exp(score, tf.gather(tf.math.segment_max(present, receiver), receiver), weight)
         share = tf.math.divide_no_nan(share, to_pairs(to_atoms(share, receiver, n_atoms), receiver))
         # An outer product by matmul takes a third of the time that broadcasting takes, and so does its gradient.
-        sent = tf.matmul(tf.expand_dims(share, 2), tf.expand_dims(part.edges["sent"], 1))
+        sent = tf.matmul(tf.expand_dims(share, 2), tf.expand_dims(part.senders, 1))
         moments = Moments.of_rows(self._merged(wide), block.of_edges(self.mask)) if self.norm else ()
         return Rows(atoms=to_atoms(sent, receiver, n_atoms), shared=moments)
 
@@ -63,8 +63,9 @@ class _PairUpdate(NamedTuple):
 
 
 def _folded(scale: tf.Tensor, offset: tf.Tensor, projection: Nest) -> tuple[tf.Tensor, tf.Tensor]:
-    kernel, bias = projection["kernel"], projection["bias"]
-    return scale[:, tf.newaxis] * kernel, tf.linalg.matvec(kernel, offset, transpose_a=True) + bias
+    kernel, bias = (tf.cast(x, scale.dtype) for x in (projection["kernel"], projection["bias"]))
+    folded = scale[:, tf.newaxis] * kernel, tf.linalg.matvec(kernel, offset, transpose_a=True) + bias
+    return tuple(tf.cast(x, projection["kernel"].dtype) for x in folded)
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -92,10 +93,10 @@ class BlockedMessagePassing(MessagePassing):
         """Updates nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for what is real."""
         nodes, edges = inputs
         rows = self._rows(nodes, edges, graph)
-        target = graph.edge_sets[names.NEIGHBORS].adjacency.target
-        blocks = cut_at_atoms(target, tf.shape(nodes)[0])
+        pairs = graph.edge_sets[names.NEIGHBORS].adjacency
+        blocks = cut_at_atoms(pairs.source, pairs.target, tf.shape(nodes)[0])
         norm = self._edge_norm if training and self.update_edges else None
-        passes = _PairUpdate(target, masks[1], self.units, self.merge == "mean", norm)
+        passes = _PairUpdate(pairs.target, masks[1], self.units, self.merge == "mean", norm)
         if not self.update_edges:
             made = blockwise(lambda *block: passes.collect(*block, passes.expand(*block)), blocks, rows)
         elif training:
@@ -109,7 +110,7 @@ class BlockedMessagePassing(MessagePassing):
 
     def _rows(self, nodes: tf.Tensor, edges: tf.Tensor, graph: tfgnn.GraphTensor) -> Rows:
         pairs, own = graph.edge_sets[names.NEIGHBORS], self._attention
-        of_pairs = {"state": edges, "sent": tf.gather(nodes, pairs.adjacency.source)}
+        of_pairs = {"state": edges}
         if names.PAIR_WEIGHT in pairs.features:
             of_pairs["weight"] = tf.cast(pairs.features[names.PAIR_WEIGHT], edges.dtype)[:, tf.newaxis]
         diagonal = tf.eye(self.heads, dtype=self.compute_dtype)[:, tf.newaxis]
@@ -118,7 +119,7 @@ class BlockedMessagePassing(MessagePassing):
             "bias": own.bias,
             "score": tf.reshape(own.score[..., tf.newaxis] * diagonal, [-1, self.heads]),  # block diagonal
         }
-        return Rows(of_pairs, nodes, shared)
+        return Rows(of_pairs, nodes, nodes, shared)
 
     def _settings(self) -> Nest:
         norm, projection = self._edge_norm, self._edge_projection
@@ -157,7 +158,7 @@ class BlockedSymmetrization(Symmetrization):
 
         def encode(part: Rows) -> tf.Tensor:
             """The last linear map of those given, a kernel and a bias each, at each transform [E K, C]."""
-            (kernel, bias), *others = part.shared
+            (kernel, bias), *others = tf.nest.map_structure(lambda x: tf.cast(x, self.compute_dtype), part.shared)
             encoded = tf.reshape(part.edges @ kernel + bias, [-1, self.units[0]])
             for kernel, bias in others:
                 encoded = tf.nn.relu(encoded) @ kernel + bias
@@ -173,13 +174,15 @@ class BlockedSymmetrization(Symmetrization):
 
         maps = ()
         for k, (linear, norm) in enumerate(self._encoder.linear_and_norm):
-            kernel, bias = linear.kernel, linear.bias
+            kernel, bias = (tf.cast(x, self.variable_dtype) for x in (linear.kernel, linear.bias))
             moments = None
             if k == 0:
                 at_each = tf.einsum("kij,jc->kic", transforms, kernel)
                 kernel = tf.reshape(tf.transpose(at_each, [1, 0, 2]), [3, -1])  # all transforms side by side
                 if training:
-                    moments = _linear_moments(displacement, mask, at_each, bias)
+                    moments = _linear_moments(
+                        *(tf.cast(x, self.variable_dtype) for x in (displacement, mask)), at_each, bias
+                    )
                 bias = tf.tile(bias, [copies])
             elif training:
                 found = blockwise(statistics, blocks, Rows(edges=displacement, shared=(*maps, (kernel, bias))))

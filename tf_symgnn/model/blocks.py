@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Pairs a block: few enough for the widest state (256 numbers a pair) to stay in cache, enough to keep cores busy.
-BLOCK_SIZE = 8192
+# Pairs a block: few enough for the widest state (256 numbers a pair) to stay in cache, enough to keep a core busy.
+BLOCK_SIZE = 4096
 
 Nest = Any  # tensors in tuples or dicts
 
@@ -18,6 +18,7 @@ class Rows(NamedTuple):
 
     edges: Nest = ()  # [E, ...]
     atoms: Nest = ()  # [N, ...]
+    senders: Nest = ()  # given: [N, ...] of atoms, of which a block gets the rows of its pairs' sources [E, ...]
     shared: Nest = ()  # given to a function: [...]; returned by it: [...] a block, joined as [B, ...]
 
 
@@ -28,12 +29,14 @@ class Block(NamedTuple):
     end_edge: tf.Tensor
     first_atom: tf.Tensor
     end_atom: tf.Tensor
+    source: tf.Tensor  # i32[E], the atom that sends each pair, of all pairs
 
     def cut(self, rows: Rows) -> Rows:
         """The block's part of whole tensors."""
         return Rows(
             tf.nest.map_structure(self.of_edges, rows.edges),
             tf.nest.map_structure(lambda x: x[self.first_atom : self.end_atom], rows.atoms),
+            tf.nest.map_structure(lambda x: tf.gather(x, self.of_edges(self.source)), rows.senders),
             rows.shared,
         )
 
@@ -47,10 +50,11 @@ class Block(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Where blocks begin and end: B blocks, and the bounds i32[B + 1] of their pairs and of their atoms."""
+    """Where blocks begin and end: B blocks, the bounds i32[B + 1] of their pairs and of their atoms, and sources."""
 
     edges: tf.Tensor
     atoms: tf.Tensor
+    source: tf.Tensor  # i32[E]
 
     @property
     def number(self) -> tf.Tensor:
@@ -58,20 +62,21 @@ class Blocks(NamedTuple):
         return tf.size(self.edges) - 1
 
     def __getitem__(self, k: tf.Tensor) -> Block:
-        return Block(self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1])
+        return Block(self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1], self.source)
 
 
 def cut_edges(n_edges: tf.Tensor, size: int | None = None) -> Blocks:
     """Blocks of `size` pairs, for functions that know of no atoms."""
     size = size or BLOCK_SIZE
     edges = tf.minimum(size * tf.range(_number(n_edges, size) + 1), n_edges)
-    return Blocks(edges, tf.zeros_like(edges))
+    return Blocks(edges, tf.zeros_like(edges), tf.zeros([0], tf.int32))
 
 
-def cut_at_atoms(target: tf.Tensor, n_atoms: tf.Tensor, size: int | None = None) -> Blocks:
+def cut_at_atoms(source: tf.Tensor, target: tf.Tensor, n_atoms: tf.Tensor, size: int | None = None) -> Blocks:
     """Blocks of whole atoms that receive about `size` pairs, so that each pair is in its atom's block.
 
     Args:
+        source: i32[E], the atom that sends each pair.
         target: i32[E], the atom that receives each pair, ascending.
         n_atoms: N.
         size: pairs a block.
@@ -83,7 +88,7 @@ def cut_at_atoms(target: tf.Tensor, n_atoms: tf.Tensor, size: int | None = None)
     tf.debugging.Assert(tf.reduce_all(target[1:] >= target[:-1]), ["pairs must be sorted by target"])
     inner = size * tf.range(1, _number(tf.size(target), size))
     atoms = tf.concat([[0], tf.gather(target, inner), [tf.cast(n_atoms, target.dtype)]], axis=0)
-    return Blocks(tf.searchsorted(target, atoms, out_type=tf.int32), atoms)
+    return Blocks(tf.searchsorted(target, atoms, out_type=tf.int32), atoms, source)
 
 
 def _number(n_edges: tf.Tensor, size: int) -> tf.Tensor:

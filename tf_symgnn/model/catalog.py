@@ -44,6 +44,7 @@ def _symgnn(kind: type[SymGNN], config: RunConfig, species: Sequence[int], scali
         resample=network.resample,
         seed=config.seed,
         name=config.model,
+        dtype=config.precision,
     )
 
 
@@ -61,6 +62,7 @@ def _baseline(
         decoder_layers=config.network.decoder_layers,
         seed=config.seed,
         name=config.model,
+        dtype=config.precision,
     )
 
 

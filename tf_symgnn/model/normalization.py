@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 class Moments(NamedTuple):
-    """What batch normalisation needs to know of groups of rows, G of them."""
+    """What batch normalisation needs to know of groups of rows, G of them, in no less than single precision."""
 
     count: tf.Tensor  # [G, 1]  rows that count
     mean: tf.Tensor  # [G, C]
@@ -21,8 +21,15 @@ class Moments(NamedTuple):
         return cls(*_moments_of_rows(rows, mask))
 
 
+def _at_least_single(x: tf.Tensor) -> tf.Tensor:
+    """Half precision counts no further than 65504 rows."""
+    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+
+
 @tf.custom_gradient
 def _moments_of_rows(rows: tf.Tensor, mask: tf.Tensor) -> tuple:
+    given = rows.dtype
+    rows, mask = _at_least_single(rows), _at_least_single(mask)
     # Sums over rows are products of matrices, which run several times faster than reductions do.
     weight = mask[tf.newaxis]
     count = tf.reduce_sum(mask, keepdims=True)
@@ -33,7 +40,7 @@ def _moments_of_rows(rows: tf.Tensor, mask: tf.Tensor) -> tuple:
         # The deviation is least at the mean, so none of its gradient passes through that.
         slope = 2 * above_deviation
         offset = tf.math.divide_no_nan(above_mean, count) - slope * mean[0]
-        return tf.expand_dims(mask, 1) * tf.nn.bias_add(rows * slope, offset), None
+        return tf.cast(tf.expand_dims(mask, 1) * tf.nn.bias_add(rows * slope, offset), given), None
 
     return (count, mean[0], deviation[0]), gradient
 
@@ -57,10 +64,11 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates scale, offset and moving moments, each [C]."""
         shape = input_shape[-1:]
-        moving = {"trainable": False, "aggregation": tf.VariableAggregation.MEAN}
-        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        exact = {"experimental_autocast": False}  # statistics stay in the variables' precision
+        moving = {"trainable": False, "aggregation": tf.VariableAggregation.MEAN, **exact}
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", **exact)
         start = tf.keras.initializers.RandomUniform(-self.spread, self.spread) if self.spread else "zeros"
-        self.beta = self.add_weight(name="beta", shape=shape, initializer=start)
+        self.beta = self.add_weight(name="beta", shape=shape, initializer=start, **exact)
         self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", **moving)
         self.moving_variance = self.add_weight(name="moving_variance", shape=shape, initializer="ones", **moving)
         super().build(input_shape)
@@ -71,7 +79,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         if training:
             self.track(moments)
         scale, offset = self.affine(moments, self.gamma, self.beta)
-        return inputs * scale + offset
+        return tf.cast(_at_least_single(inputs) * scale + offset, inputs.dtype)
 
     def affine(self, moments: Moments | None, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The normalisation as a scale and an offset [C], from moments of this batch or, if None, moving ones."""
@@ -87,7 +95,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
 
     def _row_moments(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> Moments:
         """Each row is a group of its own, or of nothing where it is padding."""
-        rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        rows = _at_least_single(tf.reshape(inputs, [-1, inputs.shape[-1]]))
         count = tf.ones_like(rows[:, :1]) if mask is None else tf.reshape(tf.cast(mask, rows.dtype), [-1, 1])
         return Moments(count, rows, tf.zeros_like(count))
 

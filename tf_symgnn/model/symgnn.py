@@ -127,7 +127,7 @@ class SymGNN(tf.keras.Model):
             for k, n in enumerate(heads)
         ]
         self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", **own)
-        self.readout = tf.keras.layers.Dense(1, name="readout", **own)
+        self.readout = tf.keras.layers.Dense(1, name="readout", dtype=self.variable_dtype)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predicts one energy barrier per atom f[N], eV."""

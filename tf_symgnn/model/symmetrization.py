@@ -42,13 +42,13 @@ class Symmetrization(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = tuple(units)
         self.distribution = DISTRIBUTIONS[distribution](
-            transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.dtype_policy
+            transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.variable_dtype
         )
         self._encoder = DenseBlocks(units=self.units, spread=SPREAD, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
-        transforms = self.distribution(None, training=training)  # [K, 3, 3]
+        transforms = tf.cast(self.distribution(None, training=training), self.compute_dtype)  # [K, 3, 3]
         moved = tf.einsum("ei,kij->ekj", displacement, transforms)  # [E, K, 3]
         if mask is not None:
             mask = tf.repeat(mask[:, tf.newaxis], self.distribution.transforms, axis=1)  # [E, K]

@@ -140,17 +140,21 @@ def _budget(config: RunConfig, course: Checkpointing) -> list[TimeBudget]:
 
 
 def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
-    if config.minutes is not None:
-        # A variable, which the clock sets.
-        return tf.keras.optimizers.Adam(config.optimizer.learning_rate, global_clipnorm=config.optimizer.clip_norm)
+    # Where a clock ends the run it sets the learning rate, which is a variable then.
+    rate = config.optimizer.learning_rate if config.minutes is not None else _schedule(config, steps)
+    adam = tf.keras.optimizers.Adam(rate, global_clipnorm=config.optimizer.clip_norm)
+    scaled = config.precision == "mixed_float16"
+    return tf.keras.mixed_precision.LossScaleOptimizer(adam) if scaled else adam
+
+
+def _schedule(config: RunConfig, steps: int) -> tf.keras.optimizers.schedules.LearningRateSchedule:
     peak, warmup = config.optimizer.learning_rate, int(config.optimizer.warmup * steps)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(
+    return tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / 100 if warmup else peak,
         decay_steps=max(1, steps - warmup),
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )
-    return tf.keras.optimizers.Adam(schedule, global_clipnorm=config.optimizer.clip_norm)
 
 
 def _report(

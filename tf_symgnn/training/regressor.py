@@ -47,12 +47,22 @@ class BarrierRegressor(tf.keras.Model):
         with tf.GradientTape() as tape:
             prediction = self(graph, training=True)
             loss = self._mean_squared_error(label, prediction, weight)
+            scaled = self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
         variables = self.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        self._gradient_norm.update_state(tf.linalg.global_norm(gradients))
+        gradients = tape.gradient(scaled, variables)
+        if self._scales_loss:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        norm = tf.linalg.global_norm(gradients)
+        # A scaled loss whose gradient overflows is a step that the optimizer leaves out.
+        finite = tf.math.is_finite(norm)
+        self._gradient_norm.update_state(tf.where(finite, norm, 0), sample_weight=tf.cast(finite, norm.dtype))
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self._score(label, prediction, weight)
         return {metric.name: metric.result() for metric in self.metrics}
+
+    @property
+    def _scales_loss(self) -> bool:
+        return isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
 
     def test_step(self, data: tuple) -> dict[str, tf.Tensor]:
         """Scores a batch of graph subsets in inference mode."""

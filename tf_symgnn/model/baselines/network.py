@@ -57,7 +57,7 @@ class BaselineNetwork(tf.keras.Model, abc.ABC):
         self.own = {"dtype": self.dtype_policy}
         self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", **self.own)
         self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", **self.own)
-        self.readout = tf.keras.layers.Dense(1, name="readout", **self.own)
+        self.readout = tf.keras.layers.Dense(1, name="readout", dtype=self.variable_dtype)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predicts one energy barrier per atom f[N], eV."""
