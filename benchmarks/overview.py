@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tf_symgnn import names
-from tf_symgnn.training import RunFolder, glass_graphs, predict
+from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 from tf_symgnn.training.fit import read_labelled
 
 CUTOFF = 1.9
@@ -65,10 +65,10 @@ def draw_network(axes: Axes) -> None:
 
 def draw_parity(axes: Axes, run: RunFolder) -> None:
     """Predicted against true barriers of the run's validation glasses."""
-    config, model = run.config(), run.load_model()
+    config, predict = run.config(), Predictor(run.load_model())
     graphs = glass_graphs(config, read_labelled(config)[names.VALIDATION])
     labels = np.concatenate([graph.barrier for graph in graphs])
-    predicted = np.concatenate([predict(model, graph) for graph in graphs])
+    predicted = np.concatenate([predict(graph) for graph in graphs])
     axes.hexbin(labels, predicted, gridsize=55, mincnt=1, bins="log", cmap="viridis")
     axes.set(xlabel="true barrier (eV)", ylabel="predicted (eV)", title="one barrier an atom (validation)")
 

@@ -16,15 +16,15 @@ from matplotlib.figure import Figure
 
 from tf_symgnn.data import read_glass
 from tf_symgnn.graph import PatchedGlass
-from tf_symgnn.training import RunFolder, glass_graphs, predict
+from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 
 CORE = 5.0  # A, at most: blocks of one size fill the glass
 
 
-def core_difference(model, graph, whole: np.ndarray, halo: float) -> tuple[float, float]:
+def core_difference(predict: Predictor, graph, whole: np.ndarray, halo: float) -> tuple[float, float]:
     """RMS difference of core predictions from the whole glass's over their standard deviation, and share of atoms."""
     patch, atoms, core = PatchedGlass(graph, size=CORE, halo=halo).extract(0)
-    difference = predict(model, patch)[core] - whole[atoms[core]]
+    difference = predict(patch)[core] - whole[atoms[core]]
     return float(np.sqrt(np.square(difference).mean()) / whole.std()), len(atoms) / graph.n_atoms
 
 
@@ -33,13 +33,14 @@ def main() -> None:
     run = RunFolder.open(sys.argv[1])
     model = run.load_model()
     (graph,) = glass_graphs(run.config(), [read_glass(sys.argv[2], species=run.config().type_names)])
-    whole = predict(model, graph)
+    predict = Predictor(model)
+    whole = predict(graph)
     halos = np.linspace(0.0, model.receptive_field, 9)
     print("| halo (A) | share of the glass's atoms | RMS difference / standard deviation |")
     print("|---|---|---|")
     differences = []
     for halo in halos:
-        difference, share = core_difference(model, graph, whole, halo)
+        difference, share = core_difference(predict, graph, whole, halo)
         differences.append(difference)
         print(f"| {halo:.1f} | {share:.2f} | {difference:.1e} |", flush=True)
     figure = Figure(figsize=(4.6, 3.4), layout="constrained")

@@ -40,12 +40,14 @@ def _train_parser() -> ArgumentParser:
 
 def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
+    from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving import export
     from tf_symgnn.training import TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
         raise InputError("command line", "--overwrite", "it beside --resume", "one of the two")
+    share_cores(config.model)
     try:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
@@ -69,7 +71,8 @@ def _evaluate_parser() -> ArgumentParser:
 
 def evaluate(args: Namespace) -> None:
     """Scores a run's best weights on labelled glasses."""
-    from tf_symgnn.training import RunFolder, evaluate, glass_graphs, read_labelled
+    from tf_symgnn.model.catalog import share_cores
+    from tf_symgnn.training import Predictor, RunFolder, evaluate, glass_graphs, read_labelled
 
     run = RunFolder.open(args.run)
     config = run.config()
@@ -77,7 +80,9 @@ def evaluate(args: Namespace) -> None:
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
     require_species(glasses, run.facts().species)
-    record, _ = evaluate(run.load_model(), glass_graphs(config, glasses), patch_size=config.stream.patch_size)
+    share_cores(config.model)
+    predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
+    record, _ = evaluate(predict, glass_graphs(config, glasses))
     print(_summary(args.split, record))
     if args.json:
         print(json.dumps({"split": args.split, **record}))
@@ -95,10 +100,12 @@ def _predict_parser() -> ArgumentParser:
 
 def predict(args: Namespace) -> None:
     """Writes structure files with a predicted `energy_barrier` column."""
+    from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving import predict_files
     from tf_symgnn.training import RunFolder
 
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
+    share_cores(run.config().model)
     n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite)
     print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}")
 
@@ -200,10 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:  # a full disk or a folder that may not be written is told in a line, too
         return _refuse(error)
     except KeyboardInterrupt:
-        print(
-            "tf-symgnn: interrupted; a training goes on with --resume, a comparison with the same command",
-            file=sys.stderr,
-        )
+        print(f"tf-symgnn: {INTERRUPTION}", file=sys.stderr)
         return INTERRUPTED
     return 0
 

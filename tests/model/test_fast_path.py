@@ -191,8 +191,9 @@ def relative(found, expected):
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_is_single_precision_but_for_rounding(policy):
+@pytest.mark.parametrize(("policy", "rounding"), [("mixed_bfloat16", 0.3), ("mixed_float16", 0.1)])
+def test_half_precision_is_single_precision_but_for_rounding(policy, rounding):
+    tf.keras.utils.set_random_seed(0)
     sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2, "distribution": "uniform"}
     graph = GRAPHS["padded"]()
     exact = SymGNN(species=SPECIES, **sizes)
@@ -203,7 +204,7 @@ def test_half_precision_is_single_precision_but_for_rounding(policy):
     with tf.GradientTape() as tape:
         predicted = halved(graph, training=True)
     assert predicted.dtype == tf.float32
-    assert relative(predicted, wanted) < 0.05
+    assert relative(predicted, wanted) < rounding
     for gradient in tape.gradient(predicted, halved.trainable_variables):
         assert gradient.dtype == tf.float32
         assert np.isfinite(tf.convert_to_tensor(gradient)).all()

@@ -15,7 +15,7 @@ from tf_symgnn import names
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.serving import export
-from tf_symgnn.training import RunFolder, glass_graphs, predict
+from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 
 # A client of the export has TensorFlow, and neither this package nor TF-GNN.
 CLIENT = """
@@ -52,8 +52,8 @@ def test_a_client_without_this_package_gets_the_live_models_numbers(finished_run
     subprocess.run(client, cwd=tmp_path, check=True)
     result = np.load(tmp_path / "result.npz")
     np.testing.assert_array_equal(result["n_atoms"], [30, 45])
-    model = finished_run.load_model()
-    expected = np.concatenate([predict(model, graph) for graph in graphs])
+    predict = Predictor(finished_run.load_model())
+    expected = np.concatenate([predict(graph) for graph in graphs])
     np.testing.assert_allclose(result[names.ENERGY_BARRIER], expected, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ from tests.conftest import fcc_copper, random_glass
 from tf_symgnn import names
 from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
 from tf_symgnn.serving import predict_files
-from tf_symgnn.training import glass_graphs, predict
+from tf_symgnn.training import Predictor, glass_graphs
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def files(glasses, tmp_path):
 
 @pytest.fixture(scope="module")
 def expected(finished_run, glasses):
-    model = finished_run.load_model()
-    return [predict(model, graph) for graph in glass_graphs(finished_run.config(), glasses)]
+    predict = Predictor(finished_run.load_model())
+    return [predict(graph) for graph in glass_graphs(finished_run.config(), glasses)]
 
 
 def test_ase_reads_the_barriers(finished_run, files, glasses, expected, tmp_path):

@@ -20,7 +20,7 @@ from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, write_glasses
-from tf_symgnn.training import RunFolder, TrainingStopped, evaluate, glass_graphs, predict, train
+from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
 from tf_symgnn.training.fit import read_labelled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,12 +67,12 @@ def test_the_run_folder_holds_what_a_run_is(finished_run, data):
 
 def test_metrics_are_scipys_on_the_best_weights(finished_run):
     metrics = json.loads(finished_run.metrics_file.read_text())
-    model = finished_run.load_model()
+    predict = Predictor(finished_run.load_model())
     splits = read_labelled(finished_run.config())
     for split in (names.VALIDATION, names.TEST):
         (glass,) = splits[split]
         (graph,) = glass_graphs(finished_run.config(), [glass])
-        predicted = predict(model, graph)
+        predicted = predict(graph)
         record = metrics[split]
         np.testing.assert_allclose(record["pearson"], pearsonr(glass.barrier, predicted).statistic, atol=1e-5)
         np.testing.assert_allclose(record["mae"], np.abs(glass.barrier - predicted).mean(), rtol=1e-4)
@@ -162,7 +162,7 @@ def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
     folder = train(small_config(data, tmp_path / "run", stream=stream))
     record = json.loads(folder.metrics_file.read_text())["validation"]
     graphs = glass_graphs(folder.config(), read_labelled(folder.config())[names.VALIDATION])
-    whole, _ = evaluate(folder.load_model(), graphs)
+    whole, _ = evaluate(Predictor(folder.load_model()), graphs)
     np.testing.assert_allclose(record["pearson"], whole["pearson"], atol=1e-5)
     np.testing.assert_allclose(record["invariance_error"], whole["invariance_error"], rtol=1e-2)
 

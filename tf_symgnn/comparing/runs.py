@@ -18,10 +18,10 @@ from tf_symgnn.comparing.rows import Protocol, Row
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass
 from tf_symgnn.training import (
+    Predictor,
     glass_graphs,
     invariance_error,
     package_versions,
-    predict,
     read_history,
     scores_by_glass,
     train,
@@ -44,17 +44,17 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
     begun = (Path(config.run_dir) / "config.yaml").exists()
     folder = train(config, resume=begun)
     metrics = json.loads(folder.metrics_file.read_text())
-    model = folder.load_model()
+    predict = Predictor(folder.load_model())
     graphs = glass_graphs(config, glasses[names.TRAIN])
 
     def barrier(glass: Glass) -> np.ndarray:
-        return predict(model, *glass_graphs(config, [glass]))
+        return predict(*glass_graphs(config, [glass]))
 
     return Row(
         model=config.model,
         seed=config.seed,
         **asdict(protocol),
-        train=scores_by_glass(graphs, [predict(model, graph) for graph in graphs]),
+        train=scores_by_glass(graphs, [predict(graph) for graph in graphs]),
         **{split: metrics[split] for split in (names.VALIDATION, names.TEST)},
         invariance_error=metrics["invariance_error"],
         parameters=metrics["parameters"],

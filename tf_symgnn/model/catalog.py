@@ -1,9 +1,9 @@
-"""One catalog of models: name -> builder."""
+"""One catalog of models by name, and how each is built of a configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import contextlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -24,9 +24,23 @@ from tf_symgnn.model.baselines.mlp import MLP
 from tf_symgnn.model.baselines.network import BaselineNetwork
 from tf_symgnn.model.baselines.schnet import SchNet
 from tf_symgnn.model.baselines.unsymmetrized import UnsymmetrizedSymGNN
+from tf_symgnn.model.blockwise import give_cores_to_blocks
 from tf_symgnn.model.symgnn import SymGNN
 
-Builder = Callable[[RunConfig, Sequence[int], LabelScaling], tf.keras.Model]
+CATALOG: dict[str, type[SymGNN | BaselineNetwork]] = {
+    "symgnn": SymGNN,
+    "symgnn_unsymmetrized": UnsymmetrizedSymGNN,
+    "symgnn_augmented": AugmentedSymGNN,
+    "egat_length": LengthEGAT,
+    "gcn": GCN,
+    "gcn_edges": EdgeGCN,
+    "egnn": EGNN,
+    "mlp": MLP,
+    "schnet": SchNet,
+    "mgcn": MGCN,
+    "faenet": FAENet,
+    "bapst": BapstNetwork,
+}
 
 
 def _symgnn(kind: type[SymGNN], config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
@@ -66,22 +80,6 @@ def _baseline(
     )
 
 
-CATALOG: dict[str, Builder] = {
-    "symgnn": partial(_symgnn, SymGNN),
-    "symgnn_unsymmetrized": partial(_symgnn, UnsymmetrizedSymGNN),
-    "symgnn_augmented": partial(_symgnn, AugmentedSymGNN),
-    "egat_length": partial(_symgnn, LengthEGAT),
-    "gcn": partial(_baseline, GCN),
-    "gcn_edges": partial(_baseline, EdgeGCN),
-    "egnn": partial(_baseline, EGNN),
-    "mlp": partial(_baseline, MLP),
-    "schnet": partial(_baseline, SchNet),
-    "mgcn": partial(_baseline, MGCN),
-    "faenet": partial(_baseline, FAENet),
-    "bapst": partial(_baseline, BapstNetwork),
-}
-
-
 def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
     """Builds the model that `config.model` names, with fresh weights.
 
@@ -97,9 +95,18 @@ def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling
     """
     if config.model not in CATALOG:
         raise InputError("configuration", "model", config.model, "one of " + ", ".join(sorted(CATALOG)))
-    model = CATALOG[config.model](config, species, scaling)
+    kind = CATALOG[config.model]
+    build = _symgnn if issubclass(kind, SymGNN) else _baseline
+    model = build(kind, config, species, scaling)
     model(_smallest_graph(species[0]))  # creates the weights
     return model
+
+
+def share_cores(name: str) -> None:
+    """Has the cores of this process share the work as suits the model of that name, if nothing was computed yet."""
+    if issubclass(CATALOG.get(name, BaselineNetwork), SymGNN):
+        with contextlib.suppress(RuntimeError):  # a process that has computed goes on as it is, a little slower
+            give_cores_to_blocks()
 
 
 def _smallest_graph(species: int) -> tfgnn.GraphTensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tf_symgnn.data import check_output, iter_glasses, require_species, write_glasses
-from tf_symgnn.training import RunFolder, glass_graphs, predict
+from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 
 
 def predict_files(
@@ -36,11 +36,10 @@ def predict_files(
     type_names = species or config.type_names
     glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]
     require_species(glasses, run.facts().species)
-    model = run.load_model()
+    predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
     predicted = []
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
-        barrier = predict(model, graph, patch_size=config.stream.patch_size)
-        predicted.append(replace(glass, barrier=barrier))
+        predicted.append(replace(glass, barrier=predict(graph)))
     write_glasses(output, predicted, overwrite=overwrite)
     return len(predicted)

@@ -1,18 +1,18 @@
 """Pearson metric, callbacks, the fit loop, evaluation and the run folder."""
 
 from tf_symgnn.training.checkpointing import TrainingStopped, read_history
-from tf_symgnn.training.evaluation import evaluate, invariance_error, predict, scores_by_glass
+from tf_symgnn.training.evaluation import Predictor, evaluate, invariance_error, scores_by_glass
 from tf_symgnn.training.fit import glass_graphs, read_labelled, train
 from tf_symgnn.training.run_folder import RunFolder, package_versions
 
 __all__ = [
+    "Predictor",
     "RunFolder",
     "TrainingStopped",
     "evaluate",
     "glass_graphs",
     "invariance_error",
     "package_versions",
-    "predict",
     "read_history",
     "read_labelled",
     "scores_by_glass",

@@ -46,7 +46,7 @@ class Checkpointing(tf.keras.callbacks.Callback):
         )
         self._manager = tf.train.CheckpointManager(state, str(folder.checkpoints), max_to_keep=2)
         self.history: list[dict] = []
-        self._started = 0.0
+        self._started = self._step_started = self._in_steps = 0.0
 
     @property
     def next_epoch(self) -> int:
@@ -70,8 +70,16 @@ class Checkpointing(tf.keras.callbacks.Callback):
             self.history = [row for row in read_history(self._folder) if row["epoch"] < self.next_epoch]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the epoch's clock."""
-        self._started = time.perf_counter()
+        """Starts the epoch's clocks."""
+        self._started, self._in_steps = time.perf_counter(), 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts the clock of training steps."""
+        self._step_started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stops the clock of training steps."""
+        self._in_steps += time.perf_counter() - self._step_started
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Files the epoch; the checkpoint is written last, so that what it counts as done is done."""
@@ -83,9 +91,8 @@ class Checkpointing(tf.keras.callbacks.Callback):
             self._best_epoch.assign(epoch)
             tf.train.Checkpoint(model=self._network).write(str(self._folder.best_weights))
         seconds = time.perf_counter() - self._started
-        self.history.append(
-            {"epoch": epoch, **{name: float(value) for name, value in logs.items()}, "seconds": seconds}
-        )
+        scores = {name: float(value) for name, value in logs.items()}
+        self.history.append({"epoch": epoch, **scores, "seconds": seconds, "step_seconds": self._in_steps})
         write_history(self._folder, self.history)
         self._next_epoch.assign(epoch + 1)
         self._manager.save(checkpoint_number=epoch + 1)

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_gnn as tfgnn
 from scipy.stats import ortho_group
 
-from tf_symgnn.graph import GlassGraph, PatchedGlass, to_graph_tensor
+from tf_symgnn.graph import GlassGraph, PatchedGlass, graph_spec, to_graph_tensor
 
 # Random elements of O(3) that each glass is turned by; their draw is fixed, so figures compare.
 ROTATIONS = 4
 
 
-def predict(model: tf.keras.Model, graph: GlassGraph, *, patch_size: float | None = None) -> np.ndarray:
-    """Energy barriers f64[N] eV of one glass.
+class Predictor:
+    """Predicts glass after glass with one compiled function, whatever their sizes.
 
-    With `patch_size` (A) the device holds one patch at a time, with a halo as wide as the model's receptive field, so
-    the result is the same.
+    Args:
+        model: takes a GraphTensor, predicts f[N] eV, and states its `receptive_field`.
+        patch_size: A. With it the device holds one patch at a time, with a halo as wide as the model's receptive
+            field, so the result is the same; None takes glasses whole.
     """
-    if patch_size is None:
-        return model(to_graph_tensor(graph), training=False).numpy().astype(np.float64)
-    barrier = np.zeros(graph.n_atoms)
-    patched = PatchedGlass(graph, size=patch_size, halo=model.receptive_field)
-    for k in range(len(patched)):
-        patch, atoms, core = patched.extract(k)
-        barrier[atoms[core]] = predict(model, patch)[core]
-    return barrier
+
+    def __init__(self, model: tf.keras.Model, *, patch_size: float | None = None):
+        self._patch_size, self._halo = patch_size, model.receptive_field
+
+        @tf.function(input_signature=[graph_spec(labelled=False)])
+        def barrier(graph: tfgnn.GraphTensor) -> tf.Tensor:
+            return model(graph, training=False)
+
+        self._barrier = barrier
+
+    def __call__(self, graph: GlassGraph) -> np.ndarray:
+        """Energy barriers f64[N] eV of one glass."""
+        if self._patch_size is None:
+            return self._whole(graph)
+        barrier = np.zeros(graph.n_atoms)
+        patched = PatchedGlass(graph, size=self._patch_size, halo=self._halo)
+        for k in range(len(patched)):
+            patch, atoms, core = patched.extract(k)
+            barrier[atoms[core]] = self._whole(patch)[core]
+        return barrier
+
+    def _whole(self, graph: GlassGraph) -> np.ndarray:
+        return self._barrier(to_graph_tensor(graph)).numpy().astype(np.float64)
 
 
 def evaluate(
-    model: tf.keras.Model, graphs: Sequence[GlassGraph], *, patch_size: float | None = None
+    predict: Callable[[GlassGraph], np.ndarray], graphs: Sequence[GlassGraph]
 ) -> tuple[dict, list[np.ndarray]]:
-    """Scores a model on labelled glasses, whole or patch by patch.
+    """Scores predictions of labelled glasses.
 
     Returns:
         The record of `scores_by_glass` with `invariance_error`, and the predictions f64[N] eV, one array a glass.
     """
-    predict_one = partial(predict, model, patch_size=patch_size)
-    predictions = [predict_one(graph) for graph in graphs]
+    predictions = [predict(graph) for graph in graphs]
     record = scores_by_glass(graphs, predictions)
-    record["invariance_error"] = invariance_error(predict_one, graphs, predictions)
+    record["invariance_error"] = invariance_error(predict, graphs, predictions)
     return record, predictions
 
 
@@ -70,7 +86,7 @@ def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
 
 
 def invariance_error(
-    predict_one: Callable[[GlassGraph], np.ndarray], graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarray]
+    predict: Callable[[GlassGraph], np.ndarray], graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarray]
 ) -> float | None:
     """RMS change of predictions under random O(3) elements over the standard deviation of the predictions.
 
@@ -80,7 +96,7 @@ def invariance_error(
     # Haar on O(3) gives either sign of the determinant; half of each makes the figure steadier.
     elements *= (np.sign(np.linalg.det(elements)) * (-1.0) ** np.arange(ROTATIONS))[:, None, None]
     changes = [
-        predict_one(graph.transformed(element)) - prediction
+        predict(graph.transformed(element)) - prediction
         for graph, prediction in zip(graphs, predictions, strict=True)
         for element in elements
     ]

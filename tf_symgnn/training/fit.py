@@ -15,11 +15,11 @@ from tf_symgnn.model.catalog import build_model
 from tf_symgnn.training import plots
 from tf_symgnn.training.budget import TimeBudget
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
-from tf_symgnn.training.evaluation import evaluate
+from tf_symgnn.training.evaluation import Predictor, evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
 from tf_symgnn.training.run_folder import RunFacts, RunFolder, package_versions
-from tf_symgnn.training.statistics import FreshStatistics
+from tf_symgnn.training.statistics import EpochStatistics
 
 
 def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -110,7 +110,7 @@ def _fit(
     progress = Progress(epochs=bound, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
     callbacks = [
         StopOnNonFinite(stream, seed=config.seed),
-        FreshStatistics(network, stream),
+        EpochStatistics(network),
         progress,
         TensorBoard(folder, config, graphs[names.VALIDATION]),
         checkpointing,
@@ -165,11 +165,12 @@ def _report(
     course: Checkpointing,
 ) -> None:
     """Scores the best weights, once, and draws the run."""
+    predict = Predictor(network, patch_size=config.stream.patch_size)
     record = {}
     for split in (names.VALIDATION, names.TEST):
         if not graphs[split]:
             continue
-        record[split], predictions = evaluate(network, graphs[split], patch_size=config.stream.patch_size)
+        record[split], predictions = evaluate(predict, graphs[split])
         labels = np.concatenate([graph.barrier for graph in graphs[split]])
         figure = plots.parity(labels, np.concatenate(predictions), f"{split}, {len(labels)} atoms")
         plots.save(figure, folder.plots / f"parity_{split}.png")

@@ -14,7 +14,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.model.orthogonal import OrthogonalDistribution
 from tf_symgnn.training import plots
-from tf_symgnn.training.evaluation import predict
+from tf_symgnn.training.evaluation import Predictor
 from tf_symgnn.training.run_folder import RunFolder
 
 # Pictures cost a prediction and a second of drawing: this many over a run.
@@ -73,10 +73,12 @@ class TensorBoard(tf.keras.callbacks.Callback):
         splits = (names.TRAIN, names.VALIDATION)
         self._writers = {split: tf.summary.create_file_writer(str(folder.logs / split)) for split in splits}
         self._picture_every = max(1, config.epochs // PICTURES)
+        self._predict = None
         self._started = 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Writes the configuration as text and as hyperparameters."""
+        self._predict = Predictor(self.model.network, patch_size=self._config.stream.patch_size)
         with self._writers[names.TRAIN].as_default():
             tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
         # Above both splits, so that TensorBoard's table shows the metrics of either.
@@ -125,8 +127,7 @@ class TensorBoard(tf.keras.callbacks.Callback):
     def _draw(self, epoch: int) -> None:
         with self._writers[names.VALIDATION].as_default(step=epoch):
             labels = np.concatenate([graph.barrier for graph in self._validation])
-            patch_size = self._config.stream.patch_size
-            predictions = [predict(self.model.network, graph, patch_size=patch_size) for graph in self._validation]
+            predictions = [self._predict(graph) for graph in self._validation]
             figure = plots.parity(labels, np.concatenate(predictions), f"validation, epoch {epoch + 1}")
             tf.summary.image("parity", plots.as_image(figure))
         with self._writers[names.TRAIN].as_default(step=epoch):
