@@ -34,7 +34,8 @@ def _moments_of_rows(rows: tf.Tensor, mask: tf.Tensor) -> tuple:
     weight = mask[tf.newaxis]
     count = tf.reduce_sum(mask, keepdims=True)
     mean = tf.math.divide_no_nan(weight @ rows, count)
-    deviation = weight @ tf.math.squared_difference(rows, mean)
+    # Adding a bias runs several times faster than broadcasting does.
+    deviation = weight @ tf.square(tf.nn.bias_add(rows, -mean[0]))
 
     def gradient(_: tf.Tensor, above_mean: tf.Tensor, above_deviation: tf.Tensor) -> tuple[tf.Tensor, None]:
         # The deviation is least at the mean, so none of its gradient passes through that.

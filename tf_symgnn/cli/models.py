@@ -1,35 +1,22 @@
-"""`tf-symgnn SUBCOMMAND`: one function a sub-command."""
+"""What the sub-commands on models do: train, evaluate, predict, export, convert and compare, one function each."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 
-from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
-import tf_symgnn
 from tf_symgnn import names
 from tf_symgnn.config import GraphConfig, RunConfig, Seed, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
-# TensorFlow takes seconds to import: commands import what needs it when they run.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-BAD_INPUT = 2
-INTERRUPTED = 130
-INTERRUPTION = "interrupted; a training goes on with --resume, a comparison with the same command"
-
-
-def _train_parser() -> ArgumentParser:
+def train_parser() -> ArgumentParser:
+    """The arguments of `train`."""
     parser = ArgumentParser(exit_on_error=False, description=train.__doc__)
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file of any of the fields below")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last finished epoch")
@@ -60,7 +47,8 @@ def train(args: Namespace) -> None:
     print(f"run folder: {folder.path}")
 
 
-def _evaluate_parser() -> ArgumentParser:
+def evaluate_parser() -> ArgumentParser:
+    """The arguments of `evaluate`."""
     parser = ArgumentParser(exit_on_error=False, description=evaluate.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("--data", required=True, help="a folder of structure files, or one file")
@@ -88,7 +76,8 @@ def evaluate(args: Namespace) -> None:
         print(json.dumps({"split": args.split, **record}))
 
 
-def _predict_parser() -> ArgumentParser:
+def predict_parser() -> ArgumentParser:
+    """The arguments of `predict`."""
     parser = ArgumentParser(exit_on_error=False, description=predict.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("files", nargs="+", help="structure files")
@@ -110,7 +99,8 @@ def predict(args: Namespace) -> None:
     print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}")
 
 
-def _export_parser() -> ArgumentParser:
+def export_parser() -> ArgumentParser:
+    """The arguments of `export`."""
     parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("directory", help="folder to write")
@@ -127,7 +117,8 @@ def export(args: Namespace) -> None:
     print(args.directory)
 
 
-def _convert_parser() -> ArgumentParser:
+def convert_parser() -> ArgumentParser:
+    """The arguments of `convert`."""
     parser = ArgumentParser(exit_on_error=False, description=convert.__doc__)
     parser.add_argument("data", help="a folder of structure files, or one file")
     parser.add_argument("--output", required=True, help="folder to write")
@@ -149,7 +140,8 @@ def convert(args: Namespace) -> None:
         print(path)
 
 
-def _compare_parser() -> ArgumentParser:
+def compare_parser() -> ArgumentParser:
+    """The arguments of `compare`."""
     parser = ArgumentParser(exit_on_error=False, description=compare.__doc__)
     parser.add_argument("--data", required=True, help="a folder of labelled structure files")
     parser.add_argument("--output", required=True, help="results folder: rows of finished runs, and the table of them")
@@ -175,84 +167,6 @@ def compare(args: Namespace) -> None:
     print(table)
 
 
-# Each sub-command: the parser of its arguments, and what it does.
-COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]] = {
-    "train": (_train_parser, train),
-    "evaluate": (_evaluate_parser, evaluate),
-    "predict": (_predict_parser, predict),
-    "export": (_export_parser, export),
-    "convert": (_convert_parser, convert),
-    "compare": (_compare_parser, compare),
-}
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a sub-command and returns its exit status: 2 for bad input, with one line that says what and where."""
-    parser = ArgumentParser(
-        prog="tf-symgnn", description=tf_symgnn.__doc__, exit_on_error=False, version=tf_symgnn.__version__
-    )
-    commands = parser.add_subcommands(dest="command")
-    for name, (make_parser, _) in COMMANDS.items():
-        command = make_parser()
-        commands.add_subcommand(name, command, help=command.description)
-    # A batch system ends a job with SIGTERM: the same tidy end as a person's Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        args = parser.instantiate(parser.parse_args(_arguments(sys.argv[1:] if argv is None else argv)))
-    except (ArgumentError, ValueError) as error:
-        return _refuse(error)
-    try:
-        _import_tensorflow_quietly()
-        COMMANDS[args.command][1](args[args.command])
-    except (InputError, OSError) as error:  # a full disk or a folder that may not be written is told in a line, too
-        return _refuse(error)
-    except KeyboardInterrupt:
-        print(f"tf-symgnn: {INTERRUPTION}", file=sys.stderr)
-        return INTERRUPTED
-    return 0
-
-
-def _import_tensorflow_quietly() -> None:
-    """Keeps what TensorFlow's libraries print while they load, which no log level holds back, off the terminal."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import_module("tensorflow")
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-
-
-def _refuse(error: Exception) -> int:
-    print(f"tf-symgnn: {' '.join(str(error).split())}", file=sys.stderr)
-    return BAD_INPUT
-
-
-def _arguments(argv: Sequence[str]) -> list[str]:
-    """The command line as jsonargparse takes it.
-
-    Options may be spelt with dashes where fields have underscores. A run that is resumed starts from its stored
-    configuration, which the remaining options must agree with.
-    """
-    arguments = [_underscored(argument) if argument.startswith("--") else argument for argument in argv]
-    if arguments[:1] == ["train"]:
-        resumed = argparse.ArgumentParser(add_help=False)
-        resumed.add_argument("--resume", action="store_true")
-        resumed.add_argument("--run_dir", default="")
-        known, _ = resumed.parse_known_args(arguments)
-        stored = Path(known.run_dir) / "config.yaml"
-        if known.resume and known.run_dir and stored.is_file():
-            arguments[1:1] = ["--config", str(stored)]
-    return arguments
-
-
-def _underscored(option: str) -> str:
-    name, equals, value = option[2:].partition("=")
-    return f"--{name.replace('-', '_')}{equals}{value}"
-
-
 def _summary(split: str, record: dict) -> str:
     """One line of figures; a correlation or invariance error that is not defined shows as a dash."""
     pearson, moved = (f"{x:.4f}" if x is not None else "-" for x in (record["pearson"], record["invariance_error"]))
@@ -260,7 +174,3 @@ def _summary(split: str, record: dict) -> str:
         f"{split}: pearson {pearson}, mae {record['mae']:.4f} eV, rmse {record['rmse']:.4f} eV, "
         f"{record['n_atoms']} atoms, invariance error {moved}"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,116 @@
+"""`tf-symgnn SUBCOMMAND`: the command line, and how whatever ends a command is told."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+import tf_symgnn
+from tf_symgnn.cli import models, simulations
+from tf_symgnn.data import InputError
+
+# TensorFlow takes seconds to import: commands import what needs it when they run.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+INTERRUPTION = "interrupted; a training goes on with --resume, a comparison or a labelling with the same command"
+
+
+class Command(NamedTuple):
+    """A sub-command: the parser of its arguments, what it does, its parts if any, and whether TensorFlow does it."""
+
+    parser: Callable[[], ArgumentParser]
+    run: Callable[[Namespace], None]
+    add_parts: Callable[[ArgumentParser], None] | None = None
+    tensorflow: bool = True
+
+
+COMMANDS = {
+    "train": Command(models.train_parser, models.train),
+    "evaluate": Command(models.evaluate_parser, models.evaluate),
+    "predict": Command(models.predict_parser, models.predict),
+    "export": Command(models.export_parser, models.export),
+    "convert": Command(models.convert_parser, models.convert),
+    "compare": Command(models.compare_parser, models.compare),
+    "simulate": Command(simulations.simulate_parser, simulations.simulate, simulations.add_parts, tensorflow=False),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a sub-command and returns its exit status: 2 for bad input, with one line that says what and where."""
+    parser = ArgumentParser(
+        prog="tf-symgnn", description=tf_symgnn.__doc__, exit_on_error=False, version=tf_symgnn.__version__
+    )
+    commands = parser.add_subcommands(dest="command")
+    for name, command in COMMANDS.items():
+        subparser = command.parser()
+        commands.add_subcommand(name, subparser, help=subparser.description)
+        if command.add_parts:
+            command.add_parts(subparser)
+    # A batch system ends a job with SIGTERM: the same tidy end as a person's Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        args = parser.instantiate(parser.parse_args(_arguments(sys.argv[1:] if argv is None else argv)))
+    except (ArgumentError, ValueError) as error:
+        return _refuse(error)
+    try:
+        command = COMMANDS[args.command]
+        if command.tensorflow:
+            _import_tensorflow_quietly()
+        command.run(args[args.command])
+    except (InputError, OSError) as error:  # a full disk or a folder that may not be written is told in a line, too
+        return _refuse(error)
+    except KeyboardInterrupt:
+        print(f"tf-symgnn: {INTERRUPTION}", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _import_tensorflow_quietly() -> None:
+    """Keeps what TensorFlow's libraries print while they load, which no log level holds back, off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import_module("tensorflow")
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def _refuse(error: Exception) -> int:
+    print(f"tf-symgnn: {' '.join(str(error).split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _arguments(argv: Sequence[str]) -> list[str]:
+    """The command line as jsonargparse takes it.
+
+    Options may be spelt with dashes where fields have underscores. A run that is resumed starts from its stored
+    configuration, which the remaining options must agree with.
+    """
+    arguments = [_underscored(argument) if argument.startswith("--") else argument for argument in argv]
+    if arguments[:1] == ["train"]:
+        resumed = argparse.ArgumentParser(add_help=False)
+        resumed.add_argument("--resume", action="store_true")
+        resumed.add_argument("--run_dir", default="")
+        known, _ = resumed.parse_known_args(arguments)
+        stored = Path(known.run_dir) / "config.yaml"
+        if known.resume and known.run_dir and stored.is_file():
+            arguments[1:1] = ["--config", str(stored)]
+    return arguments
+
+
+def _underscored(option: str) -> str:
+    name, equals, value = option[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"

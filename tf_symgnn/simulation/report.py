@@ -1,0 +1,4 @@
+"""Stub replaced below."""
+
+
+def report_glasses(*a): ...
