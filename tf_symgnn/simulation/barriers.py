@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tf_symgnn import names
 from tf_symgnn.data import InputError
-from tf_symgnn.simulation.engine import Forces, Potential
+from tf_symgnn.simulation.engine import Forces, Potential, program
 from tf_symgnn.simulation.events import EVENT, Distinction, Search, distinct_events, moved_atoms
 from tf_symgnn.simulation.journal import Journal, fingerprint
 from tf_symgnn.simulation.saddles import SearchLost, SearchSettings, find_saddle
@@ -47,7 +47,9 @@ class Labelling:
     potential: Potential = field(default_factory=Potential)
 
 
-def label_glass(glass: ase.Atoms, labelling: Labelling, journal: Path, *, processes: int = 1) -> ase.Atoms:
+def label_glass(
+    glass: ase.Atoms, labelling: Labelling, journal: Path, *, processes: int = 1, source: Path | str = "glass"
+) -> ase.Atoms:
     """Finds the energy barriers of a glass's atoms: the mean over the distinct events of each.
 
     The same seed gives the same labels whatever the number of processes, and however often it was interrupted.
@@ -57,15 +59,17 @@ def label_glass(glass: ase.Atoms, labelling: Labelling, journal: Path, *, proces
         labelling: how.
         journal: file of the finished searches; what is in it is not done again.
         processes: that search at the same time.
+        source: what messages call the glass.
 
     Returns:
-        The glass with `energy_barrier`, eV, `energy_barrier_std`, eV, and `energy_barrier_events` of each atom.
+        The glass with `energy_barrier`, eV, `energy_barrier_std`, eV, and `energy_barrier_events` of each atom, and
+        with how they were found in its `info`.
 
     Raises:
         InputError: LAMMPS cannot be used, the glass is not at a minimum, the journal is of other searches, or an atom
             has too few events after the most searches.
     """
-    _require_rest(glass, labelling.potential)
+    _require_rest(glass, labelling.potential, source)
     header = {"glass": fingerprint(glass), "seed": labelling.seed, "potential": asdict(labelling.potential)}
     with Journal(journal, header | {"search": asdict(labelling.search)}) as kept:
         course = _Course(glass, labelling, kept)
@@ -74,16 +78,23 @@ def label_glass(glass: ase.Atoms, labelling: Labelling, journal: Path, *, proces
                 kept.add(search)
                 bar.update(course.take(search))
                 bar.set_postfix_str(f"{course.share_of_events:.0%} of searches count")
-        return _labelled(glass, course.events)
+        labelled = _labelled(glass, course.events)
+    labelled.info |= {
+        "events": labelling.events,
+        "push_radius": labelling.search.radius,
+        "search_seed": labelling.seed,
+        "labelled_by": program(),
+    }
+    return labelled
 
 
-def _require_rest(glass: ase.Atoms, potential: Potential) -> None:
+def _require_rest(glass: ase.Atoms, potential: Potential, source: Path | str) -> None:
     force_field = Forces(glass, potential)
     force = np.linalg.norm(force_field(glass.positions)[1], axis=1).max()
     force_field.close()
     if force > REST:
         raise InputError(
-            "glass", "forces", f"up to {force:.1e} eV/A", f"less than {REST} eV/A: a minimum of {potential.file}"
+            source, "forces", f"up to {force:.1e} eV/A", f"less than {REST} eV/A: a minimum of {potential.file}"
         )
 
 

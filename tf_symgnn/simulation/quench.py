@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ase
@@ -12,7 +13,9 @@ from ase.data import atomic_numbers, covalent_radii
 from tqdm import tqdm
 
 from tf_symgnn.data import InputError
-from tf_symgnn.simulation.engine import Potential, lammps_instance, put_atoms, set_potential
+from tf_symgnn.simulation.engine import Potential, lammps_instance, program, put_atoms, set_potential
+
+QUENCH_RATE = "quench_rate"  # K/s, in the comment line of a simulated glass
 
 TIMESTEP = 0.002  # ps
 MELTING_TIME = 50.0  # ps at the highest temperature: atoms forget where they were put
@@ -79,7 +82,8 @@ def quench_glass(quench: Quench) -> ase.Atoms:
         quench: composition, rate, seed, temperatures and potential.
 
     Returns:
-        The glass, periodic in a cube; its largest force is below 1e-4 eV/A, and `info` holds the `energy`, eV.
+        The glass, periodic in a cube; its largest force is below 1e-4 eV/A. Its `info` holds `energy_per_atom`, eV, and
+        how it was made.
 
     Raises:
         InputError: LAMMPS is not installed or cannot use the potential, or the glass found no minimum.
@@ -98,7 +102,15 @@ def quench_glass(quench: Quench) -> ase.Atoms:
             _run(lmp, bar, "cooling", hot, cold, cooling)
         set_potential(lmp, symbols, quench.potential, thinned=False)
         _relax(lmp)
-        return _glass(lmp, atoms)
+        glass = _glass(lmp, atoms)
+    glass.info |= {
+        QUENCH_RATE: quench.rate,
+        "melt_temperature": quench.melt_temperature,
+        "quench_seed": quench.seed,
+        "potential": f"{quench.potential.style} {Path(quench.potential.file).name}",
+        "made_by": program(),
+    }
+    return glass
 
 
 def _random_packing(quench: Quench) -> ase.Atoms:
@@ -151,5 +163,5 @@ def _glass(lmp: Any, atoms: ase.Atoms) -> ase.Atoms:
     positions[ids - 1] = lmp.numpy.extract_atom("x")[: len(atoms)] - low
     glass = ase.Atoms(atoms.symbols, positions=positions, cell=np.subtract(high, low), pbc=True)
     glass.wrap()
-    glass.info["energy"] = lmp.get_thermo("pe")
+    glass.info["energy_per_atom"] = lmp.get_thermo("pe") / len(atoms)
     return glass

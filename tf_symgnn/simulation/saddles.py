@@ -1,7 +1,7 @@
 """Saddle points round a minimum: pushed out of its basin, then up the softest mode, then checked.
 
-The activation-relaxation technique (Barkema and Mousseau, Phys. Rev. Lett. 77, 4358, 1996; Malek and Mousseau, Phys. Rev.
-E 62, 7723, 2000), its last stretch by quasi-Newton steps on forces reversed along the softest mode.
+The activation-relaxation technique (Barkema and Mousseau, Phys. Rev. Lett. 77, 4358, 1996; Malek and Mousseau, Phys.
+Rev. E 62, 7723, 2000), its last stretch by quasi-Newton steps on forces reversed along the softest mode.
 """
 
 from __future__ import annotations

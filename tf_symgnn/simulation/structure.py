@@ -1,0 +1,61 @@
+"""What glasses and their barriers are like, in numbers: pair distances, species, correlation in space."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tf_symgnn.data import Glass
+from tf_symgnn.graph import build_graph
+
+FARTHEST = 10.0  # A, of pair distances
+SHELL = 0.1  # A, of the radial distribution
+BAND = 1.0  # A, of the correlation
+
+
+def radial_distribution(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
+    """Distances f64[B], A, and the radial distribution function g(r) f64[B] of all pairs there."""
+    edges = np.arange(0.0, FARTHEST + SHELL / 2, SHELL)
+    counts, _ = np.histogram(_pairs(glass)[2], edges)
+    shells = 4 / 3 * np.pi * np.diff(edges**3)
+    return (edges[1:] + edges[:-1]) / 2, counts / (shells * glass.n_atoms**2 / glass.volume)
+
+
+def barrier_correlation(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
+    """Distances f64[B], A, and the correlation f64[B] of the barriers of atoms so far apart; 0 where there are none."""
+    source, target, distance = _pairs(glass)
+    edges = np.arange(2.0, FARTHEST + BAND / 2, BAND)
+    deviation = glass.barrier - glass.barrier.mean()
+    products = deviation[source] * deviation[target] / deviation.var()
+    counts, _ = np.histogram(distance, edges)
+    totals, _ = np.histogram(distance, edges, weights=products)
+    return (edges[1:] + edges[:-1]) / 2, totals / np.maximum(counts, 1)
+
+
+def barriers_by_species(glasses: list[Glass]) -> dict[str, dict[str, float]]:
+    """Number of atoms, mean and standard deviation of barriers, eV, of each species, over all glasses."""
+    species = np.concatenate([glass.species for glass in glasses])
+    barriers = np.concatenate([glass.barrier for glass in glasses])
+    return {
+        str(symbol): {
+            "atoms": int((species == symbol).sum()),
+            "mean": float(barriers[species == symbol].mean()),
+            "std": float(barriers[species == symbol].std()),
+        }
+        for symbol in np.unique(species)
+    }
+
+
+def correlation_by_species(glasses: list[Glass], values: list[np.ndarray]) -> dict[str, float]:
+    """Pearson correlation of barriers with per-atom values f64[N] of each glass, over the atoms of each species."""
+    species = np.concatenate([glass.species for glass in glasses])
+    barriers, given = np.concatenate([glass.barrier for glass in glasses]), np.concatenate(values)
+    return {
+        str(symbol): float(np.corrcoef(barriers[species == symbol], given[species == symbol])[0, 1])
+        for symbol in np.unique(species)
+    }
+
+
+def _pairs(glass: Glass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Atoms of each directed pair, i32[E] twice, and their distance f32[E], A."""
+    graph = build_graph(glass, cutoff=FARTHEST, self_loops=False)
+    return graph.source, graph.target, np.linalg.norm(graph.displacement, axis=1)
