@@ -13,7 +13,8 @@ import pytest
 
 from tf_symgnn.cli import main
 from tf_symgnn.data import InputError, read_glass
-from tf_symgnn.simulation.barriers import EVENTS, SPREAD, Labelling, label_glass
+from tf_symgnn.simulation import barriers
+from tf_symgnn.simulation.barriers import EVENTS, SPREAD, Labelling, LabellingStopped, label_glass
 from tf_symgnn.simulation.events import EVENT, Search
 from tf_symgnn.simulation.files import write_glass
 
@@ -37,13 +38,15 @@ def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(smal
 
     journal = pieces / "a.searches.jsonl"
     program = [sys.executable, "-m", "tf_symgnn.cli", *command, "--output", str(pieces), "--processes", "2"]
-    for searches in (3, 12):  # killed after some searches, twice
-        running = subprocess.Popen(program, stderr=subprocess.DEVNULL, start_new_session=True)
+    for searches, how, status in ((3, signal.SIGKILL, -signal.SIGKILL), (12, signal.SIGINT, 130)):
+        running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True)
         while not journal.exists() or journal.read_text().count("\n") < 1 + searches:
             assert running.poll() is None
             time.sleep(0.02)
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        os.killpg(running.pid, how)
+        told = running.communicate()[1]
+        assert running.returncode == status
+        assert "Traceback" not in told and (how == signal.SIGKILL or "the same command" in told)
         assert not (pieces / "a.xyz").exists()
     kept = journal.read_text().rpartition("\n")[0]
     subprocess.run(program, check=True, stderr=subprocess.DEVNULL)
@@ -72,6 +75,16 @@ def test_more_events_go_on_from_the_journal_of_fewer(small_glass, tmp_path):
     first = one.arrays["energy_barrier"]
     spread = np.abs(two.arrays["energy_barrier"] - first)
     np.testing.assert_allclose(two.arrays[SPREAD], spread * np.sqrt(2), atol=1e-6)
+
+
+def test_a_process_that_dies_is_told(small_glass, tmp_path, monkeypatch):
+    monkeypatch.setattr(barriers, "_search", _die)
+    with pytest.raises(LabellingStopped, match="ended by itself"):
+        label_glass(small_glass, Labelling(), tmp_path / "a.searches.jsonl")
+
+
+def _die(atom: int, number: int) -> None:
+    os._exit(1)
 
 
 def test_a_glass_that_is_not_at_rest_is_refused(small_glass, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -9,7 +10,7 @@ from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tf_symgnn.config import Seed
 from tf_symgnn.data import check_output
-from tf_symgnn.simulation.barriers import Labelling
+from tf_symgnn.simulation.barriers import Labelling, LabellingStopped
 from tf_symgnn.simulation.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
 from tf_symgnn.simulation.events import Distinction
 from tf_symgnn.simulation.files import label_files, write_glass
@@ -94,12 +95,16 @@ def _barriers(args: Namespace) -> None:
     labelling = Labelling(
         events=args.events,
         most_searches=args.most_searches,
-        seed=args.seed,
+        seed=int(args.seed),  # other processes do not know jsonargparse's type
         search=SearchSettings(radius=args.radius),
         distinction=Distinction(args.barrier_tolerance, args.distance_tolerance),
         potential=Potential(*args.potential),
     )
-    glasses = label_files(args.files, Path(args.output), labelling, processes=args.processes, species=args.species)
+    settings = {"processes": args.processes, "species": args.species}
+    try:
+        glasses = label_files(args.files, Path(args.output), labelling, **settings)
+    except LabellingStopped as stopped:
+        sys.exit(f"tf-symgnn: {stopped}; the same command goes on")
     for stem in glasses:
         print(Path(args.output) / f"{stem}.xyz")
     if args.report:

@@ -7,6 +7,7 @@ import signal
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,10 @@ class Labelling:
     potential: Potential = field(default_factory=Potential)
 
 
+class LabellingStopped(RuntimeError):
+    """A labelling that cannot go on, though its input is good; what was found is kept."""
+
+
 def label_glass(
     glass: ase.Atoms, labelling: Labelling, journal: Path, *, processes: int = 1, source: Path | str = "glass"
 ) -> ase.Atoms:
@@ -68,6 +73,7 @@ def label_glass(
     Raises:
         InputError: LAMMPS cannot be used, the glass is not at a minimum, the journal is of other searches, or an atom
             has too few events after the most searches.
+        LabellingStopped: a process died.
     """
     _require_rest(glass, labelling.potential, source)
     header = {"glass": fingerprint(glass), "seed": labelling.seed, "potential": asdict(labelling.potential)}
@@ -173,6 +179,8 @@ def _searched(glass: ase.Atoms, labelling: Labelling, course: _Course, processes
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
+        except BrokenProcessPool as error:
+            raise LabellingStopped("a searching process ended by itself, perhaps for want of memory") from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -81,13 +81,13 @@ def find_saddle(
         SearchLost: nothing was found that counts.
     """
     start = minimum.positions
-    out = _random_push(minimum, atom, rng, settings.radius)
+    out = random_push(minimum, atom, rng, settings.radius)
     count = _Counted(force_field)
     point, mode = _leave_basin(count, start, out)
     point, mode = _climb(count, Point.at(count, start), point, mode, settings.largest_force)
-    if not is_home(minimum, _beside(force_field, start, point, mode, -1.0)):
+    if not is_home(minimum, minimum_beside(force_field, start, point, mode, -1.0)):
         raise SearchLost("not connected")
-    final = _beside(force_field, start, point, mode, +1.0)
+    final = minimum_beside(force_field, start, point, mode, +1.0)
     if is_home(minimum, final):
         raise SearchLost("both ways home")
     curvatures = _two_curvatures(force_field, point, mode, rng)
@@ -109,7 +109,8 @@ class _Counted:
         return self._force_field(positions)
 
 
-def _random_push(minimum: ase.Atoms, atom: int, rng: np.random.Generator, radius: float) -> np.ndarray:
+def random_push(minimum: ase.Atoms, atom: int, rng: np.random.Generator, radius: float) -> np.ndarray:
+    """A random direction [N, 3] of an atom and its neighbourhood, of norm one."""
     offsets, _ = find_mic(minimum.positions - minimum.positions[atom], minimum.cell, minimum.pbc)
     reach = np.exp(-0.5 * (np.linalg.norm(offsets, axis=1) / radius) ** 2)
     return unit(reach[:, np.newaxis] * rng.normal(size=offsets.shape))
@@ -170,7 +171,9 @@ def _two_curvatures(
     return first, second
 
 
-def _beside(force_field: ForceField, start: np.ndarray, saddle: Point, mode: np.ndarray, side: float) -> np.ndarray:
+def minimum_beside(
+    force_field: ForceField, start: np.ndarray, saddle: Point, mode: np.ndarray, side: float
+) -> np.ndarray:
     """The minimum on one side of a saddle, [N, 3], where the glass as a whole lies as it did at the start."""
     positions = saddle.positions + side * OFF_RIDGE / np.linalg.norm(mode, axis=1).max() * mode
     course = Descent()

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""What a counted event costs: this program's saddle searches against ASE's dimer and Sella, on one glass.
+
+    python benchmarks/saddle_searches.py GLASS.xyz --searches 40
+    pip install sella && python benchmarks/saddle_searches.py GLASS.xyz --searches 40 --methods searches dimer sella
+
+All start from the same atoms with pushes of the same shape, use the same forces, and count by the same rules: largest
+force, one negative curvature, one way back to the minimum. Prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+
+import ase
+import ase.io
+import numpy as np
+from ase.mep import DimerControl, MinModeAtoms, MinModeTranslate
+
+from tf_symgnn.simulation.engine import Forces, ForcesCalculator, Potential
+from tf_symgnn.simulation.modes import Point, softest_mode
+from tf_symgnn.simulation.saddles import SearchLost, SearchSettings, find_saddle, is_home, minimum_beside, random_push
+
+SETTINGS = SearchSettings()
+PUSH = 1.0  # A, norm of the displacement that dimer and Sella start from; they lost more from 0.5 and from 2
+MOST_STEPS = 300
+
+
+def dimer(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> np.ndarray:
+    """Where ASE's dimer comes to rest."""
+    atoms, push = pushed(field, glass, atom, rng)
+    with DimerControl(initial_eigenmode_method="displacement", displacement_method="vector", logfile=None) as control:
+        pair = MinModeAtoms(atoms, control)
+        pair.displace(displacement_vector=push, mask=[True] * len(atoms))
+        MinModeTranslate(pair, logfile=None).run(fmax=SETTINGS.largest_force, steps=MOST_STEPS)
+    return atoms.positions
+
+
+def sella(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> np.ndarray:
+    """Where Sella comes to rest."""
+    from sella import Sella
+
+    atoms, push = pushed(field, glass, atom, rng)
+    atoms.positions += push
+    Sella(atoms, order=1, internal=False, logfile=None).run(fmax=SETTINGS.largest_force, steps=MOST_STEPS)
+    return atoms.positions
+
+
+def pushed(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> tuple[ase.Atoms, np.ndarray]:
+    """A copy of the glass with forces, and a push [N, 3], A."""
+    atoms = glass.copy()
+    atoms.calc = ForcesCalculator(field)
+    return atoms, PUSH * random_push(glass, atom, rng, SETTINGS.radius)
+
+
+def counts(field: Forces, glass: ase.Atoms, positions: np.ndarray, rng: np.random.Generator) -> str:
+    """Why a point that another method found does not count, or `event`, by the rules of `find_saddle`."""
+    point = Point.at(field, positions)
+    if point.largest_force > SETTINGS.largest_force:
+        return "not at rest"
+    mode, first = softest_mode(field, point, rng.normal(size=positions.shape), corrections=60, tolerance=0.02)
+    if first >= 0:
+        return "no negative curvature"
+    home = [is_home(glass, minimum_beside(field, glass.positions, point, mode, side)) for side in (-1.0, 1.0)]
+    if sum(home) != 1:
+        return "not connected" if not any(home) else "both ways home"
+    _, second = softest_mode(
+        field, point, rng.normal(size=positions.shape), corrections=40, tolerance=0.02, beside=mode
+    )
+    return "event" if second >= 0 else "second negative curvature"
+
+
+def search(method: str, field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> str:
+    """The outcome of one search by a method."""
+    try:
+        if method == "searches":
+            find_saddle(field, glass, atom, rng, SETTINGS)
+            return "event"
+        return counts(field, glass, {"dimer": dimer, "sella": sella}[method](field, glass, atom, rng), rng)
+    except SearchLost as lost:
+        return str(lost)
+
+
+def main() -> None:
+    """Runs each method and prints its row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("glass", help="a glass at its minimum")
+    parser.add_argument("--searches", type=int, default=40, help="of each method")
+    parser.add_argument("--methods", nargs="+", choices=("searches", "dimer", "sella"), default=["searches", "dimer"])
+    flags = parser.parse_args()
+    glass = ase.io.read(flags.glass)
+    print(
+        "| method | searches | events | force calls an event | seconds an event | outcomes |\n|---|---|---|---|---|---|"
+    )
+    for method in flags.methods:
+        field = Forces(glass, Potential(), thinned=True)
+        atoms = np.random.default_rng(0).integers(len(glass), size=flags.searches)
+        start, before = time.perf_counter(), field.calls
+        outcomes = Counter(
+            search(method, field, glass, int(atom), np.random.default_rng([0, k])) for k, atom in enumerate(atoms)
+        )
+        events, seconds = outcomes["event"], time.perf_counter() - start
+        each = [
+            f"{x / events:.{digits}f}" if events else "-" for x, digits in ((field.calls - before, 0), (seconds, 1))
+        ]
+        listed = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
+        print(f"| {method} | {flags.searches} | {events} | {each[0]} | {each[1]} | {listed} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
