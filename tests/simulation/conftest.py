@@ -23,10 +23,10 @@ def lammps():
 
 @pytest.fixture(scope="session")
 def small_glass(lammps) -> ase.Atoms:
-    """32 atoms of Cu64Zr36, quenched in 2 ps."""
+    """16 atoms of Cu64Zr36, quenched in 2 ps."""
     from tf_symgnn.simulation.quench import Quench, parse_composition, quench_glass
 
-    return quench_glass(Quench(parse_composition("Cu64Zr36", 32), rate=1e15, seed=1))
+    return quench_glass(Quench(parse_composition("Cu64Zr36", 16), rate=1e15, seed=1))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_a_quenched_glass_is_a_minimum_at_zero_pressure(small_glass):
         lmp.command("thermo_style custom step press")
         lmp.command("run 0")
         assert abs(lmp.get_thermo("press")) < 2 * LARGEST_PRESSURE
-    assert small_glass.get_chemical_symbols().count("Cu") == 20
+    assert small_glass.get_chemical_symbols().count("Cu") == 10
     assert atomic_masses[29] < small_glass.get_masses().mean() < atomic_masses[40]
     assert 0.055 < len(small_glass) / small_glass.get_volume() < 0.07  # atoms/A^3; published glasses have 0.063
     assert -4.6 < small_glass.info["energy_per_atom"] < -4.2  # eV; published glasses have -4.4
@@ -46,7 +46,7 @@ def test_a_quenched_glass_is_a_minimum_at_zero_pressure(small_glass):
 
 @pytest.mark.slow
 def test_the_same_seed_makes_the_same_glass_and_another_one_another(small_glass):
-    quench = Quench(parse_composition("Cu64Zr36", 32), rate=1e15, seed=1)
+    quench = Quench(parse_composition("Cu64Zr36", 16), rate=1e15, seed=1)
     again = quench_glass(quench)
     np.testing.assert_array_equal(again.positions, small_glass.positions)
     assert again.info == small_glass.info
