@@ -110,7 +110,7 @@ def migration_by_band(start: ase.Atoms, end: ase.Atoms, field: Forces) -> float:
     images = [start.copy(), *[start.copy() for _ in range(5)], end.copy()]
     for image in images:
         image.calc = ForcesCalculator(field)
-    band = NEB(images, climb=True, k=0.5, allow_shared_calculator=True)
+    band = NEB(images, climb=True, k=0.5, method="improvedtangent", allow_shared_calculator=True)
     band.interpolate(mic=True)
     FIRE(band, logfile=None).run(fmax=0.01, steps=400)
     energies = [image.get_potential_energy() for image in images]
