@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 # Pairs a block: few enough for the widest state (256 numbers a pair) to stay in cache, enough to keep a core busy.
-BLOCK_SIZE = 4096
+BLOCK_SIZE = 2048
+# Pairs of one atom that are summed at once: as many as an atom of a metallic glass receives within 5 A.
+RUN_LENGTH = 48
 
 Nest = Any  # tensors in tuples or dicts
 
@@ -18,7 +20,9 @@ class Rows(NamedTuple):
 
     edges: Nest = ()  # [E, ...]
     atoms: Nest = ()  # [N, ...]
-    senders: Nest = ()  # given: [N, ...] of atoms, of which a block gets the rows of its pairs' sources [E, ...]
+    # Given: [N, ...] of atoms, of which a block gets the rows of its pairs' sources [E, ...]; what a function returns
+    # of those [E, ...] is added up by source [N, ...].
+    senders: Nest = ()
     shared: Nest = ()  # given to a function: [...]; returned by it: [...] a block, joined as [B, ...]
 
 
@@ -36,13 +40,18 @@ class Block(NamedTuple):
         return Rows(
             tf.nest.map_structure(self.of_edges, rows.edges),
             tf.nest.map_structure(lambda x: x[self.first_atom : self.end_atom], rows.atoms),
-            tf.nest.map_structure(lambda x: tf.gather(x, self.of_edges(self.source)), rows.senders),
+            tf.nest.map_structure(lambda x: tf.gather(x, self.sender), rows.senders),
             rows.shared,
         )
 
     def of_edges(self, x: tf.Tensor) -> tf.Tensor:
         """The block's part of [E, ...]."""
         return x[self.first_edge : self.end_edge]
+
+    @property
+    def sender(self) -> tf.Tensor:
+        """Which of all atoms sends each of the block's pairs."""
+        return self.of_edges(self.source)
 
     def receiver(self, target: tf.Tensor) -> tf.Tensor:
         """Which of the block's atoms receives each of the block's pairs, by `target` i32[E] of all pairs."""
@@ -112,3 +121,38 @@ def _sum(values: tf.Tensor, receiver: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tenso
     found = tf.math.segment_sum(values, receiver)  # ends at the last atom that receives anything
     found = tf.pad(found, [[0, n_atoms - tf.shape(found)[0]], *[[0, 0]] * (values.shape.rank - 1)])
     return tf.ensure_shape(found, [None, *values.shape[1:]])
+
+
+class Runs(NamedTuple):
+    """A block's pairs in rows of fixed length, each of one atom: R of them, for products of small matrices.
+
+    An atom that receives more pairs than fit has several, so that no atom, however many it receives, widens all.
+    """
+
+    pairs: tf.Tensor  # i32[R, RUN_LENGTH], which of the block's E pairs; E where there is none
+    slot: tf.Tensor  # i32[E], where in `pairs`, flat, each is
+    receiver: tf.Tensor  # i32[R], ascending
+
+
+def cut_into_runs(receiver: tf.Tensor) -> Runs:
+    """Runs of pairs by `receiver` i32[E], ascending."""
+    pair, n_pairs = tf.range(tf.size(receiver)), tf.size(receiver)
+    place = (pair - tf.gather(tf.math.segment_min(pair, receiver), receiver)) % RUN_LENGTH
+    first = tf.boolean_mask(pair, place == 0)
+    slot = (tf.cumsum(tf.cast(place == 0, tf.int32)) - 1) * RUN_LENGTH + place
+    pairs = first[:, tf.newaxis] + tf.range(RUN_LENGTH)
+    end = tf.concat([first[1:], [n_pairs]], axis=0)
+    return Runs(tf.where(pairs < end[:, tf.newaxis], pairs, n_pairs), slot, tf.gather(receiver, first))
+
+
+def to_runs(values: tf.Tensor, runs: Runs) -> tf.Tensor:
+    """Values [E, C] of a block's pairs in their runs [R, RUN_LENGTH, C], zero where there is no pair."""
+
+    @tf.custom_gradient
+    def moved(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradient(above: tf.Tensor) -> tf.Tensor:
+            return tf.gather(tf.reshape(above, [-1, values.shape[1]]), runs.slot)
+
+        return tf.gather(tf.pad(values, [[0, 1], [0, 0]]), runs.pairs), gradient
+
+    return moved(values)

@@ -160,12 +160,7 @@ def _pull_back(fn: BlockFunction, blocks: Blocks, given: Rows, above: Rows) -> R
         return tape.gradient(again, part, above_part, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     pulled = _each_block(pull, blocks, given, numbered=True)
-
-    def sent(x: tf.Tensor, above_pairs: tf.Tensor) -> tf.Tensor:
-        return tf.math.unsorted_segment_sum(above_pairs, blocks.source, tf.shape(x)[0])
-
-    senders = tf.nest.map_structure(sent, given.senders, pulled.senders)
-    return pulled._replace(senders=senders, shared=_total(pulled.shared))
+    return pulled._replace(shared=_total(pulled.shared))
 
 
 def _total(shared: Nest) -> Nest:
@@ -178,7 +173,10 @@ def _total(shared: Nest) -> Nest:
 
 
 def _each_block(fn: Callable[..., Rows], blocks: Blocks, given: Rows, *, numbered: bool = False) -> Rows:
-    """Joins what `fn` returns for each block, given the block, its part and, if `numbered`, its number."""
+    """Joins what `fn` returns for each block, given the block, its part and, if `numbered`, its number.
+
+    Rows of senders are not joined, but added up by the atom that sends.
+    """
 
     def at(k: tf.Tensor) -> Rows:
         return fn(blocks[k], blocks[k].cut(given), *([k] if numbered else []))
@@ -189,22 +187,27 @@ def _each_block(fn: Callable[..., Rows], blocks: Blocks, given: Rows, *, numbere
         )
 
     like = at(tf.constant(0))  # for structure, dtypes and shapes: a graph never computes it
-    arrays = Rows(
+    found = Rows(
         tf.nest.map_structure(lambda x: array(x, [None]), like.edges),
         tf.nest.map_structure(lambda x: array(x, [None]), like.atoms),
-        tf.nest.map_structure(lambda x: array(x, [None]), like.senders),
+        tf.nest.map_structure(tf.zeros_like, given.senders) if tf.nest.flatten(like.senders) else (),
         tf.nest.map_structure(lambda x: array(x, []), like.shared),
     )
 
-    def step(k: tf.Tensor, *arrays: tf.TensorArray) -> tuple:
-        return k + 1, *(array.write(k, x) for array, x in zip(arrays, tf.nest.flatten(at(k)), strict=True))
+    def step(k: tf.Tensor, *flat: Nest) -> tuple:
+        def add(so_far: tf.TensorArray | tf.Tensor, x: tf.Tensor) -> tf.TensorArray | tf.Tensor:
+            if isinstance(so_far, tf.TensorArray):
+                return so_far.write(k, x)
+            return tf.tensor_scatter_nd_add(so_far, blocks[k].sender[:, tf.newaxis], x)
 
-    start = (0, *tf.nest.flatten(arrays))
+        return k + 1, *(add(*both) for both in zip(flat, tf.nest.flatten(at(k)), strict=True))
+
+    start = (0, *tf.nest.flatten(found))
     _, *filled = tf.while_loop(lambda k, *_: k < blocks.number, step, start, parallel_iterations=cpu_count())
-    found = tf.nest.pack_sequence_as(arrays, filled)
+    found = tf.nest.pack_sequence_as(found, filled)
     return Rows(
         tf.nest.map_structure(lambda x: x.concat(), found.edges),
         tf.nest.map_structure(lambda x: x.concat(), found.atoms),
-        tf.nest.map_structure(lambda x: x.concat(), found.senders),
+        found.senders,
         tf.nest.map_structure(lambda x: x.stack(), found.shared),
     )

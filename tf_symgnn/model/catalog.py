@@ -24,7 +24,7 @@ from tf_symgnn.model.baselines.mlp import MLP
 from tf_symgnn.model.baselines.network import BaselineNetwork
 from tf_symgnn.model.baselines.schnet import SchNet
 from tf_symgnn.model.baselines.unsymmetrized import UnsymmetrizedSymGNN
-from tf_symgnn.model.blockwise import give_cores_to_blocks
+from tf_symgnn.model.blockwise import give_cores_to_blocks, keep_freed_memory
 from tf_symgnn.model.symgnn import SymGNN
 
 CATALOG: dict[str, type[SymGNN | BaselineNetwork]] = {
@@ -105,6 +105,7 @@ def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling
 def share_cores(name: str) -> None:
     """Has the cores of this process share the work as suits the model of that name, if nothing was computed yet."""
     if issubclass(CATALOG.get(name, BaselineNetwork), SymGNN):
+        keep_freed_memory()
         with contextlib.suppress(RuntimeError):  # a process that has computed goes on as it is, a little slower
             give_cores_to_blocks()
 
