@@ -150,7 +150,7 @@ class BlockedMessagePassing(MessagePassing):
     def _messages(self, sums: tf.Tensor) -> tf.Tensor:
         """Messages W_n h [N, H, F] of summed states [N, H C]: a linear map may wait until after the sum."""
         kernel = tf.reshape(self._attention.message_kernel, [-1, self.heads, self.units])
-        # Eight times the products of one by head, and half the time: nothing is transposed.
+        # More products than head by head, but large ones, and no tensor of atoms is transposed.
         messages = sums @ self._block_diagonal(tf.transpose(kernel, [1, 0, 2]))
         return tf.reshape(messages, [-1, self.heads, self.units])
 
