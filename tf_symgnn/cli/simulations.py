@@ -75,7 +75,7 @@ def _barriers_parser() -> ArgumentParser:
     parser.add_argument("--output", required=True, help="folder for labelled glasses and journals of the searches")
     parser.add_argument("--events", type=PositiveInt, default=4, help="distinct ones that an atom's label is made of")
     parser.add_argument("--most_searches", type=PositiveInt, default=400, help="an atom, before it is given up")
-    parser.add_argument("--radius", type=PositiveFloat, default=1.5, help="of the push, a Gaussian's width, A")
+    parser.add_argument("--radius", type=PositiveFloat, default=3.8, help="atoms so near, A, are pushed with an atom")
     parser.add_argument("--barrier_tolerance", type=NonNegativeFloat, default=1e-3, help="eV, between distinct events")
     parser.add_argument(
         "--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their final states"
