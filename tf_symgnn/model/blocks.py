@@ -137,7 +137,9 @@ class Runs(NamedTuple):
 def cut_into_runs(receiver: tf.Tensor) -> Runs:
     """Runs of pairs by `receiver` i32[E], ascending."""
     pair, n_pairs = tf.range(tf.size(receiver)), tf.size(receiver)
-    place = (pair - tf.gather(tf.math.segment_min(pair, receiver), receiver)) % RUN_LENGTH
+    new = tf.concat([tf.ones_like(receiver[:1], tf.bool), receiver[1:] > receiver[:-1]], axis=0)
+    begin = tf.gather(tf.boolean_mask(pair, new), tf.cumsum(tf.cast(new, tf.int32)) - 1)
+    place = (pair - begin) % RUN_LENGTH
     first = tf.boolean_mask(pair, place == 0)
     slot = (tf.cumsum(tf.cast(place == 0, tf.int32)) - 1) * RUN_LENGTH + place
     pairs = first[:, tf.newaxis] + tf.range(RUN_LENGTH)
