@@ -34,7 +34,7 @@ def give_cores_to_blocks() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Has the C library keep what blocks free for the next ones, a sixth faster than asking the system again.
+    """Has the C library keep what blocks free for the next ones, rather than ask the system again.
 
     Fresh memory costs a page fault every 4 kB. Holds for the whole process, and only with the GNU C library.
     """

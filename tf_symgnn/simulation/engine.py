@@ -79,7 +79,7 @@ def program() -> str:
 
 @contextmanager
 def lammps_instance() -> Iterator[Any]:
-    """A silent LAMMPS in metal units (A, eV, ps, bar), closed at the end; its errors become `InputError`."""
+    """A silent LAMMPS in metal units (A, eV, ps, bar), closed at the end."""
     lmp = open_lammps()
     try:
         yield lmp

@@ -29,7 +29,7 @@ def write_glass(path: Path, glass: ase.Atoms, *, overwrite: bool = False) -> Non
 def label_files(
     files: Iterable[str], folder: Path, labelling: Labelling, *, processes: int, species: str | None = None
 ) -> dict[str, ase.Atoms]:
-    """Labels glasses one after another; a glass that the folder holds labelled is taken from there.
+    """Labels glasses one after another; searches that the folder has in a journal are not made again.
 
     Args:
         files: structure files of glasses at their minima; of several frames the last counts.
