@@ -21,7 +21,8 @@ class Rows(NamedTuple):
     edges: Nest = ()  # [E, ...]
     atoms: Nest = ()  # [N, ...]
     # Given: [N, ...] of atoms, of which a block gets the rows of its pairs' sources [E, ...]; what a function returns
-    # of those [E, ...] is added up by source [N, ...].
+    # of those [E, ...] is added up by source [N, ...], once all blocks are done: a sum carried from block to block
+    # would have each wait for the one before.
     senders: Nest = ()
     shared: Nest = ()  # given to a function: [...]; returned by it: [...] a block, joined as [B, ...]
 
@@ -72,6 +73,10 @@ class Blocks(NamedTuple):
 
     def __getitem__(self, k: tf.Tensor) -> Block:
         return Block(self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1], self.source)
+
+    def by_sender(self, values: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tensor:
+        """Sums over the pairs that each atom sends, [E, ...] to [N, ...]."""
+        return tf.math.unsorted_segment_sum(values, self.source, n_atoms)
 
 
 def cut_edges(n_edges: tf.Tensor, size: int | None = None) -> Blocks:

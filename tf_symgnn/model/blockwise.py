@@ -188,26 +188,23 @@ def _each_block(fn: Callable[..., Rows], blocks: Blocks, given: Rows, *, numbere
 
     like = at(tf.constant(0))  # for structure, dtypes and shapes: a graph never computes it
     found = Rows(
-        tf.nest.map_structure(lambda x: array(x, [None]), like.edges),
-        tf.nest.map_structure(lambda x: array(x, [None]), like.atoms),
-        tf.nest.map_structure(tf.zeros_like, given.senders) if tf.nest.flatten(like.senders) else (),
+        *(tf.nest.map_structure(lambda x: array(x, [None]), rows) for rows in (like.edges, like.atoms, like.senders)),
         tf.nest.map_structure(lambda x: array(x, []), like.shared),
     )
 
     def step(k: tf.Tensor, *flat: Nest) -> tuple:
-        def add(so_far: tf.TensorArray | tf.Tensor, x: tf.Tensor) -> tf.TensorArray | tf.Tensor:
-            if isinstance(so_far, tf.TensorArray):
-                return so_far.write(k, x)
-            return tf.tensor_scatter_nd_add(so_far, blocks[k].sender[:, tf.newaxis], x)
-
-        return k + 1, *(add(*both) for both in zip(flat, tf.nest.flatten(at(k)), strict=True))
+        return k + 1, *(so_far.write(k, x) for so_far, x in zip(flat, tf.nest.flatten(at(k)), strict=True))
 
     start = (0, *tf.nest.flatten(found))
     _, *filled = tf.while_loop(lambda k, *_: k < blocks.number, step, start, parallel_iterations=cpu_count())
     found = tf.nest.pack_sequence_as(found, filled)
+
+    def add_up(x: tf.TensorArray, whole: tf.Tensor) -> tf.Tensor:
+        return blocks.by_sender(x.concat(), tf.shape(whole)[0])
+
     return Rows(
         tf.nest.map_structure(lambda x: x.concat(), found.edges),
         tf.nest.map_structure(lambda x: x.concat(), found.atoms),
-        found.senders,
+        tf.nest.map_structure(add_up, found.senders, given.senders) if tf.nest.flatten(like.senders) else (),
         tf.nest.map_structure(lambda x: x.stack(), found.shared),
     )
