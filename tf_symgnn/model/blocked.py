@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -25,6 +26,8 @@ from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one
 from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
 from tf_symgnn.model.symmetrization import Symmetrization
 
+SLOPE = 0.01  # of LeakyReLU below zero
+
 
 class _PairUpdate(NamedTuple):
     """What message passing does on pairs, in two passes: `blockwise.TwoPasses`.
@@ -44,7 +47,7 @@ class _PairUpdate(NamedTuple):
         kept = tf.nn.bias_add(part.atoms @ part.shared["target_kernel"], part.shared["bias"])
         states = tf.concat([part.senders, part.edges["state"]], axis=1)
         hidden = tf.add_n([states @ part.shared["kernel"], to_pairs(kept, block.receiver(self.target))])
-        return tf.nn.leaky_relu(hidden, 0.01)
+        return _leaky_relu(hidden, part.kept)
 
     def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
         """Attention-weighted sums [N, H C] of the states that atoms are sent, and moments of f' in training."""
@@ -76,6 +79,17 @@ class _PairUpdate(NamedTuple):
         if not self.mean_of_heads:
             return wide
         return tf.reduce_mean(tf.reshape(wide, [-1, wide.shape[1] // self.units, self.units]), axis=1)
+
+
+def _leaky_relu(hidden: tf.Tensor, known: Nest) -> tf.Tensor:
+    """LeakyReLU whose gradient needs its value alone: where that is known, nobody computes what it was made of."""
+
+    @tf.custom_gradient
+    def activated(hidden: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        value = known if tf.is_tensor(known) else tf.nn.leaky_relu(hidden, SLOPE)
+        return value, lambda above: tf.raw_ops.LeakyReluGrad(gradients=above, features=value, alpha=SLOPE)
+
+    return activated(hidden)
 
 
 def _folded(scale: tf.Tensor, offset: tf.Tensor, projection: Nest) -> tuple[tf.Tensor, tf.Tensor]:

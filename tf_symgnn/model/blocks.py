@@ -25,11 +25,13 @@ class Rows(NamedTuple):
     # would have each wait for the one before.
     senders: Nest = ()
     shared: Nest = ()  # given to a function: [...]; returned by it: [...] a block, joined as [B, ...]
+    kept: Nest = ()  # [E, ...] of a block as one pass over the blocks left it for the next; TensorArrays of all blocks
 
 
 class Block(NamedTuple):
     """A run of atoms and of the pairs that they receive, each from the first to before the end; scalars i32."""
 
+    number: tf.Tensor  # from 0
     first_edge: tf.Tensor
     end_edge: tf.Tensor
     first_atom: tf.Tensor
@@ -43,6 +45,7 @@ class Block(NamedTuple):
             tf.nest.map_structure(lambda x: x[self.first_atom : self.end_atom], rows.atoms),
             tf.nest.map_structure(lambda x: tf.gather(x, self.sender), rows.senders),
             rows.shared,
+            tf.nest.map_structure(lambda x: x.read(self.number), rows.kept),
         )
 
     def of_edges(self, x: tf.Tensor) -> tf.Tensor:
@@ -72,7 +75,7 @@ class Blocks(NamedTuple):
         return tf.size(self.edges) - 1
 
     def __getitem__(self, k: tf.Tensor) -> Block:
-        return Block(self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1], self.source)
+        return Block(k, self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1], self.source)
 
     def by_sender(self, values: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tensor:
         """Sums over the pairs that each atom sends, [E, ...] to [N, ...]."""

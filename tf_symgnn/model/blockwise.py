@@ -1,7 +1,7 @@
 """Functions of pairs called on one block after another, and once more on each for the gradient.
 
 What a layer makes of a pair is many times wider than the pair's state. Written out for a whole glass it is bound by
-memory; in blocks it stays in cache, and only what goes in and what comes out is ever kept whole.
+memory; in blocks it stays in cache.
 """
 
 from __future__ import annotations
@@ -72,10 +72,14 @@ def blockwise(fn: BlockFunction, blocks: Blocks, rows: Rows) -> Rows:
 
 
 class TwoPasses(Protocol):
-    """A function of pairs that must have seen all of them before it finishes one, as batch normalisation must."""
+    """A function of pairs that must have seen all of them before it finishes one, as batch normalisation must.
+
+    What is wide stays in memory from one pass to the next, forwards and then again backwards. To keep it from forwards
+    to backwards, that of all layers at once, was measured to save no time.
+    """
 
     def expand(self, block: Block, part: Rows) -> tf.Tensor:
-        """What both passes need of a pair, too wide to keep."""
+        """What both passes need of a pair, many times wider than what is given: `part.kept`, if that is there."""
 
     def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
         """The first pass: rows of atoms, and shared rows."""
@@ -103,7 +107,8 @@ def blockwise_in_two_passes(passes: TwoPasses, blocks: Blocks, rows: Rows, setti
     """
 
     def first(block: Block, part: Rows) -> Rows:
-        return passes.collect(block, part, passes.expand(block, part))
+        wide = passes.expand(block, part)
+        return passes.collect(block, part, wide)._replace(kept=wide)
 
     @tf.custom_gradient
     def joined(*flat: tf.Tensor) -> tuple:
@@ -112,19 +117,21 @@ def blockwise_in_two_passes(passes: TwoPasses, blocks: Blocks, rows: Rows, setti
         settled = passes.settle(collected.shared, chosen)
 
         def second(block: Block, part: Rows) -> Rows:
-            return Rows(edges=passes.finish(block, part, passes.expand(block, part), settled))
+            return Rows(edges=passes.finish(block, part, part.kept, settled))
 
-        made = collected._replace(edges=_each_block(second, blocks, given).edges)
+        finished = _each_block(second, blocks, given._replace(kept=collected.kept))
+        made = collected._replace(edges=finished.edges, kept=())
 
         def gradient(*flat_above: tf.Tensor) -> list[tf.Tensor]:
             above = tf.nest.pack_sequence_as(made, flat_above)
-            above_settled = _pull_back_settled(passes, blocks, given, settled, above.edges)
+            above_settled, wide = _pull_back_settled(passes, blocks, given, settled, above.edges)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch((collected.shared, chosen))
                 again = passes.settle(collected.shared, chosen)
             above_shared, above_chosen = tape.gradient(again, (collected.shared, chosen), above_settled)
             above = above._replace(shared=tf.nest.map_structure(tf.add, above.shared, above_shared))
-            pulled = _pull_back(lambda *block: in_one_pass(passes, *block, settled), blocks, given, above)
+            given_wide = given._replace(kept=wide)
+            pulled = _pull_back(lambda *block: in_one_pass(passes, *block, settled), blocks, given_wide, above)
             return tf.nest.flatten((pulled, above_chosen))
 
         return made, gradient
@@ -136,30 +143,35 @@ def _tensors(nest: Nest) -> list[tf.Tensor]:
     return [tf.convert_to_tensor(x) for x in tf.nest.flatten(nest)]  # variables as Keras casts them here and now
 
 
-def _pull_back_settled(passes: TwoPasses, blocks: Blocks, given: Rows, settled: Nest, above_edges: Nest) -> Nest:
-    """The gradient of the second pass with respect to what was settled before it."""
+def _pull_back_settled(
+    passes: TwoPasses, blocks: Blocks, given: Rows, settled: Nest, above_edges: Nest
+) -> tuple[Nest, Nest]:
+    """The gradient of the second pass with respect to what was settled before it; and what is wide, of each block."""
 
     def pull(block: Block, part: Rows) -> Rows:
         wide = passes.expand(block, part)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(settled)
             again = passes.finish(block, part, wide, settled)
-        return Rows(shared=tape.gradient(again, settled, tf.nest.map_structure(block.of_edges, above_edges)))
+        above = tf.nest.map_structure(block.of_edges, above_edges)
+        return Rows(shared=tape.gradient(again, settled, above), kept=wide)
 
-    return _total(_each_block(pull, blocks, given).shared)
+    pulled = _each_block(pull, blocks, given)
+    return _total(pulled.shared), pulled.kept
 
 
 def _pull_back(fn: BlockFunction, blocks: Blocks, given: Rows, above: Rows) -> Rows:
     """The gradient of `fn` with respect to `given`, from the gradient `above` of what it returned."""
 
-    def pull(block: Block, part: Rows, k: tf.Tensor) -> Rows:
+    def pull(block: Block, part: Rows) -> Rows:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(part)
+            watched = part._replace(kept=())
+            tape.watch(watched)
             again = fn(block, part)
-        above_part = block.cut(above)._replace(shared=tf.nest.map_structure(lambda x: x[k], above.shared))
-        return tape.gradient(again, part, above_part, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        above_part = block.cut(above)._replace(shared=tf.nest.map_structure(lambda x: x[block.number], above.shared))
+        return tape.gradient(again, watched, above_part, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    pulled = _each_block(pull, blocks, given, numbered=True)
+    pulled = _each_block(pull, blocks, given)
     return pulled._replace(shared=_total(pulled.shared))
 
 
@@ -172,24 +184,30 @@ def _total(shared: Nest) -> Nest:
     return tf.nest.map_structure(total, shared)
 
 
-def _each_block(fn: Callable[..., Rows], blocks: Blocks, given: Rows, *, numbered: bool = False) -> Rows:
-    """Joins what `fn` returns for each block, given the block, its part and, if `numbered`, its number.
+def _each_block(fn: BlockFunction, blocks: Blocks, given: Rows) -> Rows:
+    """Joins what `fn` returns for each block.
 
-    Rows of senders are not joined, but added up by the atom that sends.
+    Rows of senders are not joined, but added up by the atom that sends; what is kept stays as it is, block by block.
     """
 
     def at(k: tf.Tensor) -> Rows:
-        return fn(blocks[k], blocks[k].cut(given), *([k] if numbered else []))
+        return fn(blocks[k], blocks[k].cut(given))
 
     def array(x: tf.Tensor, length: list) -> tf.TensorArray:
+        # Without `clear_after_read`, as the first block is read twice where nothing is a graph.
         return tf.TensorArray(
-            x.dtype, blocks.number, element_shape=[*length, *x.shape[len(length) :]], infer_shape=False
+            x.dtype,
+            blocks.number,
+            clear_after_read=False,
+            element_shape=[*length, *x.shape[len(length) :]],
+            infer_shape=False,
         )
 
     like = at(tf.constant(0))  # for structure, dtypes and shapes: a graph never computes it
     found = Rows(
         *(tf.nest.map_structure(lambda x: array(x, [None]), rows) for rows in (like.edges, like.atoms, like.senders)),
         tf.nest.map_structure(lambda x: array(x, []), like.shared),
+        tf.nest.map_structure(lambda x: array(x, [None]), like.kept),
     )
 
     def step(k: tf.Tensor, *flat: Nest) -> tuple:
@@ -207,4 +225,5 @@ def _each_block(fn: Callable[..., Rows], blocks: Blocks, given: Rows, *, numbere
         tf.nest.map_structure(lambda x: x.concat(), found.atoms),
         tf.nest.map_structure(add_up, found.senders, given.senders) if tf.nest.flatten(like.senders) else (),
         tf.nest.map_structure(lambda x: x.stack(), found.shared),
+        found.kept,
     )
