@@ -58,3 +58,9 @@ def test_cooling_takes_as_long_as_its_rate_says():
     melting, cooling = Quench({"Cu": 1}, rate=1e13).steps
     assert melting * 0.002 == pytest.approx(50.0)  # ps
     assert cooling * 0.002 == pytest.approx((2000 - 10) / 1e13 * 1e12)
+
+
+def test_atoms_that_fly_apart_are_told_in_a_line():
+    hot = Quench(parse_composition("Cu64Zr36", 16), rate=1e16, seed=1, melt_temperature=1e9)
+    with pytest.raises(InputError, match="quench: melting: found .*Lost atoms"):
+        quench_glass(hot)

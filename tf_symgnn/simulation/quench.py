@@ -86,7 +86,7 @@ def quench_glass(quench: Quench) -> ase.Atoms:
         how it was made.
 
     Raises:
-        InputError: LAMMPS is not installed or cannot use the potential, or the glass found no minimum.
+        InputError: LAMMPS is not installed, cannot use the potential or loses the atoms, or the glass found no minimum.
     """
     atoms = _random_packing(quench)
     melting, cooling = quench.steps
@@ -131,7 +131,10 @@ def _run(lmp: Any, bar: tqdm, stage: str, start: float, stop: float, steps: int)
     first = int(lmp.get_thermo("step"))
     for done in range(0, steps, STEPS_AT_ONCE):
         now = min(STEPS_AT_ONCE, steps - done)
-        lmp.command(f"run {now} start {first} stop {first + steps} pre {'no' if done else 'yes'} post no")
+        try:
+            lmp.command(f"run {now} start {first} stop {first + steps} pre {'no' if done else 'yes'} post no")
+        except Exception as error:  # LAMMPS raises nothing more special
+            raise InputError("quench", stage, error, "atoms that stay together at these temperatures") from error
         bar.update(now * TIMESTEP)
     lmp.command("unfix bath")
 
