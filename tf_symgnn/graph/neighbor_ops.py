@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from tf_symgnn.graph.neighbors import COINCIDENT, MAX_EXTENT
 
-# Three times diamond. A solid given in nanometres by mistake is a hundred times denser.
-MAX_DENSITY = 0.5  # atoms / A^3
+# Half as dense again as diamond. A metal given in nanometres by mistake is two hundred times denser.
+MAX_DENSITY = 0.25  # atoms / A^3
 
 # Volume over the product of edge lengths; float32 leaves a flat cell about a tenth of it.
 FLAT = 1e-6
@@ -87,9 +87,8 @@ def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cut
     squared = tf.reduce_sum(tf.square(found.displacement), axis=1)
     near = tf.where((squared < cutoff**2) & found.counts)[:, 0]
     closest = tf.reduce_min(tf.concat([tf.gather(squared, near), [cutoff**2]], axis=0))
-    apart = require(
-        closest >= COINCIDENT**2, "positions", f"two atoms at one point; atoms over {COINCIDENT:g} A apart are expected"
-    )
+    expected = f"atoms over {COINCIDENT:g} A apart"
+    apart = require(closest >= COINCIDENT**2, "positions", expected, tf.sqrt(closest))
     with tf.control_dependencies([apart]):
         near = tf.identity(near)
     source, target = tf.gather(found.source, near), tf.gather(found.target, near)
@@ -123,7 +122,7 @@ def neighbor_pairs_of_each(
         InvalidArgumentError: there is no glass, or `neighbor_pairs` refuses one.
     """
     number, ends = tf.size(n_atoms), tf.cumsum(n_atoms)
-    with tf.control_dependencies([require(number > 0, "n_atoms", "no glass; at least one is expected")]):
+    with tf.control_dependencies([require(number > 0, "n_atoms", "at least one glass", number)]):
         number = tf.identity(number)
     arrays = [tf.TensorArray(tf.int32, number, element_shape=[None], infer_shape=False) for _ in range(2)]
     arrays.append(tf.TensorArray(tf.float32, number, element_shape=[None, 3], infer_shape=False))
@@ -145,23 +144,25 @@ def neighbor_pairs_of_each(
     return Pairs(*(array.concat() for array in lists)), n_pairs.stack()
 
 
-def require(condition: tf.Tensor, field: str, message: str, *found: tf.Tensor) -> tf.Operation:
-    """Fails the call with `field: message`, and the values found, where a condition does not hold."""
-    return tf.debugging.Assert(condition, [f"{field}: {message}", *found], summarize=10)
+def require(condition: tf.Tensor, field: str, expected: str, *found: tf.Tensor) -> tf.Operation:
+    """Fails the call with `field: expected EXPECTED, found`, and what was found, where a condition does not hold."""
+    return tf.debugging.Assert(condition, [f"{field}: expected {expected}, found", *found], summarize=10)
 
 
 def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The same positions and cell, once they have proved to be those of a solid."""
     cuboid = tf.reduce_prod(tf.norm(cell, axis=1))
     volume = tf.abs(_volume_and_faces(cell)[0])
-    largest = tf.reduce_max(tf.abs(tf.concat([positions, tf.zeros([1, 3], tf.float64)], axis=0)))
+    n_atoms = tf.shape(positions)[0]
+    strange = tf.boolean_mask(positions, ~tf.math.is_finite(positions))
+    far = tf.boolean_mask(positions, tf.abs(positions) > MAX_EXTENT)
     checks = [
-        require(tf.shape(positions)[0] > 0, "positions", "no atom; at least one is expected"),
-        require(tf.reduce_all(tf.math.is_finite(positions)), "positions", "finite numbers are expected"),
-        require(tf.reduce_all(tf.math.is_finite(cell)), "cell", "finite numbers are expected"),
-        require(largest <= MAX_EXTENT, "positions", f"at most {MAX_EXTENT:g} A from the origin is expected", largest),
-        # Written so that what is not a number fails, too.
-        require(volume > FLAT * cuboid, "cell", "three cell vectors that span a volume are expected", volume),
+        require(n_atoms > 0, "positions", "at least one atom", n_atoms),
+        require(tf.size(strange) == 0, "positions", "finite numbers", strange),
+        require(tf.reduce_all(tf.math.is_finite(cell)), "cell", "finite numbers", cell),
+        require(tf.size(far) == 0, "positions", f"at most {MAX_EXTENT:g} A from the origin", far),
+        # Written so that a volume that is not a number fails, too.
+        require(volume > FLAT * cuboid, "cell", "vectors that span a volume", cell),
     ]
     with tf.control_dependencies(checks):
         return tf.identity(positions), tf.identity(cell)
@@ -189,13 +190,12 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
     place = tf.floor(tf.math.divide_no_nan(fractional - low, span) * size)
     reach = tf.math.ceil(cutoff * size / (span * heights))  # infinite where all atoms lie in one plane
     reach = tf.where(pbc, reach, tf.minimum(reach, size - 1.0))
-    n_atoms = tf.cast(tf.shape(positions)[0], tf.float64)
-    crowded = tf.reduce_all(pbc) & (n_atoms > MAX_DENSITY * tf.abs(volume))
-    # A cell too narrow along one vector only has more images to look at than atoms to find there.
-    wide = tf.reduce_prod(2.0 * reach + 1.0) <= _most_candidates(cutoff)
-    roomy = require(
-        ~crowded & wide, "cell", f"at most {MAX_DENSITY:g} atoms per A^3 are expected, the cell being in A", heights
-    )
+    density = tf.cast(tf.shape(positions)[0], tf.float64) / tf.abs(volume)
+    crowded = tf.reduce_all(pbc) & (density > MAX_DENSITY)
+    # A cell may be wide enough for its atoms and yet so narrow along one vector that there is no end of images.
+    wide = tf.reduce_prod(2.0 * reach + 1.0) <= (2.0 * cutoff) ** 3
+    expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
+    roomy = require(~crowded & wide, "cell", expected, density)
     with tf.control_dependencies([roomy]):
         size, reach = tf.cast(size, tf.int64), tf.cast(reach, tf.int64)
     # By rounding, or at the upper end of an open direction, an atom lies on the far side of its bin.
@@ -204,8 +204,8 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
 
 
 def _most_candidates(cutoff: float) -> float:
-    """How many candidates an atom can have, on average, at the largest density and in the widest bins."""
-    return MAX_DENSITY * (5.0 * cutoff) ** 3
+    """Candidates an atom, each counted at one of its ends, at the largest density and in the widest bins."""
+    return MAX_DENSITY * (5.0 * cutoff) ** 3 / 2.0
 
 
 def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
@@ -224,8 +224,8 @@ def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
     found = tf.where(exists, tf.gather(held, number % table), 0)
     total = tf.reduce_sum(found)
     few = tf.cast(total, tf.float64) <= _most_candidates(cutoff) * tf.cast(n_atoms, tf.float64)
-    message = f"at most {MAX_DENSITY:g} atoms per A^3 are expected, positions being in A"
-    with tf.control_dependencies([require(few, "positions", message)]):
+    expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
+    with tf.control_dependencies([require(few, "positions", expected, total // n_atoms)]):
         filled = tf.where(found > 0)  # [Q, 2], an atom and an offset
     atom, which = filled[:, 0], filled[:, 1]
     run, within = _expand(tf.gather_nd(found, filled), total)

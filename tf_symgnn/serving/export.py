@@ -12,11 +12,11 @@ from ase.data import chemical_symbols
 
 from tf_symgnn import __version__, names
 from tf_symgnn.data import InputError
+from tf_symgnn.serving.predictor import METADATA
 from tf_symgnn.serving.signatures import SERVING_DEFAULT, ServedModel
+from tf_symgnn.serving.versions import versions
 from tf_symgnn.serving.warmup import small_glass, write_warmup
 from tf_symgnn.training import RunFolder
-
-METADATA = "metadata.json"
 
 
 def export(run: RunFolder, directory: str | Path) -> Path:
@@ -50,12 +50,6 @@ def export(run: RunFolder, directory: str | Path) -> Path:
         if is_new and not any(directory.iterdir()):
             directory.rmdir()
         raise
-
-
-def versions(directory: str | Path) -> dict[int, Path]:
-    """The versions in a folder, by number in ascending order."""
-    found = (path for path in Path(directory).iterdir() if path.name.isdecimal() and path.is_dir())
-    return dict(sorted((int(path.name), path) for path in found))
 
 
 def _save(run: RunFolder, model: tf.keras.Model, new: Path) -> None:

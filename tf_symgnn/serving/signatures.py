@@ -80,16 +80,14 @@ class ServedModel(tf.Module):
         self, positions: tf.Tensor, cells: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor, n_atoms: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Barriers f32[N] eV of B glasses whose atoms stand in a row, and how many are whose, i32[B]."""
-        number, total = tf.size(n_atoms), tf.shape(positions)[0]
+        number, total = tf.size(n_atoms), tf.shape(positions, tf.int64)[0]
+        all_atoms = tf.reduce_sum(tf.cast(n_atoms, tf.int64))
         right = (tf.shape(cells)[0] == number) & (tf.shape(pbc)[0] == number)
         checks = [
             *self._known_atoms(positions, atomic_numbers),
-            require(right, N_ATOMS, "one number a cell and a row of pbc is expected; found", n_atoms),
-            require(tf.reduce_all(n_atoms > 0), N_ATOMS, "at least one atom a glass is expected; found", n_atoms),
-            require(
-                tf.reduce_sum(tf.cast(n_atoms, tf.int64)) == tf.cast(total, tf.int64),
-                *(N_ATOMS, "as many atoms in all as there are positions are expected; found", n_atoms, total),
-            ),
+            require(right, N_ATOMS, "as many numbers as there are cells and rows of pbc", number),
+            require(tf.reduce_all(n_atoms > 0), N_ATOMS, "at least one atom a glass", n_atoms),
+            require(all_atoms == total, N_ATOMS, "as many atoms in all as there are positions", all_atoms),
         ]
         with tf.control_dependencies(checks):
             positions, atomic_numbers, n_atoms = (tf.identity(x) for x in (positions, atomic_numbers, n_atoms))
@@ -133,18 +131,17 @@ class ServedModel(tf.Module):
         return tf.cast(self._predict(assemble(arrays, (n_atoms, n_pairs))), tf.float32)
 
     def _known_atoms(self, positions: tf.Tensor, atomic_numbers: tf.Tensor) -> list[tf.Operation]:
-        of_each = tf.shape(positions)[0], tf.size(atomic_numbers)
-        message = "as many as there are positions are expected; found"
+        n_positions, number = tf.shape(positions)[0], tf.size(atomic_numbers)
         return [
-            require(of_each[0] == of_each[1], "atomic_numbers", message, of_each[1], of_each[0]),
+            require(number == n_positions, "atomic_numbers", "as many as there are positions", number),
             self._known_species(atomic_numbers),
         ]
 
     def _known_species(self, atomic_numbers: tf.Tensor) -> tf.Operation:
         known = tf.reduce_any(atomic_numbers[:, tf.newaxis] == tf.constant(self._species, tf.int32), axis=1)
-        message = f"only those the model was trained on, {', '.join(map(str, self._species))}, are expected; found"
         unknown = tf.boolean_mask(atomic_numbers, ~known)
-        return require(tf.reduce_all(known), "atomic_numbers", message, unknown)
+        expected = f"only what the model was trained on, {' and '.join(map(str, self._species))}"
+        return require(tf.reduce_all(known), "atomic_numbers", expected, unknown)
 
 
 def _arrays(positions: tf.Tensor, cells: tf.Tensor, atomic_numbers: tf.Tensor, pairs: Pairs) -> dict[str, tf.Tensor]:
