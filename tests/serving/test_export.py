@@ -14,7 +14,7 @@ from tests.conftest import random_glass
 from tf_symgnn import names
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import to_graph_tensor
-from tf_symgnn.serving import export
+from tf_symgnn.serving.export import export
 from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 
 # A client of the export has TensorFlow, and neither this package nor TF-GNN.

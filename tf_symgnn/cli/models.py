@@ -28,7 +28,7 @@ def train_parser() -> ArgumentParser:
 def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
     from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving import export
+    from tf_symgnn.serving.export import export
     from tf_symgnn.training import TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
@@ -90,7 +90,7 @@ def predict_parser() -> ArgumentParser:
 def predict(args: Namespace) -> None:
     """Writes structure files with a predicted `energy_barrier` column."""
     from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving import predict_files
+    from tf_symgnn.serving.prediction import predict_files
     from tf_symgnn.training import RunFolder
 
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
@@ -110,7 +110,7 @@ def export_parser() -> ArgumentParser:
 
 def export(args: Namespace) -> None:
     """Writes a run's best model as a SavedModel."""
-    from tf_symgnn.serving import export
+    from tf_symgnn.serving.export import export
     from tf_symgnn.training import RunFolder
 
     export(RunFolder.open(args.run), args.directory, overwrite=args.overwrite)

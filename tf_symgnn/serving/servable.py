@@ -1,0 +1,127 @@
+"""An exported SavedModel as a server holds it: the newest version of an export, its signatures and what they know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from ase.data import chemical_symbols
+from google.protobuf.json_format import MessageToDict
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from tf_symgnn.data import InputError, as_input_error
+from tf_symgnn.serving.admission import admit_request
+from tf_symgnn.serving.protocol import DEFAULT_SIGNATURE, Signature, Tensor, refusal
+
+METADATA = Path("assets") / "metadata.json"
+# What TensorFlow stores among the signatures and no client calls.
+_INITIALIZER = "__saved_model_init_op"
+
+
+class Servable:
+    """One version of an export, ready to be asked.
+
+    Args:
+        path: the SavedModel's folder, named by its version.
+
+    Raises:
+        InputError: it cannot be loaded, or its metadata do not say species and cutoff.
+
+    Attributes:
+        version: its number.
+        facts: the export's metadata.
+        species: atomic numbers that the model knows.
+        cutoff: A.
+        signature_defs: the JSON forms of its SignatureDefs by name.
+        signatures: the inputs of each by name.
+    """
+
+    def __init__(self, path: Path):
+        self.version = int(path.name)
+        with as_input_error(path / METADATA, "metadata", "those of an export by this version of tf-symgnn"):
+            self.facts: dict[str, Any] = json.loads((path / METADATA).read_text())
+            self.species = sorted(int(number) for number in self.facts["species"].values())
+            self.cutoff = float(self.facts["cutoff"])
+        with as_input_error(path, "SavedModel", "one that TensorFlow loads"):
+            self.signature_defs = _signature_defs(path)
+            self._loaded = tf.saved_model.load(str(path))  # what the functions below belong to
+            self._functions = dict(self._loaded.signatures)
+            self.signatures: dict[str, Signature] = {
+                name: _inputs(function.structured_input_signature[1]) for name, function in self._functions.items()
+            }
+        if DEFAULT_SIGNATURE not in self.signatures:
+            raise InputError(path, "signatures", ", ".join(self.signatures) or "none", DEFAULT_SIGNATURE)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The chemical symbols of the species that the model knows."""
+        return [chemical_symbols[number] for number in self.species]
+
+    def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of a signature by name; barriers are f32[N] eV.
+
+        Raises:
+            RequestError: status 400, TensorFlow does not take the inputs, or finds no finite barriers for them.
+            InputError: the inputs are coordinates of what cannot be a glass, or holds another species.
+        """
+        admit_request(inputs, self.species, self.cutoff)
+        try:
+            outputs = self._functions[signature](**{name: tf.constant(array) for name, array in inputs.items()})
+        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.DataLossError) as error:
+            raise refusal(error.message.splitlines()[0][:300]) from error
+        arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in outputs.items()}
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise refusal(f"{name}: the model finds no finite number for {int((~np.isfinite(array)).sum())} values")
+        return arrays
+
+    def warm_up(self) -> None:
+        """Asks for one atom's barrier, so that the first client does not wait for what TensorFlow does only once."""
+        self.predict(
+            DEFAULT_SIGNATURE,
+            {
+                "positions": np.zeros((1, 3), np.float32),
+                "cell": np.eye(3, dtype=np.float32) * 4 * np.float32(self.cutoff),
+                "pbc": np.ones(3, bool),
+                "atomic_numbers": np.array(self.species[:1], np.int32),
+            },
+        )
+
+
+def newest_version(export: Path | str) -> Path:
+    """The SavedModel with the highest number in an export, a folder of numbered versions.
+
+    Raises:
+        InputError: there is none.
+    """
+    export = Path(export)
+    versions = [path for path in export.iterdir() if _is_version(path)] if export.is_dir() else []
+    if not versions:
+        found = "no numbered SavedModel in it" if export.is_dir() else "no such folder"
+        raise InputError(export, "export", found, "a folder that tf-symgnn export has made")
+    return max(versions, key=lambda path: int(path.name))
+
+
+def _is_version(path: Path) -> bool:
+    return path.name.isascii() and path.name.isdigit() and (path / "saved_model.pb").is_file()
+
+
+def _signature_defs(path: Path) -> dict[str, Any]:
+    stored = SavedModel()
+    stored.ParseFromString((path / "saved_model.pb").read_bytes())
+    found = {}
+    for name, definition in sorted(stored.meta_graphs[0].signature_def.items()):
+        if name != _INITIALIZER:
+            form = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+            found[name] = MessageToDict(definition, **form)
+    return found
+
+
+def _inputs(specs: Mapping[str, tf.TensorSpec]) -> Signature:
+    return {
+        name: Tensor(np.dtype(spec.dtype.as_numpy_dtype), tuple(spec.shape.as_list())) for name, spec in specs.items()
+    }
