@@ -12,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import orjson
+from ase.data import covalent_radii
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -193,7 +194,7 @@ class Service:
             "symbols": glass.species.tolist(),
             "positions": inputs["positions"],
             "cell": inputs["cell"],
-            "pbc": glass.pbc.tolist(),
+            "radii": covalent_radii[glass.atomic_numbers],
             names.ENERGY_BARRIER: barrier,
             "extxyz": extxyz,
         }
