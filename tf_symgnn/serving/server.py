@@ -8,6 +8,7 @@ from asyncio import BaseTransport, TimerHandle
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tf_symgnn.data import InputError
@@ -37,8 +38,19 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
     print(f"loading {path}", file=sys.stderr)
     servable = Servable(path)
     servable.warm_up()
-    app = Service(servable, name, Limits()).app()
-    server = uvicorn.Server(
+    server = http_server(Service(servable, name, Limits()).app())
+    address, port = listener.getsockname()[:2]
+    address = f"[{address}]" if ":" in address else address
+    print(f"{name}, version {servable.version}: http://{address}:{port}/", flush=True)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn raises the signal again that has made it stop
+        print("stopped", file=sys.stderr)
+
+
+def http_server(app: ASGIApp) -> uvicorn.Server:
+    """A server of an application that neither many nor slow connections bring down; `run(sockets=[...])` runs it."""
+    return uvicorn.Server(
         uvicorn.Config(
             app,
             http=_ImpatientProtocol,
@@ -53,13 +65,6 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
             timeout_graceful_shutdown=FAREWELL_SECONDS,
         )
     )
-    address, port = listener.getsockname()[:2]
-    address = f"[{address}]" if ":" in address else address
-    print(f"{name}, version {servable.version}: http://{address}:{port}/", flush=True)
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn raises the signal again that has made it stop
-        print("stopped", file=sys.stderr)
 
 
 def _listen(host: str, port: int) -> socket.socket:

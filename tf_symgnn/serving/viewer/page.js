@@ -103,7 +103,7 @@ function slice() {
   const most = low + (high - low) * $("slice").value / 100 + 1e-4;
   scene?.slice(normal, most);
   $("cut").textContent = `${(most - low).toFixed(1)} of ${(high - low).toFixed(1)} Å`;
-  $("shown").textContent = `${along.filter((value) => value <= most).length} atoms shown`;
+  $("shown").textContent = `${along.filter((value) => value <= most).length.toLocaleString("en")} atoms shown`;
 }
 
 function download() {

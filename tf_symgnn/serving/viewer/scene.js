@@ -160,7 +160,7 @@ export class Scene {
 
   /** What angstroms are multiplied by for the canvas, whose sides lie at -1 and 1. */
   _scale(width, height) {
-    const pixels = 0.94 * this.zoom * Math.min(width / this.halves[0], height / this.halves[1]) / 2;
+    const pixels = 0.86 * this.zoom * Math.min(width / this.halves[0], height / this.halves[1]) / 2;
     return [2 * pixels / width, 2 * pixels / height];
   }
 
