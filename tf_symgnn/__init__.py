@@ -23,9 +23,15 @@ def _require_keras_2() -> None:
 _require_keras_2()
 
 # Looked up on first use, so that `import tf_symgnn` stays quick and free of TensorFlow.
-_PUBLIC = {"Glass": "data", "InputError": "data", "read_glass": "data", "read_glasses": "data"}
+_PUBLIC = {
+    "EnergyBarrierPredictor": "serving.predictor",
+    "Glass": "data",
+    "InputError": "data",
+    "read_glass": "data",
+    "read_glasses": "data",
+}
 
-__all__ = ["Glass", "InputError", "__version__", "read_glass", "read_glasses"]
+__all__ = ["EnergyBarrierPredictor", "Glass", "InputError", "__version__", "read_glass", "read_glasses"]
 
 
 def __getattr__(name: str) -> object:

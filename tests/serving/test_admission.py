@@ -52,23 +52,10 @@ def test_what_memory_does_not_take_is_refused_before_it_is_taken(glass, words):
         admit_glass(glass, SPECIES, CUTOFF)
 
 
-def astuple(glass: Glass) -> tuple:
-    return glass.pbc, glass.species, None, glass.source
-
-
 def test_a_cell_far_smaller_than_the_cutoff_is_refused():
     glass = Glass(np.zeros((1, 3)), np.eye(3) * 1e-3, (True,) * 3, ["Cu"], None, "one")
     with pytest.raises(InputError, match="pairs to look at"):
         admit_glass(glass, SPECIES, CUTOFF)
-
-
-@pytest.mark.parametrize("shift", [(0, 0, 0), (1, -2, 3)])
-def test_two_atoms_at_one_point_of_the_crystal_are_refused(shift):
-    glass = random_glass(8, 30)
-    positions = glass.positions.copy()
-    positions[17] = positions[4] + np.array(shift) @ glass.cell
-    with pytest.raises(InputError, match="atoms 4 and 17 at one point"):
-        admit_glass(Glass(positions, glass.cell, *astuple(glass)), SPECIES, CUTOFF)
 
 
 def test_several_glasses_are_told_apart():

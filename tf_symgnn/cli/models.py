@@ -39,7 +39,7 @@ def train(args: Namespace) -> None:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
-    export(folder, folder.export, overwrite=True)
+    export(folder, folder.export)
     metrics = json.loads(folder.metrics_file.read_text())
     for split in (names.VALIDATION, names.TEST):
         if split in metrics:
@@ -103,18 +103,16 @@ def export_parser() -> ArgumentParser:
     """The arguments of `export`."""
     parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
     parser.add_argument("run", help="run folder")
-    parser.add_argument("directory", help="folder to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an export that the folder holds")
+    parser.add_argument("directory", help="folder of versions, which gets the next: directory/1 at first")
     return parser
 
 
 def export(args: Namespace) -> None:
-    """Writes a run's best model as a SavedModel."""
+    """Writes a run's best model as the next version of a SavedModel."""
     from tf_symgnn.serving.export import export
     from tf_symgnn.training import RunFolder
 
-    export(RunFolder.open(args.run), args.directory, overwrite=args.overwrite)
-    print(args.directory)
+    print(export(RunFolder.open(args.run), args.directory))
 
 
 def convert_parser() -> ArgumentParser:

@@ -1,5 +1,6 @@
 """Glass -> neighbours -> GraphTensor -> tf.data stream of graph subsets."""
 
+from tf_symgnn.graph.neighbor_ops import neighbor_pairs
 from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.records import read_records, write_records, write_splits
@@ -12,6 +13,7 @@ __all__ = [
     "SubsetStream",
     "build_graph",
     "graph_spec",
+    "neighbor_pairs",
     "read_records",
     "to_graph_tensor",
     "with_pair_weights",

@@ -40,22 +40,29 @@ def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> di
     return arrays
 
 
-def assemble(arrays: dict[str, tf.Tensor]) -> tfgnn.GraphTensor:
-    """The GraphTensor of one component from arrays by feature name, readout features included where given."""
+def assemble(arrays: dict[str, tf.Tensor], sizes: tuple[tf.Tensor, tf.Tensor] | None = None) -> tfgnn.GraphTensor:
+    """The GraphTensor of one component from arrays by feature name, readout features included where given.
+
+    With `sizes`, numbers of atoms and of pairs i32[B] each, that of B components, whose cells are [B, 3, 3].
+    """
     readout = {name: arrays[name] for name in (names.ENERGY_BARRIER, names.LOSS_WEIGHT) if name in arrays}
+    cells = arrays[names.CELL] if sizes else arrays[names.CELL][tf.newaxis]
+    n_atoms, n_pairs = sizes or (
+        tf.shape(arrays[name], INDEX_DTYPE)[:1] for name in (names.SPECIES, names.DISPLACEMENT)
+    )
     atoms = tfgnn.NodeSet.from_fields(
-        sizes=tf.shape(arrays[names.SPECIES], INDEX_DTYPE)[:1],
+        sizes=n_atoms,
         features={names.SPECIES: arrays[names.SPECIES], names.POSITION: arrays[names.POSITION], **readout},
     )
     neighbors = tfgnn.EdgeSet.from_fields(
-        sizes=tf.shape(arrays[names.DISPLACEMENT], INDEX_DTYPE)[:1],
+        sizes=n_pairs,
         adjacency=tfgnn.Adjacency.from_indices(
             source=(names.ATOMS, arrays[tfgnn.SOURCE_NAME]), target=(names.ATOMS, arrays[tfgnn.TARGET_NAME])
         ),
         features={names.DISPLACEMENT: arrays[names.DISPLACEMENT]},
     )
     return tfgnn.GraphTensor.from_pieces(
-        context=tfgnn.Context.from_fields(features={names.CELL: arrays[names.CELL][tf.newaxis]}),
+        context=tfgnn.Context.from_fields(features={names.CELL: cells}),
         node_sets={names.ATOMS: atoms},
         edge_sets={names.NEIGHBORS: neighbors},
     )

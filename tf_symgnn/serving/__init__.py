@@ -1,1 +1,1 @@
-"""SavedModel export, prediction on files, and a server of exports, which needs nothing of the other two."""
+"""SavedModel export and what predicts by it, prediction on files, and a server, which needs nothing of the others."""

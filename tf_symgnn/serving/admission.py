@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 from ase.data import chemical_symbols
-from scipy.spatial import KDTree
+from ase.geometry import wrap_positions
 
 from tf_symgnn.data import Glass, InputError, require_species
 
 MAX_ATOMS = 50_000
 # Pairs that a search in boxes of one cutoff may have to look at. Glasses of MAX_ATOMS stay below at 5 A.
 MAX_CANDIDATES = 20_000_000
-# As training has them: a micrometre, and far below the distance of any two atoms, A.
-MAX_EXTENT, COINCIDENT = 1e4, 1e-3
+# A micrometre, as in training; single precision is not fit for more.
+MAX_EXTENT = 1e4  # A
 
-_REQUEST = "request"
+REQUEST = "request"
 
 
 def admit_request(inputs: Mapping[str, np.ndarray], species: Sequence[int], cutoff: float) -> None:
@@ -40,27 +40,27 @@ def admit_request(inputs: Mapping[str, np.ndarray], species: Sequence[int], cuto
     total = len(inputs["positions"])
     if not len(n_atoms) == len(cells) == len(pbc) or not len(n_atoms):
         found = f"{len(n_atoms)}, {len(cells)} and {len(pbc)}"
-        raise InputError(_REQUEST, "glasses", f"{found} of n_atoms, cells and pbc", "as many, and at least one")
+        raise InputError(REQUEST, "glasses", f"{found} of n_atoms, cells and pbc", "as many, and at least one")
     if n_atoms.min() < 1 or n_atoms.sum(dtype=np.int64) != total or len(inputs["atomic_numbers"]) != total:
         expected = f"whole numbers above 0 that add up to {total} positions and as many atomic_numbers"
-        raise InputError(_REQUEST, "atoms", f"n_atoms {n_atoms.tolist()}", expected)
-    _require_atoms(_REQUEST, total)
+        raise InputError(REQUEST, "atoms", f"n_atoms {n_atoms.tolist()}", expected)
+    _require_atoms(REQUEST, total)
     ends = np.cumsum(n_atoms)
     candidates = 0.0
     for index, (end, count) in enumerate(zip(ends, n_atoms, strict=True)):
-        source = _REQUEST if len(ends) == 1 else f"{_REQUEST} glass {index}"
+        source = REQUEST if len(ends) == 1 else f"{REQUEST} glass {index}"
         part = slice(end - count, end)
         symbols = _symbols(source, inputs["atomic_numbers"][part])
         glass = Glass(inputs["positions"][part], cells[index], pbc[index], symbols, None, source)
         candidates += admit_glass(glass, species, cutoff)
-    _require_room(_REQUEST, candidates)
+    _require_room(REQUEST, candidates)
 
 
 def admit_glass(glass: Glass, species: Sequence[int], cutoff: float) -> float:
     """Checks one glass, and gives the number of pairs that a search for neighbours may have to look at.
 
     Raises:
-        InputError: the glass is too large or too crowded, two atoms are at one point, or it holds another species.
+        InputError: the glass is too large or too crowded, or it holds another species.
     """
     _require_atoms(glass.source, glass.n_atoms)
     require_species([glass], species)
@@ -70,7 +70,6 @@ def admit_glass(glass: Glass, species: Sequence[int], cutoff: float) -> float:
             raise InputError(glass.source, field, f"{extent:g} A", f"at most {MAX_EXTENT:g} A from the origin")
     candidates = _candidates(glass, cutoff)
     _require_room(glass.source, candidates)
-    _refuse_coincident(glass)
     return candidates
 
 
@@ -105,32 +104,15 @@ def _candidates(glass: Glass, cutoff: float) -> float:
     return float(glass.n_atoms * fullest * reached.prod())
 
 
-def _refuse_coincident(glass: Glass) -> None:
-    if glass.n_atoms < 2:
-        return
-    fractional = glass.positions @ np.linalg.inv(glass.cell)
-    wrapped = np.where(glass.pbc, fractional % 1.0 % 1.0, fractional - fractional.min(0))
-    tree = KDTree(wrapped, boxsize=np.where(glass.pbc, 1.0, 0.0))
-    nearest = tree.query(wrapped, k=2)[1]
-    # Of three atoms at one point either of the two nearest may be another atom than the one asked about.
-    first = np.arange(glass.n_atoms)
-    second = np.where(nearest[:, 1] == first, nearest[:, 0], nearest[:, 1])
-    delta = wrapped[first] - wrapped[second]
-    delta -= np.round(delta) * glass.pbc
-    close = np.flatnonzero(np.linalg.norm(delta @ glass.cell, axis=1) < COINCIDENT)
-    if close.size:
-        pair = sorted((int(first[close[0]]), int(second[close[0]])))
-        found = f"atoms {pair[0]} and {pair[1]} at one point"
-        raise InputError(glass.source, "positions", found, f"atoms over {COINCIDENT:g} A apart")
-
-
 def admit_frame(glass: Glass, species: Sequence[int], cutoff: float, source: str) -> dict[str, np.ndarray]:
-    """A glass from a file as inputs of `serving_default`.
+    """A glass from a file as inputs of `serving_default`, its atoms within the cell where that is periodic.
 
     Raises:
         InputError: as `admit_glass`, the glass being called `source`.
     """
-    glass = replace(glass, source=source)
+    # Single precision says more of a place in the cell than of one far from it.
+    wrapped = wrap_positions(glass.positions, glass.cell, glass.pbc, eps=0)
+    glass = replace(glass, positions=wrapped, source=source)
     admit_glass(glass, species, cutoff)
     return {
         "positions": glass.positions.astype(np.float32),

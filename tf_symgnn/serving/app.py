@@ -172,10 +172,10 @@ class Service:
         """A structure file's last frame with its barriers, by arrays for the viewer and as extended XYZ."""
         name = request.query_params.get("name", "")
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise protocol.refusal(f"expected the file's name, of at most {MAX_NAME} letters, as the parameter name")
+            raise protocol.bad_request(f"expected the file's name as the parameter name, at most {MAX_NAME} letters")
         species = request.query_params.get("species", "").replace(" ", "")
         if len(species) > MAX_NAME or not species.isprintable():
-            raise protocol.refusal("expected the symbols of LAMMPS types, as in Cu,Zr, as the parameter species")
+            raise protocol.bad_request("expected the symbols of LAMMPS types, as in Cu,Zr, as the parameter species")
         symbols = species.split(",") if species else self.servable.symbols
         return await self._gate.answer(request, lambda body: self._predict_file(body, name, symbols))
 

@@ -1,79 +1,81 @@
-"""A trained model as a SavedModel that needs nothing of this package."""
+"""A trained model as a SavedModel that needs nothing of this package, in a folder of numbered versions."""
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
-import tensorflow_gnn as tfgnn
 from ase.data import chemical_symbols
 
 from tf_symgnn import __version__, names
 from tf_symgnn.data import InputError
-from tf_symgnn.graph import graph_spec
+from tf_symgnn.serving.signatures import SERVING_DEFAULT, ServedModel
+from tf_symgnn.serving.versions import METADATA, versions
+from tf_symgnn.serving.warmup import small_glass, write_warmup
 from tf_symgnn.training import RunFolder
 
-METADATA = "metadata.json"
 
+def export(run: RunFolder, directory: str | Path) -> Path:
+    """Writes the run's best model as the next version in a folder of versions, whole or not at all.
 
-class ServedModel(tf.Module):
-    """What the SavedModel holds: a model, its metadata, and the function that serves it.
+    The folder is what TensorFlow Serving calls a model's base path: it serves the highest number. A version is a
+    SavedModel with the signatures of `ServedModel`; its `assets/metadata.json` says them, species, cutoff, units and
+    scaling, and `assets.extra/tf_serving_warmup_requests` has a request to warm up with.
 
-    Args:
-        model: takes a GraphTensor, predicts f[N] eV.
-        metadata: file of the JSON asset.
-    """
-
-    def __init__(self, model: tf.keras.Model, metadata: Path):
-        super().__init__()
-        # The weights, without the Keras object round them, whose own traces would need TF-GNN to load.
-        self.weights = model.variables
-        self._predict = partial(model, training=False)
-        self.metadata = tf.saved_model.Asset(str(metadata))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def serialized_graphs(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Predicts glasses given as tf.Examples [B]: barriers f32[N] eV of all in a row, and how many are whose."""
-        batch = tfgnn.parse_example(graph_spec(labelled=False), examples)
-        graph = batch.merge_batch_to_components()
-        return {
-            names.ENERGY_BARRIER: self._predict(graph),
-            "n_atoms": graph.node_sets[names.ATOMS].sizes,
-        }
-
-
-def export(run: RunFolder, directory: str | Path, *, overwrite: bool = False) -> None:
-    """Writes the run's best model as a SavedModel, whole or not at all.
-
-    Signature `serving_default`: `examples` string[B], GraphTensors by `schemas/glass.pbtxt` as tf.Example, to
-    `energy_barrier` f32[N] eV and `n_atoms` i32[B]. `assets/metadata.json` says species, cutoff, units and scaling.
+    Returns:
+        The version's folder, `directory/1` for the first.
 
     Raises:
-        InputError: the directory exists and `overwrite` is not set, or the run has no weights yet.
+        InputError: the directory is a file or a SavedModel itself, or the run has no weights yet.
     """
     directory = Path(directory)
-    if directory.exists() and not overwrite:
-        raise InputError(directory, "export", "an existing file or folder", "a new folder, or --overwrite")
-    if directory.exists() and not tf.saved_model.contains_saved_model(str(directory)):
-        raise InputError(directory, "export", "something that is no SavedModel", "an export to overwrite")
+    if directory.exists() and not directory.is_dir():
+        raise InputError(directory, "export", "a file", "a folder of versions, or none")
+    if tf.saved_model.contains_saved_model(str(directory)):
+        raise InputError(directory, "export", "a SavedModel without versions", "a folder of versions, or none")
     model = run.load_model()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as temporary:
-        record, new = Path(temporary) / METADATA, Path(temporary) / "export"
-        record.write_text(json.dumps(metadata(run), indent=2) + "\n")
-        served = ServedModel(model, record)
-        signature = served.serialized_graphs.get_concrete_function()
-        tf.saved_model.save(served, str(new), signatures=signature)
-        if directory.exists():
-            directory.rename(Path(temporary) / "old")
-        new.rename(directory)
+    is_new = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        # Beside its place to be, lest that be on another disk; servers heed numbers only.
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as temporary:
+            new = Path(temporary) / "export"
+            _save(run, model, new)
+            return _move_to_next(new, directory)
+    except BaseException:
+        if is_new and not any(directory.iterdir()):
+            directory.rmdir()
+        raise
 
 
-def metadata(run: RunFolder) -> dict:
-    """What a client must know of an export: species, cutoff, units and scaling."""
+def _save(run: RunFolder, model: tf.keras.Model, new: Path) -> None:
+    config, facts = run.config(), run.facts()
+    record = new.with_name(METADATA)
+    settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
+    record.write_text("{}")  # the asset must be there before the signatures that it tells of
+    served = ServedModel(model, species=facts.species, **settings, metadata=record)
+    signatures = served.signatures()
+    record.write_text(json.dumps(metadata(run, signatures), indent=2) + "\n")
+    tf.saved_model.save(served, str(new), signatures=signatures)
+    write_warmup(new, SERVING_DEFAULT, small_glass(facts.species, config.graph.cutoff))
+
+
+def _move_to_next(new: Path, directory: Path) -> Path:
+    """Moves a version to the first number above all there are, which another export may be about to take, too."""
+    while True:
+        version = directory / str(max(versions(directory), default=0) + 1)
+        try:
+            return new.rename(version)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+
+def metadata(run: RunFolder, signatures: dict[str, tf.types.experimental.ConcreteFunction]) -> dict:
+    """What a client must know of an export: signatures, species, cutoff, units and scaling."""
     config, facts = run.config(), run.facts()
     return {
         "model": config.model,
@@ -83,6 +85,17 @@ def metadata(run: RunFolder) -> dict:
         "units": {"length": "angstrom", names.ENERGY_BARRIER: "eV"},
         # Of the training labels, eV; what the model puts out is in eV already.
         "label_scaling": {"mean": facts.label_mean, "std": facts.label_std},
+        "signatures": {name: _described(function) for name, function in signatures.items()},
         "tf_symgnn": __version__,
         "versions": facts.versions,
+    }
+
+
+def _described(function: tf.types.experimental.ConcreteFunction) -> dict:
+    """Dtype and shape of each input and output of a signature."""
+    inputs = function.structured_input_signature[0] + tuple(function.structured_input_signature[1].values())
+    outputs = function.structured_outputs
+    return {
+        "inputs": {spec.name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for spec in inputs},
+        "outputs": {name: {"dtype": x.dtype.name, "shape": list(x.shape)} for name, x in outputs.items()},
     }

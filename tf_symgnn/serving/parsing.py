@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tf_symgnn.data import Glass, InputError, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data.readers import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
-from tf_symgnn.serving.protocol import RequestError, refusal
+from tf_symgnn.serving.protocol import RequestError, bad_request
 
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ
 MAX_SECONDS = 30
@@ -37,7 +37,7 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
     """
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
-        raise refusal(f"{name}: suffix: found {suffix or 'none'}, expected one of {', '.join(SUFFIXES)}")
+        raise bad_request(f"{name}: suffix: found {suffix or 'none'}, expected one of {', '.join(SUFFIXES)}")
     with tempfile.TemporaryDirectory(prefix="tf-symgnn-") as folder:
         file, parsed = Path(folder) / f"structure{suffix}", Path(folder) / "parsed.npz"
         file.write_bytes(content)
@@ -50,7 +50,7 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
             message = f"{name}: not read within {MAX_SECONDS} seconds"
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, message) from error
         if finished.returncode == _REFUSED:
-            raise refusal(finished.stderr.strip().replace(str(file), name))
+            raise bad_request(finished.stderr.strip().replace(str(file), name))
         if finished.returncode:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: it cannot be read in the memory set aside")
         return read_glass(parsed), int(finished.stdout)

@@ -68,20 +68,20 @@ def parse_predict(body: bytes, signatures: Mapping[str, Signature]) -> PredictRe
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise refusal(f"JSON Parse error: {error}") from error
+        raise bad_request(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
-        raise refusal("the body is not a JSON object")
+        raise bad_request("the body is not a JSON object")
     unknown = document.keys() - {SIGNATURE, ROW, COLUMN}
     if unknown:
-        raise refusal(f"unknown key {_shortened(min(unknown))}, expected {COLUMN} or {ROW}, and {SIGNATURE}")
+        raise bad_request(f"unknown key {_shortened(min(unknown))}, expected {COLUMN} or {ROW}, and {SIGNATURE}")
     if (ROW in document) == (COLUMN in document):
-        raise refusal(f"expected one of the keys {COLUMN!r} and {ROW!r}")
+        raise bad_request(f"expected one of the keys {COLUMN!r} and {ROW!r}")
     name = document.get(SIGNATURE, DEFAULT_SIGNATURE)
     if not isinstance(name, str):
-        raise refusal(f"{SIGNATURE} is not text")
+        raise bad_request(f"{SIGNATURE} is not text")
     if name not in signatures:
         known = ", ".join(sorted(signatures))
-        raise refusal(f"Serving signature name: {_shortened(name)} not found in signature def; there are {known}")
+        raise bad_request(f"Serving signature name: {_shortened(name)} not found in signature def; there are {known}")
     by_row = ROW in document
     values = _rows(document[ROW], signatures[name]) if by_row else _columns(document[COLUMN], signatures[name])
     inputs = {key: _array(key, values[key], tensor, by_row) for key, tensor in signatures[name].items()}
@@ -98,7 +98,7 @@ def predict_response(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> byte
         return _dumps({OUTPUTS: next(iter(outputs.values())) if len(outputs) == 1 else dict(outputs)})
     if len({len(array) if array.ndim else None for array in outputs.values()} | {None}) != 2:
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in outputs.items())
-        raise refusal(f"Tensors of inconsistent batch size: {sizes}; the column format, {COLUMN!r}, takes them")
+        raise bad_request(f"Tensors of inconsistent batch size: {sizes}; the column format, {COLUMN!r}, takes them")
     if len(outputs) == 1:
         return _dumps({PREDICTIONS: next(iter(outputs.values()))})
     rows = zip(*(array.tolist() for array in outputs.values()), strict=True)
@@ -126,7 +126,7 @@ def error_response(message: str) -> bytes:
     return _dumps({"error": message})
 
 
-def refusal(message: str) -> RequestError:
+def bad_request(message: str) -> RequestError:
     """A bad request."""
     return RequestError(HTTPStatus.BAD_REQUEST, message)
 
@@ -134,7 +134,7 @@ def refusal(message: str) -> RequestError:
 def _columns(columns: Any, signature: Signature) -> Mapping[str, Any]:
     if not isinstance(columns, dict) or _is_base64(columns):
         if len(signature) > 1:
-            raise refusal(f"{COLUMN} is a plain value, expected an object with the keys {', '.join(signature)}")
+            raise bad_request(f"{COLUMN} is a plain value, expected an object with the keys {', '.join(signature)}")
         columns = {next(iter(signature)): columns}
     _check_keys(columns, signature, COLUMN)
     return columns
@@ -143,12 +143,12 @@ def _columns(columns: Any, signature: Signature) -> Mapping[str, Any]:
 def _rows(rows: Any, signature: Signature) -> Mapping[str, Any]:
     """The columns that rows make: the values of each input in a list, which gives it a leading axis."""
     if not isinstance(rows, list) or not rows:
-        raise refusal(f"{ROW} is not a list of at least one instance")
+        raise bad_request(f"{ROW} is not a list of at least one instance")
     if len(signature) == 1 and not (isinstance(rows[0], dict) and not _is_base64(rows[0])):
         return {next(iter(signature)): rows}
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise refusal(f"{ROW}[{index}] is not an object with the keys {', '.join(signature)}")
+            raise bad_request(f"{ROW}[{index}] is not an object with the keys {', '.join(signature)}")
         _check_keys(row, signature, f"{ROW}[{index}]")
     return {name: [row[name] for row in rows] for name in signature}
 
@@ -157,7 +157,7 @@ def _check_keys(found: Mapping[str, Any], signature: Signature, where: str) -> N
     if found.keys() != signature.keys():
         wrong = sorted(found.keys() ^ signature.keys())[0]
         what = "missing" if wrong in signature else "unknown"
-        raise refusal(f"{what} input {_shortened(wrong)} in {where}, expected {', '.join(signature)}")
+        raise bad_request(f"{what} input {_shortened(wrong)} in {where}, expected {', '.join(signature)}")
 
 
 def _array(name: str, value: Any, tensor: Tensor, by_row: bool) -> np.ndarray:
@@ -165,20 +165,20 @@ def _array(name: str, value: Any, tensor: Tensor, by_row: bool) -> np.ndarray:
     shape, level = [], [value]
     for _ in tensor.shape:
         if any(type(part) is not list for part in level):
-            raise refusal(f"{name}: a value where a list should be, expected {tensor}")
+            raise bad_request(f"{name}: a value where a list should be, expected {tensor}")
         lengths = {len(part) for part in level}
         if len(lengths) > 1:
-            raise refusal(f"{name}: lists of unequal length, expected {tensor}")
+            raise bad_request(f"{name}: lists of unequal length, expected {tensor}")
         shape.append(lengths.pop() if lengths else 0)
         level = list(chain.from_iterable(level))
     kinds = set(map(type, level))
     if list in kinds:
         hint = f"; instances add an axis, which this signature may not have: use {COLUMN!r}" if by_row else ""
-        raise refusal(f"{name}: lists nested too deep, expected {tensor}{hint}")
+        raise bad_request(f"{name}: lists nested too deep, expected {tensor}{hint}")
     if not kinds <= _LEAVES[tensor.dtype.kind]:
-        raise refusal(f"{name}: values of another type, expected {tensor}")
+        raise bad_request(f"{name}: values of another type, expected {tensor}")
     if any(wanted not in (None, length) for wanted, length in zip(tensor.shape, shape, strict=True)):
-        raise refusal(f"{name}: shape {shape}, expected {tensor}")
+        raise bad_request(f"{name}: shape {shape}, expected {tensor}")
     return _convert(name, level, tensor.dtype).reshape(shape)
 
 
@@ -189,9 +189,9 @@ def _convert(name: str, leaves: Sequence[Any], dtype: np.dtype) -> np.ndarray:
         with np.errstate(over="ignore"):
             array = np.array(leaves, np.float64).astype(dtype) if dtype.kind == "f" else np.array(leaves, dtype)
     except OverflowError as error:
-        raise refusal(f"{name}: a number beyond {dtype}") from error
+        raise bad_request(f"{name}: a number beyond {dtype}") from error
     if not np.isfinite(array).all():
-        raise refusal(f"{name}: a number beyond {dtype}")
+        raise bad_request(f"{name}: a number beyond {dtype}")
     return array
 
 
@@ -199,11 +199,11 @@ def _text(name: str, leaf: str | dict) -> bytes:
     if isinstance(leaf, str):
         return leaf.encode()
     if not _is_base64(leaf):
-        raise refusal(f'{name}: an object that is not {{"b64": text}}')
+        raise bad_request(f'{name}: an object that is not {{"b64": text}}')
     try:
         return base64.b64decode(leaf["b64"], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise refusal(f"{name}: Unable to base64 decode") from error
+        raise bad_request(f"{name}: Unable to base64 decode") from error
 
 
 def _is_base64(value: Any) -> bool:

@@ -14,10 +14,11 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn.data import InputError, as_input_error
-from tf_symgnn.serving.admission import admit_request
-from tf_symgnn.serving.protocol import DEFAULT_SIGNATURE, Signature, Tensor, refusal
+from tf_symgnn.serving.admission import REQUEST, admit_request
+from tf_symgnn.serving.protocol import DEFAULT_SIGNATURE, Signature, Tensor, bad_request
+from tf_symgnn.serving.refusals import refusal
+from tf_symgnn.serving.versions import METADATA
 
-METADATA = Path("assets") / "metadata.json"
 # What TensorFlow stores among the signatures and no client calls.
 _INITIALIZER = "__saved_model_init_op"
 
@@ -41,9 +42,11 @@ class Servable:
     """
 
     def __init__(self, path: Path):
-        self.version = int(path.name)
-        with as_input_error(path / METADATA, "metadata", "those of an export by this version of tf-symgnn"):
-            self.facts: dict[str, Any] = json.loads((path / METADATA).read_text())
+        if not path.name.isdecimal():
+            raise InputError(path, "version", path.name, "a number, as tf-symgnn export gives it")
+        self.version, metadata = int(path.name), path / "assets" / METADATA
+        with as_input_error(metadata, "metadata", "those of an export by this version of tf-symgnn"):
+            self.facts: dict[str, Any] = json.loads(metadata.read_text())
             self.species = sorted(int(number) for number in self.facts["species"].values())
             self.cutoff = float(self.facts["cutoff"])
         with as_input_error(path, "SavedModel", "one that TensorFlow loads"):
@@ -65,18 +68,20 @@ class Servable:
         """The outputs of a signature by name; barriers are f32[N] eV.
 
         Raises:
-            RequestError: status 400, TensorFlow does not take the inputs, or finds no finite barriers for them.
-            InputError: the inputs are coordinates of what cannot be a glass, or holds another species.
+            InputError: no glass could be like that, it holds another species, or is too large.
+            RequestError: status 400, the model finds no finite barriers.
         """
         admit_request(inputs, self.species, self.cutoff)
         try:
             outputs = self._functions[signature](**{name: tf.constant(array) for name, array in inputs.items()})
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.DataLossError) as error:
-            raise refusal(error.message.splitlines()[0][:300]) from error
+            raise InputError(REQUEST, *refusal(error)) from error
         arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in outputs.items()}
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise refusal(f"{name}: the model finds no finite number for {int((~np.isfinite(array)).sum())} values")
+                raise bad_request(
+                    f"{name}: the model finds {int((~np.isfinite(array)).sum())} numbers that are not finite"
+                )
         return arrays
 
     def warm_up(self) -> None:
@@ -90,24 +95,6 @@ class Servable:
                 "atomic_numbers": np.array(self.species[:1], np.int32),
             },
         )
-
-
-def newest_version(export: Path | str) -> Path:
-    """The SavedModel with the highest number in an export, a folder of numbered versions.
-
-    Raises:
-        InputError: there is none.
-    """
-    export = Path(export)
-    versions = [path for path in export.iterdir() if _is_version(path)] if export.is_dir() else []
-    if not versions:
-        found = "no numbered SavedModel in it" if export.is_dir() else "no such folder"
-        raise InputError(export, "export", found, "a folder that tf-symgnn export has made")
-    return max(versions, key=lambda path: int(path.name))
-
-
-def _is_version(path: Path) -> bool:
-    return path.name.isascii() and path.name.isdigit() and (path / "saved_model.pb").is_file()
 
 
 def _signature_defs(path: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tf_symgnn.data import InputError
 from tf_symgnn.serving.app import Limits, Service
-from tf_symgnn.serving.servable import Servable, newest_version
+from tf_symgnn.serving.servable import Servable
+from tf_symgnn.serving.versions import newest
 
 MAX_CONNECTIONS = 256
 IDLE_SECONDS = 10
@@ -33,7 +34,7 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
     Raises:
         InputError: there is no export, it cannot be loaded, or the address is taken.
     """
-    path = newest_version(export)
+    path = newest(export)
     listener = _listen(host, port)
     print(f"loading {path}", file=sys.stderr)
     servable = Servable(path)

@@ -8,7 +8,7 @@ metrics.json     validation and test figures of the best weights
 checkpoints/     the state to go on from, and the best weights by validation Pearson
 logs/            TensorBoard
 plots/           curves and parity plots
-export/          a SavedModel
+export/          a folder of versions of a SavedModel: export/1
 """
 
 from __future__ import annotations

@@ -1,0 +1,255 @@
+"""The periodic neighbour list of `build_graph` in TensorFlow's own ops, so that a SavedModel starts from coordinates.
+
+Atoms are sorted into the bins of a grid laid along the cell vectors, and each looks for neighbours in the bins around
+its own, image after image. Time and memory are linear in the number of atoms. Ops are those that have kernels for
+every device; there is no search in a sorted list, which converters to other formats lack.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_symgnn.graph.neighbors import COINCIDENT, MAX_EXTENT
+
+# Half as dense again as diamond. A metal given in nanometres by mistake is two hundred times denser.
+MAX_DENSITY = 0.25  # atoms / A^3
+
+# Volume over the product of edge lengths; float32 leaves a flat cell about a tenth of it.
+FLAT = 1e-6
+
+BINS_PER_CUTOFF = 2
+# Along one cell vector, so that the number of a bin fits i64; a grid coarser than need be is slower, not wrong.
+MAX_BINS = 2**20
+# Where bins are numbered beyond this many an atom, several share a place in the table of bins.
+TABLE_PER_ATOM = 4
+
+
+class Pairs(NamedTuple):
+    """The directed pairs of a glass, sorted by target, then source.
+
+    Attributes:
+        source: i32[E], the neighbour (sender) of each pair.
+        target: i32[E], the atom that receives.
+        displacement: f32[E, 3] A, x[source] - x[target] + periodic shift.
+    """
+
+    source: tf.Tensor
+    target: tf.Tensor
+    displacement: tf.Tensor
+
+
+class _Grid(NamedTuple):
+    """Atoms in the bins of a grid along the cell vectors."""
+
+    wrapped: tf.Tensor  # f64[N, 3] A, positions within the cell along periodic directions
+    cell: tf.Tensor  # f64[3, 3] A
+    pbc: tf.Tensor  # bool[3]
+    size: tf.Tensor  # i64[3], bins along each cell vector
+    place: tf.Tensor  # i64[N, 3], the bin of each atom
+    reach: tf.Tensor  # i64[3], how many bins away neighbours can be
+
+    def number(self, place: tf.Tensor) -> tf.Tensor:
+        """One number i64[...] for the bin at `place` i64[..., 3]."""
+        return (place[..., 0] * self.size[1] + place[..., 1]) * self.size[2] + place[..., 2]
+
+
+class _Candidates(NamedTuple):
+    """Pairs that may be near enough, each of two directed ones."""
+
+    source: tf.Tensor  # i64[C]
+    target: tf.Tensor  # i64[C]
+    displacement: tf.Tensor  # f64[C, 3] A
+    counts: tf.Tensor  # bool[C], whether it is no pair of an atom with itself, seen before, or of another bin
+
+
+def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cutoff: float, self_loops: bool) -> Pairs:
+    """Every directed pair closer than `cutoff` (A) through every periodic image, as `build_graph` lists them.
+
+    Distances are taken in double precision from what is given. With `self_loops` each atom also neighbours itself at
+    zero displacement.
+
+    Args:
+        positions: f32[N, 3] or f64[N, 3] A, anywhere.
+        cell: [3, 3] A, rows are cell vectors, of any shape.
+        pbc: bool[3], whether the cell repeats along each cell vector.
+        cutoff: A.
+        self_loops: whether to list them.
+
+    Raises:
+        InvalidArgumentError: there is no atom, a number is not finite, the cell is flat, two atoms are at one point,
+            or the atoms are spread or crowded beyond any solid.
+    """
+    positions, cell = tf.cast(positions, tf.float64), tf.cast(cell, tf.float64)
+    grid = _grid(*_physical(positions, cell), pbc, cutoff)
+    found = _candidates(grid, cutoff)
+    squared = tf.reduce_sum(tf.square(found.displacement), axis=1)
+    near = tf.where((squared < cutoff**2) & found.counts)[:, 0]
+    closest = tf.reduce_min(tf.concat([tf.gather(squared, near), [cutoff**2]], axis=0))
+    expected = f"atoms over {COINCIDENT:g} A apart"
+    apart = require(closest >= COINCIDENT**2, "positions", expected, tf.sqrt(closest))
+    with tf.control_dependencies([apart]):
+        near = tf.identity(near)
+    source, target = tf.gather(found.source, near), tf.gather(found.target, near)
+    displacement = tf.cast(tf.gather(found.displacement, near), tf.float32)
+    n_atoms = tf.shape(positions, tf.int64)[0]
+    loops = tf.range(n_atoms if self_loops else tf.constant(0, tf.int64))
+    ends = tf.concat([source, target, loops], axis=0), tf.concat([target, source, loops], axis=0)
+    displacement = tf.pad(tf.concat([displacement, -displacement], axis=0), [[0, tf.size(loops)], [0, 0]])
+    order = tf.argsort(ends[1] * n_atoms + ends[0], stable=True)
+    source, target = (tf.cast(tf.gather(end, order), tf.int32) for end in ends)
+    return Pairs(source, target, tf.ensure_shape(tf.gather(displacement, order), [None, 3]))
+
+
+def neighbor_pairs_of_each(
+    positions: tf.Tensor, n_atoms: tf.Tensor, cells: tf.Tensor, pbc: tf.Tensor, *, cutoff: float, self_loops: bool
+) -> tuple[Pairs, tf.Tensor]:
+    """The pairs of several glasses that stand one after another, as `neighbor_pairs` lists those of each.
+
+    Args:
+        positions: f32[N, 3] A, of all atoms in a row.
+        n_atoms: i32[B], how many atoms are whose.
+        cells: [B, 3, 3] A.
+        pbc: bool[B, 3].
+        cutoff: A.
+        self_loops: whether to list them.
+
+    Returns:
+        Pairs of atoms numbered as they stand in the row, and how many pairs are whose, i32[B].
+
+    Raises:
+        InvalidArgumentError: there is no glass, or `neighbor_pairs` refuses one.
+    """
+    number, ends = tf.size(n_atoms), tf.cumsum(n_atoms)
+    with tf.control_dependencies([require(number > 0, "n_atoms", "at least one glass", number)]):
+        number = tf.identity(number)
+    arrays = [tf.TensorArray(tf.int32, number, element_shape=[None], infer_shape=False) for _ in range(2)]
+    arrays.append(tf.TensorArray(tf.float32, number, element_shape=[None, 3], infer_shape=False))
+    arrays.append(tf.TensorArray(tf.int32, number, element_shape=[]))
+
+    def add(k: tf.Tensor, source: tf.TensorArray, target: tf.TensorArray, *others: tf.TensorArray) -> tuple:
+        first = ends[k] - n_atoms[k]
+        found = neighbor_pairs(positions[first : ends[k]], cells[k], pbc[k], cutoff=cutoff, self_loops=self_loops)
+        displacement, n_pairs = others
+        return (
+            k + 1,
+            source.write(k, found.source + first),
+            target.write(k, found.target + first),
+            displacement.write(k, found.displacement),
+            n_pairs.write(k, tf.size(found.source)),
+        )
+
+    _, *lists, n_pairs = tf.while_loop(lambda k, *_: k < number, add, (tf.constant(0), *arrays))
+    return Pairs(*(array.concat() for array in lists)), n_pairs.stack()
+
+
+def require(condition: tf.Tensor, field: str, expected: str, *found: tf.Tensor) -> tf.Operation:
+    """Fails the call with `field: expected EXPECTED, found`, and what was found, where a condition does not hold."""
+    return tf.debugging.Assert(condition, [f"{field}: expected {expected}, found", *found], summarize=10)
+
+
+def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same positions and cell, once they have proved to be those of a solid."""
+    cuboid = tf.reduce_prod(tf.norm(cell, axis=1))
+    volume = tf.abs(_volume_and_faces(cell)[0])
+    n_atoms = tf.shape(positions)[0]
+    strange = tf.boolean_mask(positions, ~tf.math.is_finite(positions))
+    far = tf.boolean_mask(positions, tf.abs(positions) > MAX_EXTENT)
+    checks = [
+        require(n_atoms > 0, "positions", "at least one atom", n_atoms),
+        require(tf.size(strange) == 0, "positions", "finite numbers", strange),
+        require(tf.reduce_all(tf.math.is_finite(cell)), "cell", "finite numbers", cell),
+        require(tf.size(far) == 0, "positions", f"at most {MAX_EXTENT:g} A from the origin", far),
+        # Written so that a volume that is not a number fails, too.
+        require(volume > FLAT * cuboid, "cell", "vectors that span a volume", cell),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(positions), tf.identity(cell)
+
+
+def _volume_and_faces(cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The cell's signed volume, A^3, and as rows the area vectors [3, 3] A^2 of the faces that each vector joins."""
+    after, before = tf.gather(cell, [1, 2, 0]), tf.gather(cell, [2, 0, 1])
+    y, z = [1, 2, 0], [2, 0, 1]
+    faces = tf.gather(after, y, axis=1) * tf.gather(before, z, axis=1)
+    faces -= tf.gather(after, z, axis=1) * tf.gather(before, y, axis=1)
+    return tf.reduce_sum(cell[0] * faces[0]), faces
+
+
+def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) -> _Grid:
+    """Sorts atoms into bins at least half a cutoff wide, unless the cell itself is narrower."""
+    volume, faces = _volume_and_faces(cell)
+    heights = tf.abs(volume) / tf.norm(faces, axis=1)
+    fractional = tf.matmul(positions, faces, transpose_b=True) / volume
+    image = tf.where(pbc, tf.floor(fractional), tf.zeros_like(fractional))
+    fractional -= image
+    low = tf.where(pbc, tf.zeros_like(heights), tf.reduce_min(fractional, axis=0))
+    span = tf.where(pbc, tf.ones_like(heights), tf.reduce_max(fractional, axis=0) - low)
+    size = tf.clip_by_value(tf.floor(span * heights * BINS_PER_CUTOFF / cutoff), 1.0, float(MAX_BINS))
+    place = tf.floor(tf.math.divide_no_nan(fractional - low, span) * size)
+    reach = tf.math.ceil(cutoff * size / (span * heights))  # infinite where all atoms lie in one plane
+    reach = tf.where(pbc, reach, tf.minimum(reach, size - 1.0))
+    density = tf.cast(tf.shape(positions)[0], tf.float64) / tf.abs(volume)
+    crowded = tf.reduce_all(pbc) & (density > MAX_DENSITY)
+    # A cell may be wide enough for its atoms and yet so narrow along one vector that there is no end of images.
+    wide = tf.reduce_prod(2.0 * reach + 1.0) <= (2.0 * cutoff) ** 3
+    expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
+    roomy = require(~crowded & wide, "cell", expected, density)
+    with tf.control_dependencies([roomy]):
+        size, reach = tf.cast(size, tf.int64), tf.cast(reach, tf.int64)
+    # By rounding, or at the upper end of an open direction, an atom lies on the far side of its bin.
+    place = tf.minimum(tf.cast(place, tf.int64), size - 1)
+    return _Grid(positions - tf.matmul(image, cell), cell, pbc, size, place, reach)
+
+
+def _most_candidates(cutoff: float) -> float:
+    """Candidates an atom, each counted at one of its ends, at the largest density and in the widest bins."""
+    return MAX_DENSITY * (5.0 * cutoff) ** 3 / 2.0
+
+
+def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
+    """Pairs of atoms in bins near each other, each pair from one of its ends."""
+    n_atoms = tf.shape(grid.place, tf.int64)[0]
+    offset = _half_of_offsets(grid.reach)  # [O, 3]
+    place = grid.place[:, tf.newaxis] + offset  # [N, O, 3]
+    image = tf.math.floordiv(place, grid.size)
+    exists = tf.reduce_all(grid.pbc | (image == 0), axis=-1)
+    number = grid.number(place - image * grid.size)  # [N, O]
+
+    table = TABLE_PER_ATOM * n_atoms + 1
+    own = grid.number(grid.place)
+    order = tf.argsort(own % table, stable=True)
+    held = tf.math.unsorted_segment_sum(tf.ones_like(own), own % table, table)
+    found = tf.where(exists, tf.gather(held, number % table), 0)
+    total = tf.reduce_sum(found)
+    few = tf.cast(total, tf.float64) <= _most_candidates(cutoff) * tf.cast(n_atoms, tf.float64)
+    expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
+    with tf.control_dependencies([require(few, "positions", expected, total // n_atoms)]):
+        filled = tf.where(found > 0)  # [Q, 2], an atom and an offset
+    atom, which = filled[:, 0], filled[:, 1]
+    run, within = _expand(tf.gather_nd(found, filled), total)
+    number = tf.gather_nd(number, filled)
+    first = tf.gather(tf.cumsum(held, exclusive=True), number % table)
+    source = tf.cast(tf.gather(order, tf.gather(first, run) + within), tf.int64)
+    target = tf.gather(atom, run)
+    shift = tf.matmul(tf.cast(tf.gather_nd(image, filled), tf.float64), grid.cell) - tf.gather(grid.wrapped, atom)
+    counts = (tf.gather(which, run) > 0) | (source > target)
+    counts &= tf.gather(own, source) == tf.gather(number, run)
+    return _Candidates(source, target, tf.gather(grid.wrapped, source) + tf.gather(shift, run), counts)
+
+
+def _half_of_offsets(reach: tf.Tensor) -> tf.Tensor:
+    """i64[O, 3]: no offset first, then of each two opposite offsets within `reach` i64[3] one."""
+    sides = 2 * reach + 1
+    number = tf.range(tf.reduce_prod(sides) // 2, tf.reduce_prod(sides))
+    x, rest = number // (sides[1] * sides[2]), number % (sides[1] * sides[2])
+    return tf.stack([x, rest // sides[2], rest % sides[2]], axis=1) - reach
+
+
+def _expand(lengths: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """For runs of positive `lengths` i64[Q], `total` in all: which run each element is of, and its place in it."""
+    begin = tf.cumsum(lengths, exclusive=True)
+    begins = tf.scatter_nd(begin[:, tf.newaxis], tf.ones_like(lengths), total[tf.newaxis])
+    run = tf.cumsum(begins) - 1
+    return run, tf.range(total) - tf.gather(begin, run)

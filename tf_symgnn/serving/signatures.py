@@ -1,0 +1,155 @@
+"""What a SavedModel answers: barriers of one glass, of several, or of GraphTensors, in TensorFlow's own ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.graph import graph_spec, neighbor_pairs
+from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, require
+from tf_symgnn.graph.tensors import assemble
+
+SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+N_ATOMS = "n_atoms"
+
+_ATOMS = {
+    "positions": tf.TensorSpec([None, 3], tf.float32, name="positions"),
+    "atomic_numbers": tf.TensorSpec([None], tf.int32, name="atomic_numbers"),
+}
+
+
+class ServedModel(tf.Module):
+    """What the SavedModel holds: a model, its metadata, and the functions that serve it.
+
+    Whatever cannot be predicted fails the call with an `InvalidArgumentError` that names the input, which a server
+    tells its client as that client's mistake.
+
+    Args:
+        model: takes a GraphTensor, predicts f[N] eV.
+        species: atomic numbers the model knows.
+        cutoff: of the neighbour graph, A.
+        self_loops: whether it has them.
+        metadata: file of the JSON asset.
+    """
+
+    def __init__(
+        self, model: tf.keras.Model, *, species: Sequence[int], cutoff: float, self_loops: bool, metadata: Path
+    ):
+        super().__init__()
+        # The weights, without the Keras object round them, whose own traces would need TF-GNN to load.
+        self.weights = model.variables
+        self._predict = partial(model, training=False)
+        self._species = tuple(species)
+        self._graph = {"cutoff": cutoff, "self_loops": self_loops}
+        self.metadata = tf.saved_model.Asset(str(metadata))
+
+    @tf.function(
+        input_signature=[
+            _ATOMS["positions"],
+            tf.TensorSpec([3, 3], tf.float32, name="cell"),
+            tf.TensorSpec([3], tf.bool, name="pbc"),
+            _ATOMS["atomic_numbers"],
+        ]
+    )
+    def one(
+        self, positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Barriers f32[N] eV of a glass; positions and cell vectors are in A."""
+        with tf.control_dependencies(self._known_atoms(positions, atomic_numbers)):
+            positions, atomic_numbers = tf.identity(positions), tf.identity(atomic_numbers)
+        pairs = neighbor_pairs(positions, cell, pbc, **self._graph)
+        arrays = _arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
+        n_atoms, n_pairs = tf.shape(positions)[:1], tf.shape(pairs.source)
+        return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs)}
+
+    @tf.function(
+        input_signature=[
+            _ATOMS["positions"],
+            tf.TensorSpec([None, 3, 3], tf.float32, name="cells"),
+            tf.TensorSpec([None, 3], tf.bool, name="pbc"),
+            _ATOMS["atomic_numbers"],
+            tf.TensorSpec([None], tf.int32, name=N_ATOMS),
+        ]
+    )
+    def batch(
+        self, positions: tf.Tensor, cells: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor, n_atoms: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Barriers f32[N] eV of B glasses whose atoms stand in a row, and how many are whose, i32[B]."""
+        number, total = tf.size(n_atoms), tf.shape(positions, tf.int64)[0]
+        all_atoms = tf.reduce_sum(tf.cast(n_atoms, tf.int64))
+        right = (tf.shape(cells)[0] == number) & (tf.shape(pbc)[0] == number)
+        checks = [
+            *self._known_atoms(positions, atomic_numbers),
+            require(right, N_ATOMS, "as many numbers as there are cells and rows of pbc", number),
+            require(tf.reduce_all(n_atoms > 0), N_ATOMS, "at least one atom a glass", n_atoms),
+            require(all_atoms == total, N_ATOMS, "as many atoms in all as there are positions", all_atoms),
+        ]
+        with tf.control_dependencies(checks):
+            positions, atomic_numbers, n_atoms = (tf.identity(x) for x in (positions, atomic_numbers, n_atoms))
+        pairs, n_pairs = neighbor_pairs_of_each(positions, n_atoms, cells, pbc, **self._graph)
+        arrays = _arrays(positions, cells, atomic_numbers, pairs)
+        return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serialized_graphs(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Barriers f32[N] eV of glasses given as tf.Examples [B], of all in a row, and how many are whose, i32[B]."""
+        batch = tfgnn.parse_example(graph_spec(labelled=False), examples)
+        graph = batch.merge_batch_to_components()
+        atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]
+        with tf.control_dependencies([self._known_species(atoms[names.SPECIES])]):
+            species = tf.identity(atoms[names.SPECIES])
+        pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
+        arrays = _arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
+        return {names.ENERGY_BARRIER: self._barriers(arrays, atoms.sizes, neighbors.sizes), N_ATOMS: atoms.sizes}
+
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """The functions by the names that clients call them by."""
+        functions = {SERVING_DEFAULT: self.one, "batch": self.batch, "serialized_graphs": self.serialized_graphs}
+        return {name: function.get_concrete_function() for name, function in functions.items()}
+
+    @tf.function(
+        input_signature=[
+            {
+                names.SPECIES: tf.TensorSpec([None], tf.int32),
+                names.POSITION: tf.TensorSpec([None, 3], tf.float32),
+                names.CELL: tf.TensorSpec([None, 3, 3], tf.float32),
+                tfgnn.SOURCE_NAME: tf.TensorSpec([None], tf.int32),
+                tfgnn.TARGET_NAME: tf.TensorSpec([None], tf.int32),
+                names.DISPLACEMENT: tf.TensorSpec([None, 3], tf.float32),
+            },
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+        ]
+    )
+    def _barriers(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
+        """The model, traced once for all signatures: barriers f32[N] eV of B glasses, whose cells are [B, 3, 3]."""
+        return tf.cast(self._predict(assemble(arrays, (n_atoms, n_pairs))), tf.float32)
+
+    def _known_atoms(self, positions: tf.Tensor, atomic_numbers: tf.Tensor) -> list[tf.Operation]:
+        n_positions, number = tf.shape(positions)[0], tf.size(atomic_numbers)
+        return [
+            require(number == n_positions, "atomic_numbers", "as many as there are positions", number),
+            self._known_species(atomic_numbers),
+        ]
+
+    def _known_species(self, atomic_numbers: tf.Tensor) -> tf.Operation:
+        known = tf.reduce_any(atomic_numbers[:, tf.newaxis] == tf.constant(self._species, tf.int32), axis=1)
+        unknown = tf.boolean_mask(atomic_numbers, ~known)
+        expected = f"only what the model was trained on, {' and '.join(map(str, self._species))}"
+        return require(tf.reduce_all(known), "atomic_numbers", expected, unknown)
+
+
+def _arrays(positions: tf.Tensor, cells: tf.Tensor, atomic_numbers: tf.Tensor, pairs: Pairs) -> dict[str, tf.Tensor]:
+    return {
+        names.SPECIES: atomic_numbers,
+        names.POSITION: positions,
+        names.CELL: cells,
+        tfgnn.SOURCE_NAME: pairs.source,
+        tfgnn.TARGET_NAME: pairs.target,
+        names.DISPLACEMENT: pairs.displacement,
+    }
