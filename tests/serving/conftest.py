@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,7 @@ from tf_symgnn.serving.export import export
 def export_folder(finished_run, tmp_path_factory) -> Path:
     """Two versions of a small trained model."""
     folder = tmp_path_factory.mktemp("served") / "model"
-    export(finished_run, folder)
-    export(finished_run, folder)
+    shutil.copytree(export(finished_run, folder), folder / "2")
     return folder
 
 
