@@ -54,3 +54,13 @@ def finished_run(data, tmp_path_factory):
     from tf_symgnn.training import train
 
     return train(small_config(data, tmp_path_factory.mktemp("runs") / "finished"))
+
+
+@pytest.fixture(scope="session")
+def exported(finished_run, tmp_path_factory) -> Path:
+    """The finished run's export: a folder with version 1."""
+    from tf_symgnn.serving.export import export
+
+    directory = tmp_path_factory.mktemp("exports") / "model"
+    export(finished_run, directory)
+    return directory

@@ -255,7 +255,7 @@ def test_train_py_and_tf_symgnn_train_are_one_program(program, data, tmp_path):
     assert [line.split(":")[0] for line in finished.stdout.splitlines()][-3:] == ["validation", "test", "run folder"]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["seed"] == 3 and metrics["epochs"] == 1
-    assert tf.saved_model.contains_saved_model(str(tmp_path / "run" / "export"))
+    assert tf.saved_model.contains_saved_model(str(tmp_path / "run" / "export" / "1"))
 
 
 def test_the_one_line_is_all_that_a_terminal_shows(tmp_path):

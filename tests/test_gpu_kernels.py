@@ -16,7 +16,7 @@ from tf_symgnn.config import NetworkConfig, RunConfig
 from tf_symgnn.data import LabelScaling
 from tf_symgnn.graph import SubsetStream, build_graph
 from tf_symgnn.model.catalog import build_model
-from tf_symgnn.serving.export import ServedModel
+from tf_symgnn.serving.signatures import ServedModel
 from tf_symgnn.training.fit import _optimizer
 from tf_symgnn.training.regressor import BarrierRegressor
 
@@ -85,5 +85,6 @@ def test_training_step(network):
 def test_exported_graph(network, tmp_path):
     record = tmp_path / "metadata.json"
     record.write_text("{}")
-    served = ServedModel(network, record)
-    assert host_only(served.serialized_graphs.get_concrete_function()) <= ON_THE_HOST.keys()
+    served = ServedModel(network, species=SPECIES, cutoff=5.0, self_loops=True, metadata=record)
+    for signature in served.signatures().values():
+        assert host_only(signature) <= ON_THE_HOST.keys()

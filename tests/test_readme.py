@@ -83,7 +83,7 @@ def test_every_command_in_order(place):
         else:
             run(re.sub(rf"^{re.escape(SET_UP)}\S+ && ", "", command), place)
     assert ase.io.read(place / "barriers.xyz").arrays["energy_barrier"].shape == (40,)
-    assert tf.saved_model.contains_saved_model(str(place / "model"))
+    assert tf.saved_model.contains_saved_model(str(place / "model" / "1"))
     labelled = ase.io.read(place / "labelled" / "tiny.xyz")
     assert (labelled.arrays["energy_barrier"] > 0).all() and len(labelled) == 32
     assert (place / "report" / "barriers.png").exists()

@@ -177,5 +177,4 @@ def test_trains_evaluates_and_exports_as_any_model_does(name, data, tmp_path):
     from tf_symgnn.serving.export import export
 
     folder = train(small_config(data, tmp_path / "run", model=name, epochs=1))
-    export(folder, tmp_path / "model")
-    assert tf.saved_model.contains_saved_model(str(tmp_path / "model"))
+    assert tf.saved_model.contains_saved_model(str(export(folder, tmp_path / "model")))

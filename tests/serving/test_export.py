@@ -1,73 +1,56 @@
-"""The SavedModel: the live model's numbers, without this package, whole or not at all."""
+"""An export: numbered versions, each whole or not at all, that say what a client must know."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_gnn as tfgnn
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from tests.conftest import random_glass
-from tf_symgnn import names
 from tf_symgnn.data import InputError
-from tf_symgnn.graph import to_graph_tensor
-from tf_symgnn.serving.export import export
-from tf_symgnn.training import Predictor, RunFolder, glass_graphs
-
-# A client of the export has TensorFlow, and neither this package nor TF-GNN.
-CLIENT = """
-import sys, numpy as np, tensorflow as tf
-served = tf.saved_model.load(sys.argv[1])
-examples = [record.numpy() for record in tf.data.TFRecordDataset(sys.argv[2])]
-result = served.signatures["serving_default"](examples=tf.constant(examples))
-assert not any(name.startswith(("tf_symgnn", "tensorflow_gnn")) for name in sys.modules)
-np.savez(sys.argv[3], **{name: value.numpy() for name, value in result.items()})
-"""
+from tf_symgnn.serving.export import _move_to_next, export
+from tf_symgnn.serving.versions import newest, versions
+from tf_symgnn.serving.warmup import WARMUP_FILE
+from tf_symgnn.training import RunFolder
 
 
-@pytest.fixture(scope="module")
-def graphs(finished_run):
-    return glass_graphs(finished_run.config(), [random_glass(20, 30, name="a"), random_glass(21, 45, name="b")])
+def test_versions_count_up_and_nothing_else_is_left(finished_run, tmp_path):
+    directory = tmp_path / "models" / "barriers"
+    assert export(finished_run, directory) == directory / "1"
+    (directory / "7").mkdir()
+    (directory / "notes.txt").write_text("mine")
+    assert export(finished_run, directory) == directory / "8"
+    assert sorted(path.name for path in directory.iterdir()) == ["1", "7", "8", "notes.txt"]
+    assert newest(directory) == directory / "8"
+    for version in ("1", "8"):
+        assert tf.saved_model.contains_saved_model(str(directory / version))
+        assert (directory / version).stat().st_mode & 0o055 == 0o055  # a server runs as somebody else
 
 
-@pytest.fixture(scope="module")
-def exported(finished_run, tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("exports") / "model"
-    export(finished_run, directory)
-    return directory
+def test_versions_are_ordered_as_numbers(tmp_path):
+    for name in ("10", "9", "0", ".export-x", "temp"):
+        (tmp_path / name).mkdir()
+    assert list(versions(tmp_path)) == [0, 9, 10]
 
 
-def examples(graphs) -> list[bytes]:
-    return [tfgnn.write_example(to_graph_tensor(graph)).SerializeToString() for graph in graphs]
-
-
-def test_a_client_without_this_package_gets_the_live_models_numbers(finished_run, exported, graphs, tmp_path):
-    with tf.io.TFRecordWriter(str(tmp_path / "requests")) as writer:
-        for example in examples(graphs):
-            writer.write(example)
-    client = [sys.executable, "-c", CLIENT, str(exported), str(tmp_path / "requests"), str(tmp_path / "result.npz")]
-    subprocess.run(client, cwd=tmp_path, check=True)
-    result = np.load(tmp_path / "result.npz")
-    np.testing.assert_array_equal(result["n_atoms"], [30, 45])
-    predict = Predictor(finished_run.load_model())
-    expected = np.concatenate([predict(graph) for graph in graphs])
-    np.testing.assert_allclose(result[names.ENERGY_BARRIER], expected, atol=1e-5)
-
-
-def test_a_species_the_model_does_not_know_is_not_guessed(exported, finished_run):
-    glass = random_glass(22, 12)
-    (graph,) = glass_graphs(finished_run.config(), [glass])
-    graph.atomic_numbers[3] = 79
-    served = tf.saved_model.load(str(exported)).signatures["serving_default"]
-    result = served(examples=tf.constant(examples([graph])))[names.ENERGY_BARRIER].numpy()
-    assert np.isnan(result[3])
+def test_exports_at_the_same_time_take_a_number_each(tmp_path):
+    new = [tmp_path / f".new-{k}" for k in range(20)]
+    for path in new:
+        path.mkdir()
+        (path / "saved_model.pb").write_text(path.name)
+    threads = [threading.Thread(target=_move_to_next, args=(path, tmp_path)) for path in new]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(versions(tmp_path)) == list(range(1, 21))
+    assert {(path / "saved_model.pb").read_text() for path in versions(tmp_path).values()} == {p.name for p in new}
 
 
 def test_the_metadata_says_what_a_client_must_know(finished_run, exported):
-    record = json.loads((exported / "assets" / "metadata.json").read_text())
+    record = json.loads((exported / "1" / "assets" / "metadata.json").read_text())
+    assert record["model"] == "symgnn"
     assert record["species"] == {"Cu": 29, "Zr": 40}
     assert record["cutoff"] == 4.0
     assert record["self_loops"] is True
@@ -77,19 +60,39 @@ def test_the_metadata_says_what_a_client_must_know(finished_run, exported):
     assert record["versions"]["tensorflow"] == tf.__version__
 
 
-def test_an_export_is_replaced_only_when_asked(finished_run, exported):
-    with pytest.raises(InputError, match="existing file or folder"):
-        export(finished_run, exported)
-    export(finished_run, exported, overwrite=True)
-    assert tf.saved_model.contains_saved_model(str(exported))
-    assert [path.name for path in exported.parent.iterdir()] == [exported.name]
+def test_the_metadata_says_the_signatures_as_they_are(exported):
+    signatures = json.loads((exported / "1" / "assets" / "metadata.json").read_text())["signatures"]
+    assert list(signatures) == ["batch", "serialized_graphs", "serving_default"]
+    found = tf.saved_model.load(str(exported / "1")).signatures
+    for name, said in signatures.items():
+        specs = found[name].structured_input_signature[1]
+        assert {key: (x["dtype"], x["shape"]) for key, x in said["inputs"].items()} == {
+            key: (spec.dtype.name, list(spec.shape)) for key, spec in specs.items()
+        }
+        assert said["outputs"].keys() == found[name].structured_outputs.keys()
+    assert signatures["serving_default"]["inputs"]["positions"] == {
+        "dtype": "float32",
+        "shape": [None, 3],
+        "tensor": "serving_default_positions:0",
+    }
 
 
-def test_a_folder_of_something_else_is_never_replaced(finished_run, tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="no SavedModel"):
-        export(finished_run, tmp_path, overwrite=True)
-    assert (tmp_path / "thesis.tex").exists()
+def test_the_warm_up_request_is_one_that_the_model_answers(exported):
+    (record,) = tf.data.TFRecordDataset(str(exported / "1" / WARMUP_FILE))
+    request = PredictionLog.FromString(record.numpy()).predict_log.request
+    inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+    signature = tf.saved_model.load(str(exported / "1")).signatures[request.model_spec.signature_name]
+    barrier = signature(**inputs)["energy_barrier"].numpy()
+    assert len(barrier) == 64 and np.isfinite(barrier).all()
+
+
+def test_a_folder_that_cannot_hold_versions_is_left_as_it_is(finished_run, exported, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="a file"):
+        export(finished_run, tmp_path / "file")
+    with pytest.raises(InputError, match="a SavedModel without versions"):
+        export(finished_run, exported / "1")
+    assert not versions(exported / "1")
 
 
 def test_a_failed_export_leaves_nothing(finished_run, tmp_path, monkeypatch):
@@ -97,9 +100,11 @@ def test_a_failed_export_leaves_nothing(finished_run, tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
-    with pytest.raises(OSError, match="no space"):
-        export(finished_run, tmp_path / "model")
-    assert not list(tmp_path.iterdir())
+    (tmp_path / "there").mkdir()
+    for directory in (tmp_path / "model", tmp_path / "there"):
+        with pytest.raises(OSError, match="no space"):
+            export(finished_run, directory)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
 def test_a_run_without_weights_cannot_be_exported(finished_run, tmp_path):
@@ -107,3 +112,4 @@ def test_a_run_without_weights_cannot_be_exported(finished_run, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(InputError, match="no finished epoch"):
         export(RunFolder.open(tmp_path), tmp_path / "model")
+    assert not (tmp_path / "model").exists()

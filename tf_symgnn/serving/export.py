@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 from ase.data import chemical_symbols
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import __version__, names
 from tf_symgnn.data import InputError
@@ -53,13 +56,15 @@ def export(run: RunFolder, directory: str | Path) -> Path:
 
 def _save(run: RunFolder, model: tf.keras.Model, new: Path) -> None:
     config, facts = run.config(), run.facts()
-    record = new.with_name(METADATA)
     settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
-    record.write_text("{}")  # the asset must be there before the signatures that it tells of
+    record = new.with_name(METADATA)
+    record.write_text("{}")
     served = ServedModel(model, species=facts.species, **settings, metadata=record)
-    signatures = served.signatures()
-    record.write_text(json.dumps(metadata(run, signatures), indent=2) + "\n")
-    tf.saved_model.save(served, str(new), signatures=signatures)
+    tf.saved_model.save(served, str(new), signatures=served.signatures())
+    # Only what is saved has names that a client without Python can call its tensors by.
+    (new / "assets" / METADATA).write_text(
+        json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"
+    )
     write_warmup(new, SERVING_DEFAULT, small_glass(facts.species, config.graph.cutoff))
 
 
@@ -74,8 +79,8 @@ def _move_to_next(new: Path, directory: Path) -> Path:
                 raise
 
 
-def metadata(run: RunFolder, signatures: dict[str, tf.types.experimental.ConcreteFunction]) -> dict:
-    """What a client must know of an export: signatures, species, cutoff, units and scaling."""
+def metadata(run: RunFolder) -> dict:
+    """What a client must know of an export's model: species, cutoff, units and scaling."""
     config, facts = run.config(), run.facts()
     return {
         "model": config.model,
@@ -85,17 +90,27 @@ def metadata(run: RunFolder, signatures: dict[str, tf.types.experimental.Concret
         "units": {"length": "angstrom", names.ENERGY_BARRIER: "eV"},
         # Of the training labels, eV; what the model puts out is in eV already.
         "label_scaling": {"mean": facts.label_mean, "std": facts.label_std},
-        "signatures": {name: _described(function) for name, function in signatures.items()},
         "tf_symgnn": __version__,
         "versions": facts.versions,
     }
 
 
-def _described(function: tf.types.experimental.ConcreteFunction) -> dict:
-    """Dtype and shape of each input and output of a signature."""
-    inputs = function.structured_input_signature[0] + tuple(function.structured_input_signature[1].values())
-    outputs = function.structured_outputs
+def _signatures(export: Path) -> dict:
+    """Dtype, shape and tensor of each input and output of each signature of a SavedModel."""
+    (saved,) = SavedModel.FromString((export / "saved_model.pb").read_bytes()).meta_graphs
     return {
-        "inputs": {spec.name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for spec in inputs},
-        "outputs": {name: {"dtype": x.dtype.name, "shape": list(x.shape)} for name, x in outputs.items()},
+        name: {"inputs": _tensors(signature.inputs), "outputs": _tensors(signature.outputs)}
+        for name, signature in sorted(saved.signature_def.items())
+        if signature.method_name
+    }
+
+
+def _tensors(infos: Mapping[str, TensorInfo]) -> dict:
+    return {
+        name: {
+            "dtype": tf.as_dtype(info.dtype).name,
+            "shape": tf.TensorShape(info.tensor_shape).as_list(),
+            "tensor": info.name,
+        }
+        for name, info in sorted(infos.items())
     }

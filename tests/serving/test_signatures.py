@@ -1,0 +1,142 @@
+"""What an export answers: the live model's numbers from raw coordinates, or an error that names the input."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.python.framework import op_def_registry
+
+from tests.conftest import SPECIES, ZOO, random_glass
+from tf_symgnn import names
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import LabelScaling, read_glass
+from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.model.catalog import build_model
+from tf_symgnn.serving.signatures import ServedModel
+from tf_symgnn.training import Predictor, glass_graphs
+
+
+def inputs(glass) -> dict[str, tf.Tensor]:
+    return {
+        "positions": tf.constant(glass.positions, tf.float32),
+        "cell": tf.constant(glass.cell, tf.float32),
+        "pbc": tf.constant(glass.pbc),
+        "atomic_numbers": tf.constant(glass.atomic_numbers),
+    }
+
+
+def in_a_row(glasses) -> dict[str, tf.Tensor]:
+    each = [inputs(glass) for glass in glasses]
+    row = {name: tf.concat([own[name] for own in each], 0) for name in ("positions", "atomic_numbers")}
+    row |= {name: tf.stack([own[of] for own in each]) for name, of in (("cells", "cell"), ("pbc", "pbc"))}
+    return row | {"n_atoms": tf.constant([glass.n_atoms for glass in glasses])}
+
+
+@pytest.fixture(scope="module")
+def served(exported):
+    loaded = tf.saved_model.load(str(exported / "1"))
+    yield loaded.signatures
+    assert loaded  # the weights live as long as what was loaded
+
+
+@pytest.fixture(scope="module")
+def live(finished_run):
+    predict = Predictor(finished_run.load_model())
+    return lambda glass: predict(*glass_graphs(finished_run.config(), [glass]))
+
+
+def test_one_glass_gets_the_live_models_barriers(served, live, zoo_glass):
+    barrier = served["serving_default"](**inputs(zoo_glass))[names.ENERGY_BARRIER]
+    assert barrier.dtype == tf.float32
+    np.testing.assert_allclose(barrier, live(zoo_glass), atol=1e-5)
+
+
+def test_several_glasses_get_what_each_gets_alone(served, live):
+    glasses = [make() for make in ZOO.values()]
+    answer = served["batch"](**in_a_row(glasses))
+    np.testing.assert_array_equal(answer["n_atoms"], [glass.n_atoms for glass in glasses])
+    np.testing.assert_allclose(answer[names.ENERGY_BARRIER], np.concatenate([*map(live, glasses)]), atol=1e-5)
+
+
+def serialized(glasses, config) -> tf.Tensor:
+    graphs = map(to_graph_tensor, glass_graphs(config, glasses))
+    return tf.constant([tfgnn.write_example(graph).SerializeToString() for graph in graphs])
+
+
+def test_graphs_get_what_coordinates_get(served, live, finished_run):
+    glasses = [random_glass(20, 30), random_glass(21, 45)]
+    answer = served["serialized_graphs"](examples=serialized(glasses, finished_run.config()))
+    np.testing.assert_array_equal(answer["n_atoms"], [30, 45])
+    np.testing.assert_allclose(answer[names.ENERGY_BARRIER], np.concatenate([*map(live, glasses)]), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_published_glass_gets_the_live_models_barriers(published_data, tmp_path):
+    # Of the default size: what weights it has makes no difference to whether two ways to compute agree.
+    config = RunConfig(data="", run_dir="")
+    model = build_model(config, SPECIES, LabelScaling(1.6, 0.3))
+    record = tmp_path / "metadata.json"
+    record.write_text("{}")
+    serving = ServedModel(model, species=SPECIES, cutoff=5.0, self_loops=True, metadata=record)
+    glass = read_glass(published_data / "test0.pickle")
+    tf.saved_model.save(serving, str(tmp_path / "model"), signatures=serving.signatures())
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    barrier = loaded.signatures["serving_default"](**inputs(glass))[names.ENERGY_BARRIER]
+    live = Predictor(model)(build_graph(glass, cutoff=5.0, self_loops=True))
+    assert len(barrier) == 3000 and live.std() > 1e-3
+    np.testing.assert_allclose(barrier, live, atol=1e-5)
+
+
+GLASS = random_glass(22, 12)
+REFUSED = {
+    "gold": ({"atomic_numbers": np.array([79] + [29] * 11, np.int32)}, r"atomic_numbers: .*29 and 40, found\] \[79\]"),
+    "padding": ({"atomic_numbers": np.array([0] + [29] * 11, np.int32)}, r"atomic_numbers: .*found\] \[0\]"),
+    "no element": ({"atomic_numbers": np.array([-1, 500] + [29] * 10, np.int32)}, r"atomic_numbers: .*\[-1 500\]"),
+    "too few species": ({"atomic_numbers": GLASS.atomic_numbers[:5]}, r"atomic_numbers: expected as many.*\[5\]"),
+    "nothing": (
+        {"positions": np.zeros((0, 3), np.float32), "atomic_numbers": np.zeros(0, np.int32)},
+        "positions: expected at least one atom",
+    ),
+    "flat cell": ({"cell": np.ones((3, 3), np.float32)}, "cell: expected vectors that span a volume"),
+    "tiny cell": ({"cell": np.eye(3, dtype=np.float32) * 1e-3}, "cell: expected A, and at most"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_refused_by_name(served, name):
+    changed, message = REFUSED[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serving_default"](**inputs(GLASS) | {key: tf.constant(x) for key, x in changed.items()})
+
+
+def test_a_glass_with_a_mistake_fails_its_batch(served):
+    row = in_a_row([GLASS, GLASS])
+    wrong = {
+        "n_atoms: expected as many atoms in all": {"n_atoms": tf.constant([12, 11])},
+        "n_atoms: expected at least one atom": {"n_atoms": tf.constant([24, 0])},
+        "n_atoms: expected as many numbers": {"n_atoms": tf.constant([24])},
+        "n_atoms: expected at least one": {"n_atoms": tf.constant([36, -12])},
+        "cell: expected vectors": {"cells": row["cells"] * [[[1.0]], [[0.0]]]},
+        "atomic_numbers: expected only": {"atomic_numbers": row["atomic_numbers"] + 1},
+    }
+    for message, changed in wrong.items():
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            served["batch"](**row | changed)
+
+
+def test_a_graph_with_a_foreign_species_is_refused(served, finished_run):
+    (graph,) = glass_graphs(finished_run.config(), [GLASS])
+    graph.atomic_numbers[3] = 79
+    example = tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"atomic_numbers: .*found\] \[79\]"):
+        served["serialized_graphs"](examples=tf.constant([example]))
+
+
+def test_nothing_in_it_needs_a_compiler_or_an_op_of_our_own(exported):
+    saved = SavedModel.FromString((exported / "1" / "saved_model.pb").read_bytes()).meta_graphs[0]
+    functions = saved.graph_def.library.function
+    nodes = [*saved.graph_def.node, *(node for function in functions for node in function.node_def)]
+    assert not any(part.attr["_XlaMustCompile"].b for part in [*nodes, *functions])
+    called = {function.signature.name for function in functions}
+    assert all(node.op in called or op_def_registry.get(node.op) for node in nodes)
