@@ -10,14 +10,14 @@ import pytest
 import tensorflow as tf
 
 from tests.serving.servers import Client, running
-from tf_symgnn.serving.export import export
 
 
 @pytest.fixture(scope="session")
-def export_folder(finished_run, tmp_path_factory) -> Path:
+def export_folder(exported, tmp_path_factory) -> Path:
     """Two versions of a small trained model."""
     folder = tmp_path_factory.mktemp("served") / "model"
-    shutil.copytree(export(finished_run, folder), folder / "2")
+    for version in ("1", "2"):
+        shutil.copytree(exported / "1", folder / version)
     return folder
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from ase.data import chemical_symbols
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -51,6 +52,7 @@ class Servable:
             self.cutoff = float(self.facts["cutoff"])
         with as_input_error(path, "SavedModel", "one that TensorFlow loads"):
             self.signature_defs = _signature_defs(path)
+            logging.set_verbosity(logging.ERROR)  # gradients, which nobody asks of a server, are missed with a warning
             self._loaded = tf.saved_model.load(str(path))  # what the functions below belong to
             self._functions = dict(self._loaded.signatures)
             self.signatures: dict[str, Signature] = {
