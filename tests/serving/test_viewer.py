@@ -72,7 +72,7 @@ def page(browser, address) -> Iterator[Page]:
 
 
 def extxyz(glass: Glass, tmp_path) -> bytes:
-    write_glasses(tmp_path / "written.xyz", [glass])
+    write_glasses(tmp_path / "written.xyz", [glass], overwrite=True)
     return (tmp_path / "written.xyz").read_bytes()
 
 
@@ -159,7 +159,9 @@ def test_atoms_have_the_colour_of_their_barrier_and_tell_it(page, tmp_path):
         row, column = coloured[side].mean(axis=0)
         found = colours[int(row), int(column)]
         expected = np.array(matplotlib.colormaps["viridis"](share)[:3])
-        assert found @ expected > 0.97 * np.linalg.norm(found) * np.linalg.norm(expected)
+        # Shine and haze add white, which taking off the least of the three undoes; shade is a factor.
+        found, expected = found - found.min(), expected - expected.min()
+        assert found @ expected > 0.99 * np.linalg.norm(found) * np.linalg.norm(expected)
         page.locator("#atoms").hover(position={"x": column, "y": row})
         symbol, barrier, x = (("Cu", "1.200", "2.00"), ("Zr", "1.800", "8.00"))[k]
         expect(page.locator("#atom")).to_have_text(f"{symbol}, atom {k + 1}: {barrier} eV at ({x}, 5.00, 5.00) Å")
