@@ -32,7 +32,6 @@ def take_pictures(page: Page, address: str, glass: str) -> None:
     page.locator("#atoms").focus()
     for key in ["ArrowLeft"] * 4 + ["+"]:
         page.keyboard.press(key)
-    page.locator("#slice").focus()
     page.locator("#atoms").hover(position={"x": 450, "y": 360})
     page.screenshot(path=FIGURES / "viewer_slice.png")
 
@@ -45,7 +44,7 @@ def main() -> None:
         try:
             address = server.stdout.readline().split()[-1]
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            take_pictures(browser.new_page(viewport={"width": 1200, "height": 720}), address, glass)
+            take_pictures(browser.new_page(viewport={"width": 1200, "height": 770}), address, glass)
             browser.close()
         finally:
             server.terminate()

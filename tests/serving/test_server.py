@@ -118,7 +118,8 @@ def test_status_metadata_and_versions(client, export_folder, saved_model):
         ("GET", "/v1/models/other/metadata", 404, "Latest(other)"),
         ("GET", f"/v1/models/symgnn/versions/{'9' * 5000}", 404, "Specific(symgnn, 999"),
         ("GET", "/v1/nothing", 404, "Malformed request: GET /v1/nothing"),
-        ("GET", PREDICT, 405, "Malformed request"),
+        ("GET", PREDICT, 404, "Latest(symgnn:predict)"),
+        ("POST", "/about", 405, "Malformed request: POST /about"),
         ("GET", "/..%2f..%2f..%2fsetup.cfg", 404, "Malformed request"),
     ],
 )

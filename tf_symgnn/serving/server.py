@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from asyncio import BaseTransport, TimerHandle
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -43,10 +44,9 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
     address, port = listener.getsockname()[:2]
     address = f"[{address}]" if ":" in address else address
     print(f"{name}, version {servable.version}: http://{address}:{port}/", flush=True)
-    try:
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that has made it stop
         server.run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn raises the signal again that has made it stop
-        print("stopped", file=sys.stderr)
+    print("stopped", file=sys.stderr)
 
 
 def http_server(app: ASGIApp) -> uvicorn.Server:

@@ -18,7 +18,7 @@ async function start() {
   about = await ask("about");
   const species = about.species.join(", ");
   $("model").textContent =
-    `${about.name} (${about.model}), version ${about.version} · knows ${species} · cutoff ${about.cutoff} Å`;
+    `${about.name}${about.model === about.name ? "" : ` (${about.model})`}, version ${about.version} · knows ${species} · cutoff ${about.cutoff} Å`;
   $("limits").textContent =
     `At most ${about.max_atoms.toLocaleString("en")} atoms of ${species} and ${Math.floor(about.max_bytes / 2 ** 20)} MiB; ` +
     "of several frames the last is taken.";
