@@ -43,6 +43,7 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
     server = http_server(Service(servable, name, Limits()).app())
     address, port = listener.getsockname()[:2]
     address = f"[{address}]" if ":" in address else address
+    listener.listen()  # from here on clients are not refused, and wait for the moment that is left
     print(f"{name}, version {servable.version}: http://{address}:{port}/", flush=True)
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that has made it stop
         server.run(sockets=[listener])
