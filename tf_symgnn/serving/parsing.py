@@ -16,8 +16,8 @@ from tf_symgnn.data.readers import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
 from tf_symgnn.serving.protocol import RequestError, bad_request
 
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ
-MAX_SECONDS = 30
-MAX_MEMORY = 4 * 2**30
+MAX_SECONDS = 30  # time enough for the largest body
+MAX_MEMORY = 2 * 2**30  # bytes of address space
 
 # Threads of linear algebra that is not done here would only take up address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
