@@ -213,7 +213,8 @@ def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
     n_atoms = tf.shape(grid.place, tf.int64)[0]
     offset = _half_of_offsets(grid.reach)  # [O, 3]
     place = grid.place[:, tf.newaxis] + offset  # [N, O, 3]
-    image = tf.math.floordiv(place, grid.size)
+    # Of what is not negative, for ONNX rounds quotients of whole numbers towards zero.
+    image = (place + grid.reach * grid.size) // grid.size - grid.reach
     exists = tf.reduce_all(grid.pbc | (image == 0), axis=-1)
     number = grid.number(place - image * grid.size)  # [N, O]
 
