@@ -14,8 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
 from starlette.types import ASGIApp
 
+from tf_symgnn import names
+from tf_symgnn.data import Glass
 from tf_symgnn.serving.server import http_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,3 +75,24 @@ def in_thread(app: ASGIApp) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def columns(glass: Glass) -> dict:
+    """The inputs of `serving_default` as JSON takes them."""
+    return {
+        "positions": glass.positions.tolist(),
+        "cell": glass.cell.tolist(),
+        "pbc": glass.pbc.tolist(),
+        "atomic_numbers": glass.atomic_numbers.tolist(),
+    }
+
+
+def direct(saved_model, glass: Glass) -> np.ndarray:
+    """Barriers f32[N] eV by the SavedModel itself."""
+    inputs = {
+        "positions": tf.constant(glass.positions, tf.float32),
+        "cell": tf.constant(glass.cell, tf.float32),
+        "pbc": tf.constant(glass.pbc),
+        "atomic_numbers": tf.constant(glass.atomic_numbers),
+    }
+    return saved_model.signatures["serving_default"](**inputs)[names.ENERGY_BARRIER].numpy()

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import random_glass
-from tests.serving.servers import PREDICT, Client
-from tests.serving.test_server import columns, direct
+from tests.serving.servers import PREDICT, Client, columns, direct
 
 CLIENTS, REQUESTS, ROUNDS = 32, 1000, 3
 SIZES = range(2, 61, 2)

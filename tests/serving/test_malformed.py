@@ -6,8 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import random_glass
-from tests.serving.servers import PREDICT
-from tests.serving.test_server import columns
+from tests.serving.servers import PREDICT, columns
 
 GLASS = random_glass(70, 4)
 GOOD = columns(GLASS)

@@ -1,48 +1,21 @@
 """The server over HTTP: the SavedModel's numbers, TensorFlow Serving's forms, every limit, and a tidy end."""
 
 import base64
-import http.client
 import signal
 import socket
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
-from tests.conftest import SPECIES, ZOO, fcc_copper, random_glass
-from tests.serving.servers import PREDICT, ROOT, Client, in_thread, running
+from tests.conftest import ZOO, random_glass
+from tests.serving.servers import PREDICT, ROOT, Client, columns, direct, running
 from tf_symgnn import names
 from tf_symgnn.cli import main
-from tf_symgnn.data import write_glasses
 from tf_symgnn.graph import to_graph_tensor
-from tf_symgnn.serving import server as server_module
-from tf_symgnn.serving.app import Limits, Service
-from tf_symgnn.serving.protocol import Tensor
 from tf_symgnn.training import glass_graphs
-
-
-def columns(glass) -> dict:
-    """The inputs of `serving_default` as JSON takes them."""
-    return {
-        "positions": glass.positions.tolist(),
-        "cell": glass.cell.tolist(),
-        "pbc": glass.pbc.tolist(),
-        "atomic_numbers": glass.atomic_numbers.tolist(),
-    }
-
-
-def direct(saved_model, glass) -> np.ndarray:
-    inputs = {
-        "positions": tf.constant(glass.positions, tf.float32),
-        "cell": tf.constant(glass.cell, tf.float32),
-        "pbc": tf.constant(glass.pbc),
-        "atomic_numbers": tf.constant(glass.atomic_numbers),
-    }
-    return saved_model.signatures["serving_default"](**inputs)[names.ENERGY_BARRIER].numpy()
 
 
 @pytest.mark.parametrize("name", [name for name in ZOO if name != "fcc"])
@@ -164,100 +137,6 @@ def test_every_page_says_what_a_browser_may_load(client):
         assert "access-control-allow-origin" not in client.headers
 
 
-class Slow:
-    """Stands in for a model: it answers when it is let, and says when it is asked."""
-
-    version, species, symbols, cutoff = 1, list(SPECIES), ["Cu", "Zr"], 5.0
-    facts: dict = {}
-    signature_defs: dict = {}
-    signatures = {"serving_default": {"x": Tensor(np.dtype("float32"), (None,))}}
-
-    def __init__(self):
-        self.let, self.asked = threading.Event(), threading.Semaphore(0)
-
-    def predict(self, signature: str, inputs: dict) -> dict:
-        self.asked.release()
-        assert self.let.wait(60)
-        return {"y": inputs["x"]}
-
-
-def ask_in_thread(port: int, answers: list) -> threading.Thread:
-    def ask() -> None:
-        answers.append(Client(port).ask("POST", PREDICT, {"inputs": [1.0]})[0])
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    return thread
-
-
-def test_more_than_is_taken_in_hand_is_told_to_come_back():
-    slow, answers = Slow(), []
-    with in_thread(Service(slow, "symgnn", Limits(in_hand=2, at_work=2)).app()) as port:
-        threads = [ask_in_thread(port, answers) for _ in range(2)]
-        assert all(slow.asked.acquire(timeout=60) for _ in threads)
-        status, answer = Client(port).ask("POST", PREDICT, {"inputs": [1.0]})
-        assert status == 503 and "try again" in answer["error"]
-        assert Client(port).ask("GET", "/v1/models/symgnn")[0] == 200  # it still tells its status
-        slow.let.set()
-        for thread in threads:
-            thread.join()
-    assert answers == [200, 200]
-
-
-def test_a_slow_answer_is_not_waited_for_and_keeps_its_place_until_it_ends():
-    slow = Slow()
-    with in_thread(Service(slow, "symgnn", Limits(in_hand=1, at_work=1, answer_seconds=0.2)).app()) as port:
-        client = Client(port)
-        status, answer = client.ask("POST", PREDICT, {"inputs": [1.0]})
-        assert status == 504 and "0.2 seconds" in answer["error"]
-        assert client.ask("POST", PREDICT, {"inputs": [1.0]})[0] == 503
-        slow.let.set()
-        while client.ask("POST", PREDICT, {"inputs": [1.0]})[0] == 503:
-            pass
-        assert client.ask("POST", PREDICT, {"inputs": [1.0]}) == (200, {"outputs": [1.0]})
-
-
-@pytest.fixture
-def hurried():
-    slow = Slow()
-    slow.let.set()
-    with in_thread(Service(slow, "symgnn", Limits(body_bytes=1000, body_seconds=0.3)).app()) as port:
-        yield port
-
-
-def test_a_large_body_is_refused_whether_or_not_it_says_so(hurried):
-    client = Client(hurried)
-    assert client.ask("POST", PREDICT, b" " * 1001) == (413, {"error": "the body is larger than 1000 bytes"})
-    connection = http.client.HTTPConnection("127.0.0.1", hurried, timeout=60)
-    connection.request(
-        "POST", PREDICT, iter([b" " * 400] * 5), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
-    )
-    assert connection.getresponse().status == 413
-    assert client.ask("POST", PREDICT, b'{"inputs": [1]}')[0] == 200
-
-
-def test_a_body_that_drips_is_given_up(hurried):
-    with socket.create_connection(("127.0.0.1", hurried), timeout=60) as connection:
-        connection.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode() + b'{"in')
-        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
-    assert Client(hurried).ask("POST", PREDICT, b'{"inputs": [1]}')[0] == 200
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /about HTTP/1.1\r\nHost: x\r\n\r\nGET /ab"])
-def test_a_connection_without_a_whole_request_is_ended(monkeypatch, sent):
-    monkeypatch.setattr(server_module, "IDLE_SECONDS", 0.2)
-    with in_thread(Service(Slow(), "symgnn", Limits()).app()) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-            connection.sendall(sent)
-            received = b""
-            try:
-                while part := connection.recv(4096):
-                    received += part
-            except ConnectionResetError:
-                pass
-        assert received.startswith(b"HTTP/1.1 200" if b"about" in sent else b"")
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_tidily(export_folder, number):
     with running(export_folder) as (process, port):
@@ -291,52 +170,3 @@ def test_what_cannot_be_served_is_told_in_a_line(export_folder, tmp_path, capsys
         lines = capsys.readouterr().err.splitlines()
         assert lines[-1].startswith("tf-symgnn: ") and str(export) in lines[-1]
     assert main(["serve", str(export_folder), "--port", "99999"]) == 2
-
-
-def test_a_structure_file_comes_back_with_barriers(client, saved_model, tmp_path):
-    glass = random_glass(65, 30)
-    for suffix in (".xyz", ".npz", ".dump"):
-        file = tmp_path / f"glass{suffix}"
-        write_glasses(file, [glass])
-        status, answer = client.ask("POST", f"/structures?name=mine{suffix}", file.read_bytes())
-        assert status == 200, answer
-        assert (answer["name"], answer["frames"], len(answer["radii"])) == (f"mine{suffix}", 1, 30)
-        assert answer["symbols"] == glass.species.tolist()
-        np.testing.assert_allclose(answer["energy_barrier"], direct(saved_model, glass), atol=2e-5)
-    assert "energy_barrier" in answer["extxyz"].splitlines()[1]
-
-
-def test_the_last_frame_is_taken_and_atoms_are_shown_in_the_cell(client, tmp_path):
-    first, last = random_glass(66, 10), random_glass(67, 20)
-    outside = type(last)(last.positions - 100 * last.cell.sum(0), last.cell, last.pbc, last.species, None, "out")
-    write_glasses(tmp_path / "two.xyz", [first, outside])
-    status, answer = client.ask("POST", "/structures?name=two.xyz", (tmp_path / "two.xyz").read_bytes())
-    assert status == 200 and answer["frames"] == 2
-    np.testing.assert_allclose(answer["positions"], last.positions, atol=1e-4)
-
-
-def test_lammps_types_are_named_as_asked(client, tmp_path):
-    data = "a title\n\n2 atoms\n2 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms\n\n1 1 1 1 1\n2 2 3 3 3\n"
-    for species, expected in (("", ["Cu", "Zr"]), ("Zr,%20Cu", ["Zr", "Cu"])):
-        status, answer = client.ask("POST", f"/structures?name=a.data&species={species}", data.encode())
-        assert status == 200, answer
-        assert answer["symbols"] == expected
-
-
-def test_structure_files_that_cannot_be_used_are_bad_requests(client, tmp_path):
-    write_glasses(tmp_path / "a.xyz", [fcc_copper(1)])
-    good = (tmp_path / "a.xyz").read_bytes()
-    for name, content, words in (
-        ("a.pickle", good, "a.pickle: suffix: found .pickle"),
-        ("a.xyz", b"", "a.xyz: file: found nothing in it"),
-        ("a.xyz", good.rsplit(b"\n", 2)[0], "a.xyz: atoms: found 3 lines"),
-        ("a.xyz", good.replace(b"Cu ", b"Au "), "a.xyz: species: found Au"),
-        ("a.npz", good, "a.npz: archive"),
-        ("a.dump", good, "a.dump: content"),
-        ("", good, "name"),
-        ("%00.xyz", good, "name"),
-        ("a.data&species=%00", good, "species"),
-    ):
-        status, answer = client.ask("POST", f"/structures?name={name}", content)
-        assert status == 400 and words in answer["error"], answer
-        assert "/tmp" not in answer["error"] and "structure." not in answer["error"]
