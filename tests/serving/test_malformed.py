@@ -114,7 +114,7 @@ def test_bytes(client, body):
     assert_refused(client, body)
 
 
-@settings(EXAMPLES, max_examples=30)
+@settings(EXAMPLES, max_examples=8)
 @given(
     name=st.sampled_from(["a.xyz", "a.npz", "a.dump", "a.data"]),
     body=st.one_of(st.binary(max_size=200), st.text(alphabet='0123456789 \nCuZr.ITEM:Lattice="ATOMS', max_size=200)),
