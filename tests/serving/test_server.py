@@ -137,6 +137,7 @@ def test_every_page_says_what_a_browser_may_load(client):
         assert "access-control-allow-origin" not in client.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_tidily(export_folder, number):
     with running(export_folder) as (process, port):
@@ -147,6 +148,7 @@ def test_a_signal_ends_it_tidily(export_folder, number):
         assert errors.splitlines() == [f"loading {export_folder / '2'}", "stopped"]
 
 
+@pytest.mark.slow
 def test_it_starts_without_tf_gnn_and_what_needs_it(export_folder):
     program = (
         "import sys; from tf_symgnn.serving.servable import Servable; import tf_symgnn.serving.server\n"
