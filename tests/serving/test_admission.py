@@ -33,9 +33,12 @@ def test_every_pair_is_among_the_candidates(zoo_glass):
 
 
 def test_the_largest_glass_is_admitted():
+    """Copper, denser than glasses of it with zirconium, and in disorder, which leaves some boxes fuller."""
     crystal = fcc_copper(23)
     assert 0.95 * MAX_ATOMS < crystal.n_atoms < MAX_ATOMS
-    assert admit_glass(crystal, SPECIES, CUTOFF) <= MAX_CANDIDATES
+    positions = crystal.positions + np.random.default_rng(0).normal(0, 0.4, crystal.positions.shape)
+    glass = Glass(positions, crystal.cell, crystal.pbc, crystal.species, None, "copper")
+    assert admit_glass(glass, SPECIES, CUTOFF) <= MAX_CANDIDATES
 
 
 @pytest.mark.parametrize(

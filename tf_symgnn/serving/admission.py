@@ -13,7 +13,7 @@ from tf_symgnn.data import Glass, InputError, require_species
 
 MAX_ATOMS = 50_000
 # Pairs that a search in boxes of one cutoff may have to look at. Glasses of MAX_ATOMS stay below at 5 A.
-MAX_CANDIDATES = 20_000_000
+MAX_CANDIDATES = 40_000_000
 # A micrometre, as in training; single precision is not fit for more.
 MAX_EXTENT = 1e4  # A
 
