@@ -30,7 +30,7 @@ from tf_symgnn.model.catalog import build_model, share_cores
 from tf_symgnn.serving.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.training import Predictor
 
-REPEATS = 15
+REPEATS = 7
 
 
 def by_turns(ways: dict[str, Callable[[], object]]) -> dict[str, list[float]]:

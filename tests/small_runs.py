@@ -59,7 +59,7 @@ def finished_run(data, tmp_path_factory):
 @pytest.fixture(scope="session")
 def exported(finished_run, tmp_path_factory) -> Path:
     """The finished run's export: a folder with version 1."""
-    from tf_symgnn.serving import export
+    from tf_symgnn.serving.export import export
 
     directory = tmp_path_factory.mktemp("exports") / "model"
     export(finished_run, directory)

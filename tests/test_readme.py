@@ -69,6 +69,26 @@ def watch(command: str, place: Path) -> None:
         process.wait()
 
 
+def ask_served(command: str, place: Path) -> None:
+    """Runs the server on a free port, sends it the body that the README prints, and stops it."""
+    (body,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    process = subprocess.Popen(
+        [*command.split(), "--port", "0"], cwd=place, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        address = process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"{address}v1/models/symgnn:predict", body.encode(), timeout=60) as answer:
+            barriers = json.load(answer)["outputs"]
+        with urllib.request.urlopen(address, timeout=60) as page:
+            assert "Drop a structure file" in page.read().decode()
+    finally:
+        process.terminate()
+    assert process.wait(timeout=60) == 0
+    assert len(barriers) == len(json.loads(body)["inputs"]["atomic_numbers"])
+    assert all(0.0 < barrier < 4.0 for barrier in barriers)
+
+
 @pytest.mark.slow
 def test_every_command_in_order(place):
     """Where a command starts with the set-up that CI itself runs first, the rest of it is run."""
@@ -78,6 +98,8 @@ def test_every_command_in_order(place):
             assert 0.0 < float(run("python client.py", place).splitlines()[-1]) < 4.0
         elif command.startswith("tensorboard"):
             watch(command, place)
+        elif command.startswith("tf-symgnn serve"):
+            ask_served(command, place)
         elif command.endswith("-m pytest"):
             assert command.startswith(SET_UP)  # it runs this very test
         else:

@@ -174,7 +174,7 @@ def test_overfits_a_tiny_glass(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BASELINES)
 def test_trains_evaluates_and_exports_as_any_model_does(name, data, tmp_path):
-    from tf_symgnn.serving import export
+    from tf_symgnn.serving.export import export
 
     folder = train(small_config(data, tmp_path / "run", model=name, epochs=1))
     assert tf.saved_model.contains_saved_model(str(export(folder, tmp_path / "model")))

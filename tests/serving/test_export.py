@@ -9,8 +9,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tf_symgnn.data import InputError
-from tf_symgnn.serving import export
-from tf_symgnn.serving.export import _move_to_next
+from tf_symgnn.serving.export import _move_to_next, export
 from tf_symgnn.serving.versions import newest, versions
 from tf_symgnn.serving.warmup import WARMUP_FILE
 from tf_symgnn.training import RunFolder

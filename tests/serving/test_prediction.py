@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import fcc_copper, random_glass
 from tf_symgnn import names
 from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
-from tf_symgnn.serving import predict_files
+from tf_symgnn.serving.prediction import predict_files
 from tf_symgnn.training import Predictor, glass_graphs
 
 

@@ -19,11 +19,16 @@ def predictor(exported):
     return tf_symgnn.EnergyBarrierPredictor(exported)
 
 
-def test_atoms_get_the_live_models_barriers(predictor, finished_run, zoo_glass):
+@pytest.fixture(scope="module")
+def live(finished_run):
+    predict = Predictor(finished_run.load_model())
+    return lambda glass: predict(*glass_graphs(finished_run.config(), [glass]))
+
+
+def test_atoms_get_the_live_models_barriers(predictor, live, zoo_glass):
     barrier = predictor.predict(to_atoms(zoo_glass))
     assert barrier.dtype == np.float64
-    live = Predictor(finished_run.load_model())
-    np.testing.assert_allclose(barrier, live(*glass_graphs(finished_run.config(), [zoo_glass])), atol=1e-5)
+    np.testing.assert_allclose(barrier, live(zoo_glass), atol=1e-5)
 
 
 def test_atoms_far_outside_their_cell_lose_nothing(predictor):

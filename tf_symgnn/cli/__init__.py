@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
-from tf_symgnn.cli import models, simulations
+from tf_symgnn.cli import models, serving, simulations
 from tf_symgnn.data import InputError
 
 # TensorFlow takes seconds to import: commands import what needs it when they run.
@@ -40,6 +40,7 @@ COMMANDS = {
     "predict": Command(models.predict_parser, models.predict),
     "export": Command(models.export_parser, models.export),
     "convert": Command(models.convert_parser, models.convert),
+    "serve": Command(serving.serve_parser, serving.serve),
     "compare": Command(models.compare_parser, models.compare),
     "simulate": Command(simulations.simulate_parser, simulations.simulate, simulations.add_parts, tensorflow=False),
 }

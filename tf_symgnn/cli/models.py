@@ -28,7 +28,7 @@ def train_parser() -> ArgumentParser:
 def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
     from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving import export
+    from tf_symgnn.serving.export import export
     from tf_symgnn.training import TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
@@ -90,7 +90,7 @@ def predict_parser() -> ArgumentParser:
 def predict(args: Namespace) -> None:
     """Writes structure files with a predicted `energy_barrier` column."""
     from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving import predict_files
+    from tf_symgnn.serving.prediction import predict_files
     from tf_symgnn.training import RunFolder
 
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
@@ -103,16 +103,26 @@ def export_parser() -> ArgumentParser:
     """The arguments of `export`."""
     parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
     parser.add_argument("run", help="run folder")
-    parser.add_argument("directory", help="folder of versions, which gets the next: directory/1 at first")
+    parser.add_argument("output", help="folder of versions, which gets the next: output/1 at first; or the ONNX file")
+    parser.add_argument("--format", choices=("savedmodel", "onnx"), default="savedmodel", help="onnx needs .[onnx]")
     return parser
 
 
 def export(args: Namespace) -> None:
-    """Writes a run's best model as the next version of a SavedModel."""
-    from tf_symgnn.serving import export
+    """Writes a run's best model as the next version of a SavedModel, or as an ONNX file."""
+    from tf_symgnn.serving.export import export
     from tf_symgnn.training import RunFolder
 
-    print(export(RunFolder.open(args.run), args.directory))
+    run = RunFolder.open(args.run)
+    if args.format == "savedmodel":
+        print(export(run, args.output))
+        return
+    try:
+        from tf_symgnn.serving.onnx_file import export_onnx
+    except ModuleNotFoundError as error:
+        raise InputError("command line", "--format", f"onnx without {error.name}", 'pip install ".[onnx]"') from error
+    export_onnx(run, args.output)
+    print(args.output)
 
 
 def convert_parser() -> ArgumentParser:

@@ -15,9 +15,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import __version__, names
 from tf_symgnn.data import InputError
-from tf_symgnn.serving.predictor import METADATA
 from tf_symgnn.serving.signatures import SERVING_DEFAULT, ServedModel
-from tf_symgnn.serving.versions import versions
+from tf_symgnn.serving.versions import METADATA, versions
 from tf_symgnn.serving.warmup import small_glass, write_warmup
 from tf_symgnn.training import RunFolder
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import ase
@@ -12,10 +11,9 @@ import tensorflow as tf
 
 from tf_symgnn import names
 from tf_symgnn.data import Glass, InputError, as_input_error, require_species
+from tf_symgnn.serving.refusals import refusal
 from tf_symgnn.serving.signatures import SERVING_DEFAULT
-from tf_symgnn.serving.versions import newest
-
-METADATA = "metadata.json"
+from tf_symgnn.serving.versions import METADATA, newest
 
 
 class EnergyBarrierPredictor:
@@ -66,11 +64,3 @@ class EnergyBarrierPredictor:
         except tf.errors.InvalidArgumentError as error:
             raise InputError("atoms", *refusal(error)) from error
         return served[names.ENERGY_BARRIER].numpy().astype(np.float64)
-
-
-def refusal(error: tf.errors.InvalidArgumentError) -> tuple[str, str, str]:
-    """Which input a signature refused, what it found and what it expected, out of what TensorFlow wraps round it."""
-    told = re.search(r"assertion failed: \[(\w+): expected (.*?), found\] \[(.*)\]", error.message)
-    if told is None:
-        return "input", error.message, "what the signature takes"
-    return told[1], told[3], told[2]

@@ -17,10 +17,15 @@ from tf_symgnn.graph.tensors import assemble
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 N_ATOMS = "n_atoms"
 
-_ATOMS = {
-    "positions": tf.TensorSpec([None, 3], tf.float32, name="positions"),
-    "atomic_numbers": tf.TensorSpec([None], tf.int32, name="atomic_numbers"),
-}
+_POSITIONS = tf.TensorSpec([None, 3], tf.float32, name="positions")
+_ATOMIC_NUMBERS = tf.TensorSpec([None], tf.int32, name="atomic_numbers")
+# One glass: A, A (rows are cell vectors), whether it repeats, and species.
+GLASS = [
+    _POSITIONS,
+    tf.TensorSpec([3, 3], tf.float32, name="cell"),
+    tf.TensorSpec([3], tf.bool, name="pbc"),
+    _ATOMIC_NUMBERS,
+]
 
 
 class ServedModel(tf.Module):
@@ -48,14 +53,7 @@ class ServedModel(tf.Module):
         self._graph = {"cutoff": cutoff, "self_loops": self_loops}
         self.metadata = tf.saved_model.Asset(str(metadata))
 
-    @tf.function(
-        input_signature=[
-            _ATOMS["positions"],
-            tf.TensorSpec([3, 3], tf.float32, name="cell"),
-            tf.TensorSpec([3], tf.bool, name="pbc"),
-            _ATOMS["atomic_numbers"],
-        ]
-    )
+    @tf.function(input_signature=GLASS)
     def one(
         self, positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor
     ) -> dict[str, tf.Tensor]:
@@ -63,16 +61,16 @@ class ServedModel(tf.Module):
         with tf.control_dependencies(self._known_atoms(positions, atomic_numbers)):
             positions, atomic_numbers = tf.identity(positions), tf.identity(atomic_numbers)
         pairs = neighbor_pairs(positions, cell, pbc, **self._graph)
-        arrays = _arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
+        arrays = as_arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
         n_atoms, n_pairs = tf.shape(positions)[:1], tf.shape(pairs.source)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs)}
 
     @tf.function(
         input_signature=[
-            _ATOMS["positions"],
+            _POSITIONS,
             tf.TensorSpec([None, 3, 3], tf.float32, name="cells"),
             tf.TensorSpec([None, 3], tf.bool, name="pbc"),
-            _ATOMS["atomic_numbers"],
+            _ATOMIC_NUMBERS,
             tf.TensorSpec([None], tf.int32, name=N_ATOMS),
         ]
     )
@@ -92,7 +90,7 @@ class ServedModel(tf.Module):
         with tf.control_dependencies(checks):
             positions, atomic_numbers, n_atoms = (tf.identity(x) for x in (positions, atomic_numbers, n_atoms))
         pairs, n_pairs = neighbor_pairs_of_each(positions, n_atoms, cells, pbc, **self._graph)
-        arrays = _arrays(positions, cells, atomic_numbers, pairs)
+        arrays = as_arrays(positions, cells, atomic_numbers, pairs)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -104,7 +102,7 @@ class ServedModel(tf.Module):
         with tf.control_dependencies([self._known_species(atoms[names.SPECIES])]):
             species = tf.identity(atoms[names.SPECIES])
         pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
-        arrays = _arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
+        arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
         return {names.ENERGY_BARRIER: self._barriers(arrays, atoms.sizes, neighbors.sizes), N_ATOMS: atoms.sizes}
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -144,7 +142,8 @@ class ServedModel(tf.Module):
         return require(tf.reduce_all(known), "atomic_numbers", expected, unknown)
 
 
-def _arrays(positions: tf.Tensor, cells: tf.Tensor, atomic_numbers: tf.Tensor, pairs: Pairs) -> dict[str, tf.Tensor]:
+def as_arrays(positions: tf.Tensor, cells: tf.Tensor, atomic_numbers: tf.Tensor, pairs: Pairs) -> dict[str, tf.Tensor]:
+    """The arrays by feature name of glasses in a row, whose cells are [B, 3, 3]."""
     return {
         names.SPECIES: atomic_numbers,
         names.POSITION: positions,

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from tf_symgnn.data import InputError
 
+# Among the assets of a version.
+METADATA = "metadata.json"
+
 
 def versions(directory: str | Path) -> dict[int, Path]:
     """The versions in a folder, by number in ascending order."""

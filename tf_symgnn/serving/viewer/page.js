@@ -1,0 +1,160 @@
+// The page: a file goes to the server, and what comes back is shown. Text from outside only ever becomes text.
+import { drawBar, drawHistogram } from "./charts.js";
+import { Scene } from "./scene.js";
+import { cross, dot, unit } from "./vectors.js";
+
+const $ = (id) => document.getElementById(id);
+const digits = (value) => value.toFixed(3);
+let about = {};
+let result = null;
+let scene = null;
+
+async function start() {
+  try {
+    scene = new Scene($("atoms"));
+  } catch (error) {
+    complain(error.message);
+  }
+  about = await ask("about");
+  const species = about.species.join(", ");
+  $("model").textContent =
+    `${about.name}${about.model === about.name ? "" : ` (${about.model})`}, version ${about.version} · knows ${species} · cutoff ${about.cutoff} Å`;
+  $("limits").textContent =
+    `At most ${about.max_atoms.toLocaleString("en")} atoms of ${species} and ${Math.floor(about.max_bytes / 2 ** 20)} MiB; ` +
+    "of several frames the last is taken.";
+  $("file").accept = about.suffixes.join(",");
+  $("species").value = about.species.join(",");
+}
+
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Error("the server does not answer");
+  }
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+async function predict(file) {
+  if (document.documentElement.dataset.state === "busy") return;
+  $("message").hidden = true;
+  document.documentElement.dataset.state = "busy";
+  let state = "ready";
+  try {
+    if (file.size > about.max_bytes) throw new Error(`${file.name}: larger than ${about.max_bytes} bytes`);
+    const query = new URLSearchParams({ name: file.name, species: $("species").value });
+    show(await ask(`structures?${query}`, { method: "POST", body: file }));
+  } catch (error) {
+    complain(error.message);
+    state = "error";
+  }
+  document.documentElement.dataset.state = state;
+}
+
+function complain(message) {
+  $("message").textContent = message;
+  $("message").hidden = false;
+}
+
+function show(answer) {
+  result = answer;
+  const values = result.energy_barrier;
+  let [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  $("lowest").textContent = digits(low);
+  $("highest").textContent = digits(high);
+  if (high - low < 1e-6) [low, high] = [low - 0.05, high + 0.05]; // all equal: the middle of a range of their own
+  document.querySelector("main").classList.add("ready");
+  const shares = values.map((value) => (value - low) / (high - low));
+  scene?.show({ ...result, shares });
+  drawHistogram($("histogram"), values, low, high);
+  drawBar($("bar"));
+  $("name").textContent = result.name;
+  const frames = result.frames > 1 ? `, the last of ${result.frames} frames` : "";
+  $("summary").textContent = `${values.length.toLocaleString("en")} ${values.length === 1 ? "atom" : "atoms"}${frames}`;
+  tabulate(values);
+  $("slice").value = 100;
+  slice();
+}
+
+function tabulate(values) {
+  const symbols = [...new Set(result.symbols)].sort();
+  const rows = symbols.map((symbol) => [symbol, values.filter((_, i) => result.symbols[i] === symbol)]);
+  $("statistics").tBodies[0].replaceChildren(...[...rows, ["all", values]].map(([label, own]) => {
+    const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
+    const std = Math.sqrt(own.reduce((sum, value) => sum + (value - mean) ** 2, 0) / own.length);
+    const row = document.createElement("tr");
+    for (const text of [label, own.length.toLocaleString("en"), digits(mean), digits(std)])
+      row.appendChild(document.createElement("td")).textContent = text;
+    return row;
+  }));
+}
+
+/** Cuts across a cell vector: along the normal of the two others, between the outermost atoms. */
+function slice() {
+  if (!result) return;
+  const axis = Number(document.querySelector("input[name=axis]:checked").value);
+  let normal = unit(cross(result.cell[(axis + 1) % 3], result.cell[(axis + 2) % 3]));
+  if (dot(normal, result.cell[axis]) < 0 !== $("flip").checked) normal = normal.map((value) => -value);
+  const along = result.positions.map((position) => dot(normal, position));
+  const [low, high] = [along.reduce((a, b) => Math.min(a, b)), along.reduce((a, b) => Math.max(a, b))];
+  const most = low + (high - low) * $("slice").value / 100 + 1e-4;
+  scene?.slice(normal, most);
+  $("cut").textContent = `${(most - low).toFixed(1)} of ${(high - low).toFixed(1)} Å`;
+  $("shown").textContent = `${along.filter((value) => value <= most).length.toLocaleString("en")} atoms shown`;
+}
+
+function download() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([result.extxyz], { type: "chemical/x-xyz" }));
+  link.download = `${result.name.replace(/\.[^.]*$/, "")}-barriers.xyz`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function describe(index) {
+  if (index < 0) return "";
+  const place = result.positions[index].map((value) => value.toFixed(2)).join(", ");
+  return `${result.symbols[index]}, atom ${index + 1}: ${digits(result.energy_barrier[index])} eV at (${place}) Å`;
+}
+
+const stage = $("stage");
+addEventListener("dragover", (event) => { event.preventDefault(); stage.classList.add("over"); });
+addEventListener("dragleave", (event) => { if (!event.relatedTarget) stage.classList.remove("over"); });
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  stage.classList.remove("over");
+  if (event.dataTransfer.files.length) predict(event.dataTransfer.files[0]);
+});
+$("file").addEventListener("change", ({ target }) => {
+  if (target.files.length) predict(target.files[0]);
+  target.value = ""; // so that the same file can be chosen again
+});
+for (const control of document.querySelectorAll("input[name=axis], #flip, #slice"))
+  control.addEventListener("input", slice);
+$("download").addEventListener("click", download);
+
+const canvas = $("atoms");
+canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+canvas.addEventListener("pointermove", (event) => {
+  if (!scene || !result) return;
+  if (event.buttons) scene.turn(0.008 * event.movementX, 0.008 * event.movementY);
+  else $("atom").textContent = describe(scene.pick(event.offsetX, event.offsetY));
+});
+canvas.addEventListener("pointerleave", () => { $("atom").textContent = ""; });
+canvas.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  scene?.magnify(Math.exp(-0.0012 * event.deltaY));
+}, { passive: false });
+canvas.addEventListener("dblclick", () => scene?.reset());
+canvas.addEventListener("keydown", (event) => {
+  const turns = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
+  if (turns[event.key]) scene?.turn(...turns[event.key]);
+  else if ("+-".includes(event.key)) scene?.magnify(event.key === "+" ? 1.15 : 1 / 1.15);
+  else return;
+  event.preventDefault();
+});
+
+start().catch((error) => complain(error.message));
