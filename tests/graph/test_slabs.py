@@ -1,5 +1,7 @@
 """Slabs of a glass: the pairs found slab by slab are those found at once, whatever the cutting."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -47,8 +49,8 @@ def test_every_atom_is_in_one_slab_and_slabs_are_of_one_thickness(zoo_glass):
 
 def test_slabs_lie_across_the_longest_direction():
     slabbed = SlabbedGlass(random_glass(0, 60, cell=np.diag([6.0, 7.0, 40.0])), cutoff=3.0, self_loops=False, number=8)
-    heights = [slabbed.glass.positions[slabbed.order[a:b], 2] for a, b in zip(slabbed.splits, slabbed.splits[1:])]
-    for below, above in zip(heights, heights[1:]):
+    heights = [slabbed.glass.positions[slabbed.order[a:b], 2] for a, b in pairwise(slabbed.splits)]
+    for below, above in pairwise(heights):
         assert below.max() < above.min()
 
 

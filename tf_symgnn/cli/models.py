@@ -83,6 +83,7 @@ def predict_parser() -> ArgumentParser:
     parser.add_argument("files", nargs="+", help="structure files")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--memory", help="stay within so much, as 6GB: slab by slab, and a killed run goes on")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     return parser
 
@@ -90,13 +91,16 @@ def predict_parser() -> ArgumentParser:
 def predict(args: Namespace) -> None:
     """Writes structure files with a predicted `energy_barrier` column."""
     from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving import predict_files
+    from tf_symgnn.serving import parse_memory, peak_resident, predict_files
     from tf_symgnn.training import RunFolder
 
+    memory = parse_memory(args.memory) if args.memory else None
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
     share_cores(run.config().model)
-    n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite)
-    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}")
+    settings = {"species": type_names, "overwrite": args.overwrite, "memory": memory}
+    n_glasses = predict_files(run, args.files, args.output, **settings)
+    took = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
+    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{took}")
 
 
 def export_parser() -> ArgumentParser:

@@ -49,6 +49,7 @@ class SlabbedGlass:
         fractional, turns = _fractional(glass, self._axis)
         periodic = glass.pbc[self._axis]
         low, high = (0.0, 1.0) if periodic else (fractional.min(), fractional.max())
+        self.thickness = (high - low) / number * height  # A, of a slab
         width = max((high - low) / number, np.finfo(float).tiny)
         place = np.minimum(((fractional - low) / width).astype(np.int64), number - 1)
         self.order = np.argsort(place, kind="stable")
