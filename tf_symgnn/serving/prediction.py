@@ -72,13 +72,12 @@ def predict_in_slabs(
     atoms = np.split(slabbed.order, slabbed.splits[1:-1])
     unfinished = [not partial.done[own].all() for own in atoms]
     needed = needed_levels(slabbed.neighbours(), unfinished, layers.depth)
-    with tqdm(total=glass.n_atoms, initial=int(partial.done.sum()), unit="atom", unit_scale=True) as bar:
-        # Each layer counts as its share of an atom, so that the time left is told from the start.
-        share = (bar.total - bar.initial) / max(1, np.dot(needed, slabbed.sizes))
+    # Counted in atoms that went through a layer, so that the time left is told from the start.
+    with tqdm(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", unit_scale=True) as bar:
         for slab, _, barrier in SlabStream(layers, slabbed, needed, together=cut.together):
             if barrier is not None:
                 partial.add(atoms[slab], barrier)
-            bar.update(share * slabbed.sizes[slab])
+            bar.update(int(slabbed.sizes[slab]))
     return partial.barrier
 
 
