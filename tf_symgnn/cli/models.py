@@ -29,7 +29,7 @@ def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
     from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving import export
-    from tf_symgnn.training import TrainingStopped, train
+    from tf_symgnn.training import Team, TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
@@ -39,6 +39,8 @@ def train(args: Namespace) -> None:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
+    if not Team(config).is_chief:
+        return  # the chief's to export and to tell
     export(folder, folder.export, overwrite=True)
     metrics = json.loads(folder.metrics_file.read_text())
     for split in (names.VALIDATION, names.TEST):

@@ -3,12 +3,13 @@
 from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.records import read_records, write_records, write_splits
-from tf_symgnn.graph.stream import SubsetStream
+from tf_symgnn.graph.stream import Share, SubsetStream
 from tf_symgnn.graph.tensors import graph_spec, to_graph_tensor, with_pair_weights
 
 __all__ = [
     "GlassGraph",
     "PatchedGlass",
+    "Share",
     "SubsetStream",
     "build_graph",
     "graph_spec",
