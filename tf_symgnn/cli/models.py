@@ -11,6 +11,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from tf_symgnn import names
+from tf_symgnn.cli import pipelines
 from tf_symgnn.config import GraphConfig, RunConfig, Seed, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
@@ -87,11 +88,14 @@ def predict_parser() -> ArgumentParser:
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
     parser.add_argument("--memory", help="stay within so much, as 6GB: slab by slab, and a killed run goes on")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    pipelines.add_beam(parser)
     return parser
 
 
 def predict(args: Namespace) -> None:
     """Writes structure files with a predicted `energy_barrier` column."""
+    if args.beam is not None:
+        return pipelines.predict(args)
     from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving import parse_memory, peak_resident, predict_files
     from tf_symgnn.training import RunFolder
@@ -133,11 +137,14 @@ def convert_parser() -> ArgumentParser:
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
     parser.add_argument("--overwrite", action="store_true", help="replace shards that the folder holds")
     parser.add_class_arguments(GraphConfig, "graph")
+    pipelines.add_beam(parser)
     return parser
 
 
 def convert(args: Namespace) -> None:
     """Writes structure files as TFRecord shards of GraphTensors."""
+    if args.beam is not None:
+        return pipelines.convert(args)
     from tf_symgnn.graph import build_graph, write_splits
 
     splits = read_glasses(args.data, label=args.label, species=split_symbols(args.species))

@@ -2,11 +2,12 @@
 
 from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
-from tf_symgnn.graph.records import read_records, write_records, write_splits
+from tf_symgnn.graph.records import LISTING, read_records, write_records, write_shard, write_splits
 from tf_symgnn.graph.stream import Share, SubsetStream
 from tf_symgnn.graph.tensors import graph_spec, to_graph_tensor, with_pair_weights
 
 __all__ = [
+    "LISTING",
     "GlassGraph",
     "PatchedGlass",
     "Share",
@@ -17,5 +18,6 @@ __all__ = [
     "to_graph_tensor",
     "with_pair_weights",
     "write_records",
+    "write_shard",
     "write_splits",
 ]

@@ -25,7 +25,7 @@ class Checkpointing(tf.keras.callbacks.Callback):
 
     Args:
         folder: of the run.
-        regressor: the compiled model.
+        regressor: the compiled model, its optimizer built.
         patience: epochs without a better validation Pearson before stopping, or None.
         writes: whether this process is the one that writes to the folder.
     """
@@ -37,7 +37,6 @@ class Checkpointing(tf.keras.callbacks.Callback):
         self._best_epoch = tf.Variable(-1, dtype=tf.int64)
         self._best_pearson = tf.Variable(-math.inf, dtype=tf.float64)
         self._network = regressor.network
-        regressor.optimizer.build(regressor.trainable_variables)
         state = tf.train.Checkpoint(
             model=self._network,
             optimizer=regressor.optimizer,

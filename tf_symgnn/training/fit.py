@@ -113,8 +113,9 @@ def _fit(
         regressor = BarrierRegressor(network, facts.scaling)
         steps = config.epochs * stream.steps_per_epoch
         regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
-        checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=team.is_chief)
-        checkpointing.restore()
+        regressor.optimizer.build(regressor.trainable_variables)
+    checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=team.is_chief)
+    checkpointing.restore()
     first = checkpointing.next_epoch
     budget = _budget(config, checkpointing)
     if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
