@@ -44,6 +44,8 @@ class Checkpointing(tf.keras.callbacks.Callback):
             best_epoch=self._best_epoch,
             best_pearson=self._best_pearson,
         )
+        # Made by all: later only one process saves, and a variable is made by all workers together or not at all.
+        self._saves = state.save_counter
         self._manager = tf.train.CheckpointManager(state, str(folder.checkpoints), max_to_keep=2)
         self.history: list[dict] = []
         self._started = self._step_started = self._in_steps = 0.0
