@@ -31,6 +31,8 @@ class BarrierRegressor(tf.keras.Model):
         ]
         self._gradient_norm = tf.keras.metrics.Mean(name="gradient_norm")
         self._atoms = tf.keras.metrics.Sum(name="atoms")
+        # A metric's result is that of all replicas already: Keras would add up as many of it as there are replicas.
+        self.distribute_reduction_method = "first"
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
