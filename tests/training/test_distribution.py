@@ -30,6 +30,12 @@ import os, signal, sys
 from tf_symgnn.cli import main
 from tf_symgnn.training.checkpointing import StopOnNonFinite
 
+if os.environ.get("TWO_DEVICES"):
+    import tensorflow as tf
+
+    one = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(one, [tf.config.LogicalDeviceConfiguration()] * 2)
+
 fatal, check = int(os.environ.get("FATAL_STEP", "0")), StopOnNonFinite.on_train_batch_end
 
 def tell(self, batch, logs):
@@ -104,12 +110,6 @@ def test_one_is_chief(monkeypatch, tmp_path, tasks, chief):
         Team(replace(config, minutes=1.0))
 
 
-def two_devices(monkeypatch) -> None:
-    """Has `mirrored` find two devices on a machine without any."""
-    strategy = partial(tf.distribute.MirroredStrategy, ["CPU:0", "CPU:1"])
-    monkeypatch.setitem(distribution._STRATEGIES, "mirrored", strategy)
-
-
 def rows(run: Path) -> list[dict]:
     with (run / "history.csv").open() as file:
         return list(csv.DictReader(file))
@@ -122,20 +122,19 @@ def losses(output: str) -> list[float]:
 class Trainer:
     """Runs `train` in processes of its own, on three glasses in batches of two: two steps an epoch, one half empty."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, model: str):
         data = write_data(folder / "data", {"train0": 40, "train1": 60, "train2": 50, "val0": 30, "val1": 20})
         self.options = ["--data", str(data), "--epochs", "5", "--stream.batch-size", "2", "--graph.cutoff", "4"]
         self.options += ["--network.width", "8", "--network.heads", "[2,1]", "--network.decoder-layers", "1"]
-        # Whose functions are made in seconds; SymGNN's turn is in `test_two_devices_train_as_one`.
-        self.options += ["--model", "gcn"]
+        self.options += ["--network.transforms", "2", "--model", model]
 
     def start(self, *options: str, **environment: str) -> subprocess.Popen:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         command = [sys.executable, "-c", WORKER, *options]
         return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
 
-    def alone(self, run: Path, strategy: str = "none") -> list[float]:
-        process = self.start(*self.options, "--run-dir", str(run), "--strategy", strategy)
+    def alone(self, run: Path, strategy: str = "none", **environment: str) -> list[float]:
+        process = self.start(*self.options, "--run-dir", str(run), "--strategy", strategy, **environment)
         output, errors = process.communicate()
         assert process.returncode == 0, errors
         return losses(output)
@@ -172,21 +171,18 @@ def assert_same_course(found: Path, expected: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_devices_train_as_one(data, tmp_path, monkeypatch):
+def test_two_devices_train_as_one(tmp_path):
     """With SymGNN, whose blocks of pairs, batch statistics and gradients of their own must all add up."""
-    two_devices(monkeypatch)
-    # Two steps an epoch, the second one half empty.
-    changes = {"epochs": 5, "stream": StreamConfig(batch_size=2)}
-    alone, together = (
-        train(small_config(data, tmp_path / strategy, strategy=strategy, **changes))
-        for strategy in ("none", "mirrored")
-    )
-    assert_same_course(together.path, alone.path)
+    trainer = Trainer(tmp_path, "symgnn")
+    expected = trainer.alone(tmp_path / "alone")
+    found = trainer.alone(tmp_path / "together", "mirrored", TWO_DEVICES="1")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert_same_course(tmp_path / "together", tmp_path / "alone")
 
 
 @pytest.mark.slow
 def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_path):
-    trainer = Trainer(tmp_path)
+    trainer = Trainer(tmp_path, "gcn")  # whose functions are made in seconds
     expected = trainer.alone(tmp_path / "alone")
     assert len(expected) == 10
 
@@ -213,7 +209,8 @@ def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_pat
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused(data, tmp_path, monkeypatch):
-    two_devices(monkeypatch)
+    two = partial(tf.distribute.MirroredStrategy, ["CPU:0", "CPU:1"])
+    monkeypatch.setitem(distribution._STRATEGIES, "mirrored", two)
     with pytest.raises(InputError, match="stream.batch_size: found 1, expected a multiple of 2 replicas"):
         train(small_config(data, tmp_path / "run", strategy="mirrored"))
     assert not (tmp_path / "run").exists()
