@@ -104,6 +104,8 @@ class RunConfig:
         precision: that layers compute in, a Keras policy. The mixed ones are for GPUs: weights, batch statistics and
             predictions stay in single precision, and with float16 the loss is scaled.
         minutes: stop when so much training time is spent; the learning rate then falls over it, not over the epochs.
+        strategy: which devices train: one, all of this machine (mirrored), or those of all machines that the
+            environment variable TF_CONFIG names (multiworker); they share each step's glasses or patches.
         label: per-atom column or key of the energy barrier in the files, eV.
         species: chemical symbols that LAMMPS types 1, 2, ... stand for, as in `Cu,Zr`.
         graph: how a glass becomes a graph.
@@ -120,6 +122,7 @@ class RunConfig:
     patience: PositiveInt | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     minutes: PositiveFloat | None = None
+    strategy: Literal["none", "mirrored", "multiworker"] = "none"
     label: str = names.ENERGY_BARRIER
     species: str | None = None
     graph: GraphConfig = field(default_factory=GraphConfig)

@@ -22,7 +22,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-INTERRUPTION = "interrupted; a training goes on with --resume, a comparison or a labelling with the same command"
+INTERRUPTION = (
+    "interrupted; a training goes on with --resume; a comparison, a labelling or a prediction with --memory goes on "
+    "with the same command"
+)
 
 
 class Command(NamedTuple):

@@ -11,6 +11,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from tf_symgnn import names
+from tf_symgnn.cli import pipelines
 from tf_symgnn.config import GraphConfig, RunConfig, Seed, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
@@ -29,7 +30,7 @@ def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
     from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving.export import export
-    from tf_symgnn.training import TrainingStopped, train
+    from tf_symgnn.training import Team, TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
@@ -39,6 +40,8 @@ def train(args: Namespace) -> None:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
+    if not Team(config).is_chief:
+        return  # the chief's to export and to tell
     export(folder, folder.export)
     metrics = json.loads(folder.metrics_file.read_text())
     for split in (names.VALIDATION, names.TEST):
@@ -83,20 +86,28 @@ def predict_parser() -> ArgumentParser:
     parser.add_argument("files", nargs="+", help="structure files")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--memory", help="stay within so much, as 6GB: slab by slab, and a killed run goes on")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    pipelines.add_beam(parser)
     return parser
 
 
 def predict(args: Namespace) -> None:
     """Writes structure files with a predicted `energy_barrier` column."""
+    if args.beam is not None:
+        return pipelines.predict(args)
     from tf_symgnn.model.catalog import share_cores
+    from tf_symgnn.serving.memory import parse_memory, peak_resident
     from tf_symgnn.serving.prediction import predict_files
     from tf_symgnn.training import RunFolder
 
+    memory = parse_memory(args.memory) if args.memory else None
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
     share_cores(run.config().model)
-    n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite)
-    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}")
+    settings = {"species": type_names, "overwrite": args.overwrite, "memory": memory}
+    n_glasses = predict_files(run, args.files, args.output, **settings)
+    took = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
+    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{took}")
 
 
 def export_parser() -> ArgumentParser:
@@ -135,11 +146,14 @@ def convert_parser() -> ArgumentParser:
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
     parser.add_argument("--overwrite", action="store_true", help="replace shards that the folder holds")
     parser.add_class_arguments(GraphConfig, "graph")
+    pipelines.add_beam(parser)
     return parser
 
 
 def convert(args: Namespace) -> None:
     """Writes structure files as TFRecord shards of GraphTensors."""
+    if args.beam is not None:
+        return pipelines.convert(args)
     from tf_symgnn.graph import build_graph, write_splits
 
     splits = read_glasses(args.data, label=args.label, species=split_symbols(args.species))

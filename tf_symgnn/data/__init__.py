@@ -5,8 +5,8 @@ from tf_symgnn.data.files import replacing
 from tf_symgnn.data.glass import Glass, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
-from tf_symgnn.data.splits import read_glasses
-from tf_symgnn.data.writers import check_output, write_glasses
+from tf_symgnn.data.splits import read_glasses, split_files, structure_files
+from tf_symgnn.data.writers import check_output, write_frames, write_glasses
 
 __all__ = [
     "Glass",
@@ -20,5 +20,8 @@ __all__ = [
     "read_glasses",
     "replacing",
     "require_species",
+    "split_files",
+    "structure_files",
+    "write_frames",
     "write_glasses",
 ]

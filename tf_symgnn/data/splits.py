@@ -48,13 +48,23 @@ def read_glasses(
     if not path.is_dir():
         glasses = {glass.name: glass for glass in iter_glasses(path, label=label, species=species)}
         return {split: [glasses[name] for name in members] for split, members in split_names(glasses).items()}
-    files = _structure_files(path)
+    return {
+        split: [glass for file in files for glass in iter_glasses(file, label=label, species=species)]
+        for split, files in split_files(path).items()
+    }
+
+
+def split_files(path: Path | str) -> dict[str, list[Path]]:
+    """The structure files that a folder holds, or a single file, by split: none is read.
+
+    Raises:
+        InputError: none is there, two share a stem, or `splits.json` does not fit them.
+    """
+    path = Path(path)
+    files = structure_files(path)
     listing = path / SPLITS_FILE
     splits = _read_splits(listing, files) if listing.is_file() else split_names(files)
-    return {
-        split: [glass for stem in stems for glass in iter_glasses(files[stem], label=label, species=species)]
-        for split, stems in splits.items()
-    }
+    return {split: [files[stem] for stem in stems] for split, stems in splits.items()}
 
 
 def _natural(stem: str) -> list[tuple[int, int, str]]:
@@ -70,7 +80,17 @@ def _split_of(stem: str) -> str:
     return names.TEST if stem.startswith("test") else names.TRAIN
 
 
-def _structure_files(folder: Path) -> dict[str, Path]:
+def structure_files(folder: Path | str) -> dict[str, Path]:
+    """The structure files of a folder by stem, or a single file.
+
+    Raises:
+        InputError: it does not exist, or the folder holds none or two of one stem.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise InputError(folder, "file", "no such file or folder", "structure files")
+    if not folder.is_dir():
+        return {folder.stem: folder}
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():

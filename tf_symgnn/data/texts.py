@@ -111,9 +111,14 @@ def _parse(where: str, lines: Sequence[str], format: str) -> ase.Atoms:
 
 def _numbered(path: Path, frames: Iterator[list[str]]) -> Iterator[tuple[int | None, list[str]]]:
     """Frames with their indices, or with None where the file holds a single one."""
-    first, second = next(frames, None), next(frames, None)
+    first = next(frames, None)
     if first is None:
         raise InputError(path, "content", "no frame", "at least one")
+    try:
+        second = next(frames, None)
+    except InputError:
+        yield 0, first  # whole, whatever comes after it
+        raise
     if second is None:
         yield None, first
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import ase
@@ -53,14 +53,14 @@ def check_output(path: Path | str, *, overwrite: bool) -> None:
         raise InputError(path, "output", "a file on the way to it", "a folder to write in")
 
 
-def _write_extxyz(path: Path, glasses: Sequence[Glass]) -> None:
-    frames = []
-    for glass in glasses:
-        atoms = ase.Atoms(list(glass.species), positions=glass.positions, cell=glass.cell, pbc=glass.pbc)
-        if glass.barrier is not None:
-            atoms.set_array(names.ENERGY_BARRIER, glass.barrier)
-        frames.append(atoms)
-    ase.io.write(path, frames, format="extxyz")
+def write_frames(path: Path, glasses: Iterable[Glass]) -> None:
+    """Writes glasses, as they come, as the frames of one extended XYZ file; it holds one at a time."""
+    with path.open("w", encoding="utf-8") as file:
+        for glass in glasses:
+            atoms = ase.Atoms(list(glass.species), positions=glass.positions, cell=glass.cell, pbc=glass.pbc)
+            if glass.barrier is not None:
+                atoms.set_array(names.ENERGY_BARRIER, glass.barrier)
+            ase.io.write(file, atoms, format="extxyz")
 
 
 def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
@@ -117,5 +117,5 @@ def _box_bounds(prism: Prism, pbc: np.ndarray) -> str:
 
 
 _WRITERS = (
-    dict.fromkeys(EXTXYZ, _write_extxyz) | dict.fromkeys(LAMMPS_DUMP, _write_dump) | dict.fromkeys(NPZ, _write_npz)
+    dict.fromkeys(EXTXYZ, write_frames) | dict.fromkeys(LAMMPS_DUMP, _write_dump) | dict.fromkeys(NPZ, _write_npz)
 )

@@ -3,13 +3,15 @@
 from tf_symgnn.graph.neighbor_ops import neighbor_pairs
 from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
-from tf_symgnn.graph.records import read_records, write_records, write_splits
-from tf_symgnn.graph.stream import SubsetStream
+from tf_symgnn.graph.records import LISTING, read_records, write_records, write_shard, write_splits
+from tf_symgnn.graph.stream import Share, SubsetStream
 from tf_symgnn.graph.tensors import graph_spec, to_graph_tensor, with_pair_weights
 
 __all__ = [
+    "LISTING",
     "GlassGraph",
     "PatchedGlass",
+    "Share",
     "SubsetStream",
     "build_graph",
     "graph_spec",
@@ -18,5 +20,6 @@ __all__ = [
     "to_graph_tensor",
     "with_pair_weights",
     "write_records",
+    "write_shard",
     "write_splits",
 ]

@@ -97,13 +97,13 @@ def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:
     Raises:
         InputError: two atoms are at one point, or the atoms are spread or crowded beyond any solid.
     """
-    _refuse_unphysical(glass, cutoff)
+    refuse_unphysical(glass, cutoff)
     finder = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
     target, source, displacement = finder.compute(
         points=glass.positions, box=glass.cell, periodic=glass.pbc, quantities="ijD", copy=True
     )
     target, source = target.astype(np.int64), source.astype(np.int64)
-    _refuse_coincident(glass, source, target, displacement)
+    refuse_coincident(glass, source, target, displacement)
     if self_loops:
         loops = np.arange(glass.n_atoms)
         source, target = np.concatenate([source, loops]), np.concatenate([target, loops])
@@ -126,8 +126,11 @@ def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:
     )
 
 
-def _refuse_unphysical(glass: Glass, cutoff: float) -> None:
-    """The neighbour list takes memory by the extent of open directions and by the density of the cell."""
+def refuse_unphysical(glass: Glass, cutoff: float) -> None:
+    """Raises InputError where atoms are spread or crowded beyond any solid.
+
+    The neighbour list takes memory by the extent of open directions and by the density of the cell.
+    """
     extent = np.ptp(glass.positions, axis=0).max()
     if not glass.pbc.all() and extent > MAX_EXTENT:
         raise InputError(glass.source, "positions", f"atoms {extent:g} A apart", f"at most {MAX_EXTENT:g} A")
@@ -138,7 +141,8 @@ def _refuse_unphysical(glass: Glass, cutoff: float) -> None:
             raise InputError(glass.source, "cell", found, f"at most {MAX_NEIGHBOURS}, the cell being in A")
 
 
-def _refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, displacement: np.ndarray) -> None:
+def refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, displacement: np.ndarray) -> None:
+    """Raises InputError where a pair of atoms, self-loops not among them, is at one point."""
     coincident = np.flatnonzero(np.einsum("ej,ej->e", displacement, displacement) < COINCIDENT**2)
     if coincident.size:
         first, second = sorted((int(target[coincident[0]]), int(source[coincident[0]])))

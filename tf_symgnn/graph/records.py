@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,30 @@ def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int
     paths = []
     for shard in range(shards):
         paths.append(Path(f"{path}-{shard:05d}-of-{shards:05d}"))
-        with replacing(paths[-1]) as file, tf.io.TFRecordWriter(str(file)) as writer:
-            for graph in graphs[shard::shards]:
-                weight = None if graph.barrier is None else np.ones(graph.n_atoms, np.float32)
+        write_shard(paths[-1], graphs[shard::shards])
+    return paths
+
+
+def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
+    """Writes graphs, as they come, as one shard: whole or not at all.
+
+    Raises:
+        InputError: some have labels and some have none.
+        OSError: it cannot be written, as where the disk is full.
+    """
+    labelled = None
+    try:
+        with replacing(path) as file, tf.io.TFRecordWriter(str(file)) as writer:
+            for graph in graphs:
+                has_labels = graph.barrier is not None
+                if labelled is not None and labelled != has_labels:
+                    raise InputError(path, "labels", f"{graph.name} unlike those before it", "all labelled or all not")
+                labelled = has_labels
+                weight = np.ones(graph.n_atoms, np.float32) if labelled else None
                 tensor = assemble({name: tf.constant(array) for name, array in graph_arrays(graph, weight).items()})
                 writer.write(tfgnn.write_example(tensor).SerializeToString())
-    return paths
+    except tf.errors.OpError as error:
+        raise OSError(f"{path}: {error.message}") from error
 
 
 def read_records(paths: Sequence[str | Path], *, labelled: bool) -> tf.data.Dataset:

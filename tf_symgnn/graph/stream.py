@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +28,27 @@ _FIELDS = {
 }
 
 
+# The number of a subset that fills a batch up: one atom of padding that neighbours itself, and carries no loss.
+_BLANK = -1
+
+
+class Share(NamedTuple):
+    """Which part of every batch a process is given: that of some of the replicas that train together.
+
+    Attributes:
+        first: the process's first replica.
+        local: its number of replicas.
+        replicas: of all processes.
+    """
+
+    first: int = 0
+    local: int = 1
+    replicas: int = 1
+
+
+WHOLE = Share()
+
+
 class SubsetStream:
     """Streams the subsets of labelled glass graphs: what `fit` and `evaluate` consume.
 
@@ -34,7 +57,7 @@ class SubsetStream:
 
     Args:
         graphs: labelled glass graphs.
-        batch_size: subsets a batch, as components of one graph.
+        batch_size: subsets a batch, as components of one graph; of all replicas together, whose number divides it.
         patch_size: edge of a patch's core, A; None streams whole glasses.
         halo: width of a patch's halo, A; the model's receptive field makes core predictions exact.
     """
@@ -65,17 +88,18 @@ class SubsetStream:
         """Batches in one pass over the data; the last may be smaller."""
         return -(-self.n_subsets // self.batch_size)
 
-    def in_order(self) -> tf.data.Dataset:
-        """One pass in order: (GraphTensor, labels f32[N] eV, loss weights f32[N])."""
-        return self._finish(self._batches(tf.range(self.n_subsets, dtype=tf.int64)))
+    def in_order(self, share: Share = WHOLE) -> tf.data.Dataset:
+        """One pass in order: (GraphTensor, labels f32[N] eV, loss weights f32[N]), a share one after another."""
+        return self._finish(self._batches(tf.range(self.n_subsets, dtype=tf.int64), share))
 
-    def shuffled(self, *, seed: int, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def shuffled(self, *, seed: int, first_epoch: int, epochs: int, share: Share = WHOLE) -> tf.data.Dataset:
         """Passes `first_epoch` to `epochs`, each in an order that is a function of the seed and the epoch alone.
 
-        So a run that goes on at an epoch sees what it would have seen uninterrupted.
+        So a run that goes on at an epoch sees what it would have seen uninterrupted, and replicas that share each
+        batch see together what one would see.
         """
         numbers = tf.data.Dataset.range(first_epoch, epochs)
-        return self._finish(numbers.flat_map(lambda epoch: self._batches(self._order(seed, epoch))))
+        return self._finish(numbers.flat_map(lambda epoch: self._batches(self._order(seed, epoch), share)))
 
     def names_at(self, *, seed: int, epoch: int, step: int) -> list[str]:
         """The glasses that a step of `shuffled` draws from, for messages."""
@@ -85,6 +109,8 @@ class SubsetStream:
 
     def subset(self, index: int) -> tuple[GlassGraph, np.ndarray]:
         """One subset as arrays, and its loss weights f32[N]."""
+        if index == _BLANK:
+            return _blank(self.graphs[0]), np.zeros(1, np.float32)
         glass, patch = self._subsets[index]
         if self._patched:
             graph, _, core = self._patched[glass].extract(patch)
@@ -96,9 +122,14 @@ class SubsetStream:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         return tf.random.experimental.stateless_shuffle(tf.range(self.n_subsets, dtype=tf.int64), seed=key)
 
-    def _batches(self, order: tf.Tensor) -> tf.data.Dataset:
+    def _batches(self, order: tf.Tensor, share: Share) -> tf.data.Dataset:
+        size = self.batch_size // share.replicas
+        if share.replicas > 1:
+            missing = self.steps_per_epoch * self.batch_size - self.n_subsets
+            order = tf.reshape(tf.pad(order, [[0, missing]], constant_values=_BLANK), [-1, share.replicas, size])
+            order = tf.reshape(order[:, share.first : share.first + share.local], [-1])
         subsets = tf.data.Dataset.from_tensor_slices(order).map(self._load, num_parallel_calls=tf.data.AUTOTUNE)
-        return subsets.batch(self.batch_size)
+        return subsets.batch(size)
 
     def _load(self, number: tf.Tensor) -> tfgnn.GraphTensor:
         flat = tf.numpy_function(self._arrays, [number], [dtype for dtype, _ in _FIELDS.values()], stateful=False)
@@ -111,3 +142,10 @@ class SubsetStream:
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         return batches.map(lambda graph: split_readout(graph.merge_batch_to_components())).prefetch(tf.data.AUTOTUNE)
+
+
+def _blank(like: GlassGraph) -> GlassGraph:
+    """One atom of padding that neighbours itself."""
+    zero, nowhere = np.zeros(1, np.int32), np.zeros((1, 3), np.float32)
+    pair = {"source": zero, "target": zero, "displacement": nowhere}
+    return replace(like, atomic_numbers=zero, positions=nowhere, barrier=np.zeros(1, np.float32), **pair)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
-from tf_symgnn.data import check_output, iter_glasses, require_species, write_glasses
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import Glass, check_output, iter_glasses, require_species, write_glasses
+from tf_symgnn.graph.slabs import SlabbedGlass
+from tf_symgnn.serving.layers import LayerFunctions
+from tf_symgnn.serving.memory import Cut, cut_to_fit, require_room_to_read
+from tf_symgnn.serving.partial import PartialPrediction, identity_of
+from tf_symgnn.serving.schedule import needed_levels
+from tf_symgnn.serving.streaming import SlabStream
 from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 
 
@@ -19,27 +29,85 @@ def predict_files(
     *,
     species: Sequence[str] | None = None,
     overwrite: bool = False,
+    memory: int | None = None,
 ) -> int:
     """Predicts every glass in structure files and writes them, in order, to one file with an `energy_barrier` column.
 
     Labels that a file carries are not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types
-    are named by `species`, or else as in the run's training data.
+    are named by `species`, or else as in the run's training data. With `memory`, a budget in bytes that the process is
+    to keep within, glasses are predicted slab by slab, and a run that was killed goes on where it was.
 
     Returns:
         The number of glasses.
 
     Raises:
-        InputError: a file cannot be used, holds a species the model was not trained on, or the output exists.
+        InputError: a file cannot be used, holds a species the model was not trained on, the output exists, or the
+            budget is too small.
     """
     check_output(output, overwrite=overwrite)
     config = run.config()
     type_names = species or config.type_names
+    if memory is not None:
+        require_room_to_read(files, memory)
     glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]
     require_species(glasses, run.facts().species)
-    predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
+    model = run.load_model()
+    if memory is None:
+        predicted = _whole(model, config, glasses)
+    else:
+        unfinished = Path(output).with_name(f".{Path(output).name}.partial")
+        predicted = _within(memory, model, config, glasses, unfinished, overwrite=overwrite)
+    write_glasses(output, predicted, overwrite=overwrite)
+    if memory is not None:
+        shutil.rmtree(unfinished)
+    return len(predicted)
+
+
+def predict_in_slabs(
+    layers: LayerFunctions, config: RunConfig, glass: Glass, cut: Cut, partial: PartialPrediction
+) -> np.ndarray:
+    """Energy barriers f64[N] eV of a glass, slab by slab; what `partial` holds is not predicted again."""
+    graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
+    slabbed = SlabbedGlass(glass, **graph, number=cut.number)
+    atoms = np.split(slabbed.order, slabbed.splits[1:-1])
+    unfinished = [not partial.done[own].all() for own in atoms]
+    needed = needed_levels(slabbed.neighbours(), unfinished, layers.depth)
+    # Counted in atoms that went through a layer, so that the time left is told from the start.
+    with tqdm(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", unit_scale=True) as bar:
+        for slab, _, barrier in SlabStream(layers, slabbed, needed, together=cut.together):
+            if barrier is not None:
+                partial.add(atoms[slab], barrier)
+            bar.update(int(slabbed.sizes[slab]))
+    return partial.barrier
+
+
+def _whole(model: tf.keras.Model, config: RunConfig, glasses: Sequence[Glass]) -> list[Glass]:
+    predict = Predictor(model, patch_size=config.stream.patch_size)
     predicted = []
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
         predicted.append(replace(glass, barrier=predict(graph)))
-    write_glasses(output, predicted, overwrite=overwrite)
-    return len(predicted)
+    return predicted
+
+
+def _within(
+    memory: int,
+    model: tf.keras.Model,
+    config: RunConfig,
+    glasses: Sequence[Glass],
+    unfinished: Path,
+    *,
+    overwrite: bool,
+) -> list[Glass]:
+    layers = LayerFunctions(model)
+    graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
+    predicted = []
+    for k, glass in enumerate(glasses):
+        cut = cut_to_fit(glass, layers, memory, **graph)
+        identity = identity_of(glass, model, graph)
+        partial = PartialPrediction(unfinished / f"{k}", identity, glass.n_atoms, overwrite=overwrite)
+        try:
+            predicted.append(replace(glass, barrier=predict_in_slabs(layers, config, glass, cut, partial)))
+        finally:
+            partial.close()
+    return predicted

@@ -25,18 +25,18 @@ class Checkpointing(tf.keras.callbacks.Callback):
 
     Args:
         folder: of the run.
-        regressor: the compiled model.
+        regressor: the compiled model, its optimizer built.
         patience: epochs without a better validation Pearson before stopping, or None.
+        writes: whether this process is the one that writes to the folder.
     """
 
-    def __init__(self, folder: RunFolder, regressor: tf.keras.Model, *, patience: int | None):
+    def __init__(self, folder: RunFolder, regressor: tf.keras.Model, *, patience: int | None, writes: bool = True):
         super().__init__()
-        self._folder, self._patience = folder, patience
+        self._folder, self._patience, self._writes = folder, patience, writes
         self._next_epoch = tf.Variable(0, dtype=tf.int64)
         self._best_epoch = tf.Variable(-1, dtype=tf.int64)
         self._best_pearson = tf.Variable(-math.inf, dtype=tf.float64)
         self._network = regressor.network
-        regressor.optimizer.build(regressor.trainable_variables)
         state = tf.train.Checkpoint(
             model=self._network,
             optimizer=regressor.optimizer,
@@ -44,6 +44,8 @@ class Checkpointing(tf.keras.callbacks.Callback):
             best_epoch=self._best_epoch,
             best_pearson=self._best_pearson,
         )
+        # Made by all: later only one process saves, and a variable is made by all workers together or not at all.
+        self._saves = state.save_counter
         self._manager = tf.train.CheckpointManager(state, str(folder.checkpoints), max_to_keep=2)
         self.history: list[dict] = []
         self._started = self._step_started = self._in_steps = 0.0
@@ -89,13 +91,16 @@ class Checkpointing(tf.keras.callbacks.Callback):
         if self.best_epoch < 0 or logs["val_pearson"] > float(self._best_pearson):
             self._best_pearson.assign(logs["val_pearson"] if math.isfinite(logs["val_pearson"]) else -1.0)
             self._best_epoch.assign(epoch)
-            tf.train.Checkpoint(model=self._network).write(str(self._folder.best_weights))
+            if self._writes:
+                tf.train.Checkpoint(model=self._network).write(str(self._folder.best_weights))
         seconds = time.perf_counter() - self._started
         scores = {name: float(value) for name, value in logs.items()}
         self.history.append({"epoch": epoch, **scores, "seconds": seconds, "step_seconds": self._in_steps})
-        write_history(self._folder, self.history)
+        if self._writes:
+            write_history(self._folder, self.history)
         self._next_epoch.assign(epoch + 1)
-        self._manager.save(checkpoint_number=epoch + 1)
+        if self._writes:
+            self._manager.save(checkpoint_number=epoch + 1)
         if self.exhausted:
             self.model.stop_training = True
 

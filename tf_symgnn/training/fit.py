@@ -15,6 +15,7 @@ from tf_symgnn.model.catalog import build_model
 from tf_symgnn.training import plots
 from tf_symgnn.training.budget import TimeBudget
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
+from tf_symgnn.training.distribution import Team
 from tf_symgnn.training.evaluation import Predictor, evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
@@ -32,12 +33,13 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
 
     Raises:
         InputError: the data, the configuration or the run folder cannot be used.
-        TrainingStopped: the loss is no longer finite.
+        TrainingStopped: the loss is no longer finite, or another worker is gone.
     """
+    team = Team(config)
     folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
     if resume:
         folder.require_config(config)
-    else:
+    elif team.is_chief:
         folder.refuse_occupied(overwrite=overwrite)
     splits = read_labelled(config)
     for split in (names.TRAIN, names.VALIDATION):
@@ -50,13 +52,19 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         require_species(glasses, facts.species)
     graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
 
+    team.assemble()
     tf.keras.utils.set_random_seed(config.seed)
-    network = build_model(config, facts.species, facts.scaling)
-    if not resume:
+    with team.together(), team.strategy.scope():
+        network = build_model(config, facts.species, facts.scaling)
+    if team.is_chief and not resume:
         folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
-    course = _fit(config, folder, network, facts, graphs)
-    folder.load_best_weights(network)
-    _report(config, folder, network, graphs, course)
+    with team.together():
+        course = _fit(config, team, folder, network, facts, graphs)
+    if team.is_chief:
+        # Scored by this process alone, in variables that no other one shares.
+        network = folder.build_model() if team.distributed else network
+        folder.load_best_weights(network)
+        _report(config, folder, network, graphs, course)
     return folder
 
 
@@ -88,7 +96,12 @@ def _facts(training: Sequence[Glass]) -> RunFacts:
 
 
 def _fit(
-    config: RunConfig, folder: RunFolder, network: tf.keras.Model, facts: RunFacts, graphs: dict[str, list[GlassGraph]]
+    config: RunConfig,
+    team: Team,
+    folder: RunFolder,
+    network: tf.keras.Model,
+    facts: RunFacts,
+    graphs: dict[str, list[GlassGraph]],
 ) -> Checkpointing:
     """Runs the Keras fit loop from where the folder stands; returns the course it took."""
     halo = network.receptive_field if config.stream.halo is None else config.stream.halo
@@ -96,34 +109,33 @@ def _fit(
     stream = SubsetStream(graphs[names.TRAIN], **patches, halo=halo)
     validation = SubsetStream(graphs[names.VALIDATION], **patches, halo=network.receptive_field)
 
-    regressor = BarrierRegressor(network, facts.scaling)
-    steps = config.epochs * stream.steps_per_epoch
-    regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
-    checkpointing = Checkpointing(folder, regressor, patience=config.patience)
+    with team.strategy.scope():
+        regressor = BarrierRegressor(network, facts.scaling)
+        steps = config.epochs * stream.steps_per_epoch
+        regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
+        regressor.optimizer.build(regressor.trainable_variables)
+    checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=team.is_chief)
     checkpointing.restore()
     first = checkpointing.next_epoch
     budget = _budget(config, checkpointing)
     if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
         return checkpointing
 
+    callbacks = [StopOnNonFinite(stream, seed=config.seed), EpochStatistics(network)]
     bound = config.epochs if config.minutes is None else None
     progress = Progress(epochs=bound, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
-    callbacks = [
-        StopOnNonFinite(stream, seed=config.seed),
-        EpochStatistics(network),
-        progress,
-        TensorBoard(folder, config, graphs[names.VALIDATION]),
-        checkpointing,
-        *budget,
-    ]
+    if team.is_chief:
+        callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION])]
+    order = {"seed": config.seed, "first_epoch": first, "epochs": config.epochs}
     try:
         regressor.fit(
-            stream.shuffled(seed=config.seed, first_epoch=first, epochs=config.epochs),
+            team.shared(lambda share: stream.shuffled(**order, share=share)),
             steps_per_epoch=stream.steps_per_epoch,
             initial_epoch=first,
             epochs=config.epochs,
-            validation_data=validation.in_order(),
-            callbacks=callbacks,
+            validation_data=team.shared(validation.in_order),
+            validation_steps=validation.steps_per_epoch if team.distributed else None,
+            callbacks=[*callbacks, checkpointing, *budget],
             verbose=0,
         )
     finally:

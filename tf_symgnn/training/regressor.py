@@ -31,6 +31,8 @@ class BarrierRegressor(tf.keras.Model):
         ]
         self._gradient_norm = tf.keras.metrics.Mean(name="gradient_norm")
         self._atoms = tf.keras.metrics.Sum(name="atoms")
+        # A metric's result is that of all replicas already: Keras would add up as many of it as there are replicas.
+        self.distribute_reduction_method = "first"
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
@@ -52,11 +54,12 @@ class BarrierRegressor(tf.keras.Model):
         gradients = tape.gradient(scaled, variables)
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
+        gradients = _over_replicas(gradients)
         norm = tf.linalg.global_norm(gradients)
         # A scaled loss whose gradient overflows is a step that the optimizer leaves out.
         finite = tf.math.is_finite(norm)
         self._gradient_norm.update_state(tf.where(finite, norm, 0), sample_weight=tf.cast(finite, norm.dtype))
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
         self._score(label, prediction, weight)
         return {metric.name: metric.result() for metric in self.metrics}
 
@@ -72,10 +75,7 @@ class BarrierRegressor(tf.keras.Model):
 
     def _mean_squared_error(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         """This replica's share of the mean over all atoms of the global batch that carry the loss."""
-        atoms = tf.reduce_sum(weight)
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            atoms = context.all_reduce(tf.distribute.ReduceOp.SUM, atoms)
+        atoms = _over_replicas(tf.reduce_sum(weight))
         return tf.math.divide_no_nan(tf.reduce_sum(weight * self._squared_error(label, prediction)), atoms)
 
     def _squared_error(self, label: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
@@ -87,3 +87,11 @@ class BarrierRegressor(tf.keras.Model):
             # Keras's metrics average over the last axis first: one column keeps the weights per atom.
             metric.update_state(label[:, tf.newaxis], prediction[:, tf.newaxis], sample_weight=weight)
         self._atoms.update_state(weight)
+
+
+def _over_replicas(nest: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
+    """Sums over the replicas that train together."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return nest
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, nest)

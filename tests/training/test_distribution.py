@@ -1,0 +1,215 @@
+"""Replicas that train together: the losses of one, a chief that alone writes, and a worker that is killed."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import random_glass
+from tests.small_runs import small_config, write_data
+from tf_symgnn.data import InputError
+from tf_symgnn.graph import Share, SubsetStream, build_graph
+from tf_symgnn.training import Team, distribution, train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Trains as train.py does, tells the loss of every step, and dies at one as nothing can prepare for.
+WORKER = """
+import os, signal, sys
+from tf_symgnn.cli import main
+from tf_symgnn.training.checkpointing import StopOnNonFinite
+
+if os.environ.get("TWO_DEVICES"):
+    import tensorflow as tf
+
+    one = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(one, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+fatal, check = int(os.environ.get("FATAL_STEP", "0")), StopOnNonFinite.on_train_batch_end
+
+def tell(self, batch, logs):
+    print("step", logs["loss"], flush=True)
+    check(self, batch, logs)
+    if self.model.optimizer.iterations == fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+StopOnNonFinite.on_train_batch_end = tell
+sys.exit(main(["train", *sys.argv[1:]]))
+"""
+
+
+def stream(batch_size: int) -> SubsetStream:
+    graphs = [build_graph(random_glass(k, 20 + k), cutoff=4.0, self_loops=True) for k in range(5)]
+    return SubsetStream(graphs, batch_size=batch_size)
+
+
+def test_shares_of_a_batch_make_the_batch():
+    whole = list(stream(4).shuffled(seed=1, first_epoch=0, epochs=2))
+    shares = [list(stream(4).shuffled(seed=1, first_epoch=0, epochs=2, share=Share(k, 1, 2))) for k in range(2)]
+    assert len(whole) == len(shares[0]) == len(shares[1]) == 4
+    for (_, labels, weight), *parts in zip(whole, *shares, strict=True):
+        of_parts = [np.concatenate([part[k] for part in parts]) for k in (1, 2)]
+        carries = of_parts[1] > 0
+        np.testing.assert_array_equal(of_parts[0][carries], labels[weight > 0])
+    # The last of five glasses has three blanks beside it, which are padding.
+    blank = shares[1][1]
+    assert blank[0].node_sets["atoms"]["species"].numpy().tolist() == [0, 0] and not blank[2].numpy().any()
+
+
+def test_replicas_of_one_process_follow_one_another():
+    first, second = (list(stream(4).in_order(share)) for share in (Share(0, 1, 2), Share(1, 1, 2)))
+    both = list(stream(4).in_order(Share(0, 2, 2)))
+    assert len(both) == 4
+    for found, expected in zip(both, [first[0], second[0], first[1], second[1]], strict=True):
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        '{"cluster": {"worker": ["localhost:1"]}}',
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
+    ],
+)
+def test_a_cluster_that_is_not_described(monkeypatch, text, tmp_path):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if text is not None:
+        monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match="TF_CONFIG: found"):
+        Team(small_config(tmp_path, tmp_path / "run", strategy="multiworker"))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "chief"),
+    [({"worker": 2}, ("worker", 0)), ({"chief": 1, "worker": 1}, ("chief", 0))],
+)
+def test_one_is_chief(monkeypatch, tmp_path, tasks, chief):
+    cluster = {job: [f"localhost:{k}" for k in range(n)] for job, n in tasks.items()}
+    config = small_config(tmp_path, tmp_path / "run", strategy="multiworker")
+    for job, n in tasks.items():
+        for index in range(n):
+            task = {"type": job, "index": index}
+            monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+            assert Team(config).is_chief == ((job, index) == chief)
+    with pytest.raises(InputError, match="minutes"):
+        Team(replace(config, minutes=1.0))
+
+
+def rows(run: Path) -> list[dict]:
+    with (run / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def losses(output: str) -> list[float]:
+    return [float(line.split()[1]) for line in output.splitlines() if line.startswith("step ")]
+
+
+class Trainer:
+    """Runs `train` in processes of its own, on three glasses in batches of two: two steps an epoch, one half empty."""
+
+    def __init__(self, folder: Path, model: str):
+        data = write_data(folder / "data", {"train0": 40, "train1": 60, "train2": 50, "val0": 30, "val1": 20})
+        self.options = ["--data", str(data), "--epochs", "5", "--stream.batch-size", "2", "--graph.cutoff", "4"]
+        self.options += ["--network.width", "8", "--network.heads", "[2,1]", "--network.decoder-layers", "1"]
+        self.options += ["--network.transforms", "2", "--model", model]
+
+    def start(self, *options: str, **environment: str) -> subprocess.Popen:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        command = [sys.executable, "-c", WORKER, *options]
+        return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
+
+    def alone(self, run: Path, strategy: str = "none", **environment: str) -> list[float]:
+        process = self.start(*self.options, "--run-dir", str(run), "--strategy", strategy, **environment)
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        return losses(output)
+
+    def together(self, *options: str, fatal_step: int = 0) -> list[tuple[int, str, str]]:
+        """Status, output and errors of two workers, of which the second is to die at a step."""
+        with socket.socket() as one, socket.socket() as two:
+            for free in (one, two):
+                free.bind(("127.0.0.1", 0))
+            addresses = [f"127.0.0.1:{free.getsockname()[1]}" for free in (one, two)]
+        workers = []
+        for index in range(2):
+            task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            fatal = str(fatal_step if index else 0)
+            workers.append(self.start(*options, TF_CONFIG=json.dumps(task), FATAL_STEP=fatal))
+        try:
+            ended = [worker.communicate(timeout=500) for worker in workers]
+        finally:
+            for worker in workers:
+                worker.kill()
+        return [(worker.returncode, *texts) for worker, texts in zip(workers, ended, strict=True)]
+
+
+def assert_same_course(found: Path, expected: Path) -> None:
+    """Training's losses and scores of every epoch.
+
+    Not validation's: biases before batch normalisation have no gradient but rounding, of which Adam makes steps, and
+    moving statistics see these a little later.
+    """
+    assert len(rows(found)) == len(rows(expected)) == 5
+    for one, other in zip(rows(found), rows(expected), strict=True):
+        for name in ("loss", "pearson", "mae", "rmse", "gradient_norm", "atoms"):
+            np.testing.assert_allclose(float(one[name]), float(other[name]), atol=1e-4, rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(tmp_path):
+    """With SymGNN, whose blocks of pairs, batch statistics and gradients of their own must all add up."""
+    trainer = Trainer(tmp_path, "symgnn")
+    expected = trainer.alone(tmp_path / "alone")
+    found = trainer.alone(tmp_path / "together", "mirrored", TWO_DEVICES="1")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert_same_course(tmp_path / "together", tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_path):
+    trainer = Trainer(tmp_path, "gcn")  # whose functions are made in seconds
+    expected = trainer.alone(tmp_path / "alone")
+    assert len(expected) == 10
+
+    run = tmp_path / "together"
+    options = [*trainer.options, "--run-dir", str(run), "--strategy", "multiworker"]
+    (status, output, errors), (killed, *_) = trainer.together(*options, fatal_step=7)
+    assert killed == -signal.SIGKILL
+    assert status == 1
+    assert errors.splitlines()[-1].startswith("tf-symgnn: another worker is gone") and "Traceback" not in errors
+    np.testing.assert_allclose(losses(output)[:6], expected[:6], atol=1e-5)
+    assert len(rows(run)) == 3
+
+    (status, output, errors), (other, silent, _) = trainer.together("--run-dir", str(run), "--resume")
+    assert status == other == 0, errors
+    np.testing.assert_allclose(losses(output), expected[6:], atol=1e-5)
+    np.testing.assert_allclose(losses(silent), expected[6:], atol=1e-5)
+    assert "validation: pearson" in output and "validation: pearson" not in silent
+    assert_same_course(run, tmp_path / "alone")
+    # Metrics of both workers together are those of all glasses, scored by one process with the same weights.
+    metrics = json.loads((run / "metrics.json").read_text())
+    best = rows(run)[metrics["best_epoch"] - 1]
+    for name in ("pearson", "mae", "rmse"):
+        np.testing.assert_allclose(float(best[f"val_{name}"]), metrics["validation"][name], atol=1e-5)
+
+
+def test_a_batch_that_replicas_cannot_share_is_refused(data, tmp_path, monkeypatch):
+    two = partial(tf.distribute.MirroredStrategy, ["CPU:0", "CPU:1"])
+    monkeypatch.setitem(distribution._STRATEGIES, "mirrored", two)
+    with pytest.raises(InputError, match="stream.batch_size: found 1, expected a multiple of 2 replicas"):
+        train(small_config(data, tmp_path / "run", strategy="mirrored"))
+    assert not (tmp_path / "run").exists()

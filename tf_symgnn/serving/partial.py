@@ -1,0 +1,81 @@
+"""The part of a prediction that is done, on disk, so that a run that was killed goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_symgnn.data import Glass, InputError
+
+_RECORD = np.dtype([("atom", "<i8"), ("barrier", "<f8")])
+
+
+class PartialPrediction:
+    """Barriers of some of a glass's atoms: a file of one line that says of what, and of records that are appended.
+
+    A record that was cut short by a kill is left out when the file is opened again.
+
+    Args:
+        path: of the file; it and its folder are made where they are not there.
+        identity: of the glass and the model, as by `identity_of`.
+        n_atoms: of the glass.
+        overwrite: whether to start afresh where the file is of another prediction.
+
+    Raises:
+        InputError: the file is of another prediction.
+    """
+
+    def __init__(self, path: Path, identity: str, n_atoms: int, *, overwrite: bool):
+        self.barrier, self.done = np.zeros(n_atoms), np.zeros(n_atoms, bool)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = json.dumps({"prediction": identity}).encode() + b"\n"
+        records = self._read(path, header, overwrite=overwrite)
+        self._file = path.open("r+b" if records is not None else "wb")
+        if records is None:
+            self._file.write(header)
+            self._file.flush()
+        else:
+            self._file.seek(len(header) + records.nbytes)
+            self._file.truncate()
+            self._take(records)
+
+    def add(self, atoms: np.ndarray, barrier: np.ndarray) -> None:
+        """Adds barriers f64[M] eV of atoms i64[M]."""
+        records = np.empty(len(atoms), _RECORD)
+        records["atom"], records["barrier"] = atoms, barrier
+        self._file.write(records.tobytes())
+        self._file.flush()
+        self._take(records)
+
+    def close(self) -> None:
+        """Closes the file, which stays."""
+        self._file.close()
+
+    def _take(self, records: np.ndarray) -> None:
+        self.barrier[records["atom"]] = records["barrier"]
+        self.done[records["atom"]] = True
+
+    def _read(self, path: Path, header: bytes, *, overwrite: bool) -> np.ndarray | None:
+        """The file's whole records, or None where it is to be started."""
+        content = path.read_bytes() if path.exists() else b""
+        if content.startswith(header):
+            whole = (len(content) - len(header)) // _RECORD.itemsize
+            records = np.frombuffer(content, _RECORD, whole, len(header))
+            if ((records["atom"] >= 0) & (records["atom"] < len(self.done))).all():
+                return records
+        elif content and not overwrite and not header.startswith(content):
+            raise InputError(path, "partial prediction", "one of another glass or model", "none, or --overwrite")
+        return None
+
+
+def identity_of(glass: Glass, model: tf.keras.Model, settings: dict) -> str:
+    """A digest of everything that a prediction depends on: the glass, the model's weights, and `settings`."""
+    digest = hashlib.sha256(json.dumps([settings, model.get_config()], sort_keys=True, default=str).encode())
+    numbers = glass.atomic_numbers
+    for array in (glass.positions, glass.cell, glass.pbc, numbers, *(v.numpy() for v in model.variables)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

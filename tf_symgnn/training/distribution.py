@@ -1,0 +1,120 @@
+"""Devices and machines that train together, by tf.distribute."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import InputError
+from tf_symgnn.graph import Share
+from tf_symgnn.training.checkpointing import TrainingStopped
+
+_CLUSTER = "TF_CONFIG"
+# A step takes seconds; a worker that has not answered for so long is gone.
+_COLLECTIVE_TIMEOUT = 300  # s
+
+
+class Team:
+    """The replicas of a run, and what this process is among them.
+
+    Args:
+        config: of the run.
+
+    Raises:
+        InputError: TF_CONFIG does not describe a cluster, or the batch cannot be shared among the replicas.
+    """
+
+    def __init__(self, config: RunConfig):
+        self._several_machines = config.strategy == "multiworker"
+        if self._several_machines and config.minutes is not None:
+            raise InputError("configuration", "minutes", "it with strategy multiworker", "epochs: clocks disagree")
+        self.is_chief = not self._several_machines or _is_chief(_cluster())
+        self.strategy = None
+        self._batch_size = config.stream.batch_size
+        self._name = config.strategy
+
+    def assemble(self) -> None:
+        """Meets the others; nothing may have been computed before.
+
+        Raises:
+            InputError: the batch cannot be shared among the replicas.
+            TrainingStopped: the others are not there.
+        """
+        with self.together():
+            self.strategy = _STRATEGIES[self._name]()
+        replicas = self.strategy.num_replicas_in_sync
+        if self._batch_size % replicas:
+            raise InputError(
+                "configuration", "stream.batch_size", self._batch_size, f"a multiple of {replicas} replicas"
+            )
+
+    @property
+    def distributed(self) -> bool:
+        """Whether there are other replicas, or might be."""
+        return self._name != "none"
+
+    def shared(self, dataset: Callable[[Share], tf.data.Dataset]) -> tf.data.Dataset:
+        """What this process is to see of a dataset, made by a function of its share of every batch."""
+        if not self.distributed:
+            return dataset(Share())
+
+        def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            local = context.num_replicas_in_sync // context.num_input_pipelines
+            return dataset(Share(context.input_pipeline_id * local, local, context.num_replicas_in_sync))
+
+        return self.strategy.distribute_datasets_from_function(own)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tells the loss of another worker, inside the block, in a line.
+
+        Raises:
+            TrainingStopped: another worker is gone.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if not self._several_machines:
+                raise
+            reason = " ".join(error.message.split())[:120]
+            raise TrainingStopped(
+                f"another worker is gone ({type(error).__name__}: {reason}); once all are started again with "
+                "--resume, the run goes on from its last finished epoch"
+            ) from error
+
+
+def _cluster() -> dict:
+    """TF_CONFIG, checked."""
+    text = os.environ.get(_CLUSTER, "")
+    try:
+        cluster = json.loads(text)
+        task = cluster["task"]["type"], int(cluster["task"]["index"])
+        address = cluster["cluster"][task[0]][task[1]]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        expected = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+        raise InputError("environment", _CLUSTER, text or "nothing", expected) from error
+    if not isinstance(address, str) or not set(cluster["cluster"]) <= {"chief", "worker"}:
+        raise InputError("environment", _CLUSTER, text, "addresses of a chief and of workers, or of workers alone")
+    return cluster
+
+
+def _is_chief(cluster: dict) -> bool:
+    task = cluster["task"]
+    return task["type"] == "chief" or ("chief" not in cluster["cluster"] and int(task["index"]) == 0)
+
+
+def _multiworker() -> tf.distribute.Strategy:
+    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=_COLLECTIVE_TIMEOUT)
+    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
+_STRATEGIES = {
+    "none": tf.distribute.get_strategy,
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multiworker": _multiworker,
+}
