@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
-from tf_symgnn.config import StreamConfig
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import Share, SubsetStream, build_graph
 from tf_symgnn.training import Team, distribution, train
