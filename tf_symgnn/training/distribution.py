@@ -81,10 +81,9 @@ class Team:
         except tf.errors.OpError as error:
             if not self._several_machines:
                 raise
-            reason = " ".join(error.message.split())[:120]
             raise TrainingStopped(
-                f"another worker is gone ({type(error).__name__}: {reason}); once all are started again with "
-                "--resume, the run goes on from its last finished epoch"
+                f"another worker is gone ({type(error).__name__}); once all are started again with --resume, the run "
+                "goes on from its last finished epoch"
             ) from error
 
 
