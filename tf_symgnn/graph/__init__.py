@@ -4,7 +4,7 @@ from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.records import read_records, write_records, write_splits
 from tf_symgnn.graph.stream import SubsetStream
-from tf_symgnn.graph.tensors import graph_spec, to_graph_tensor, with_pair_weights
+from tf_symgnn.graph.tensors import graph_spec, join_graphs, to_graph_tensor, with_pair_weights
 
 __all__ = [
     "GlassGraph",
@@ -12,6 +12,7 @@ __all__ = [
     "SubsetStream",
     "build_graph",
     "graph_spec",
+    "join_graphs",
     "read_records",
     "to_graph_tensor",
     "with_pair_weights",
