@@ -27,10 +27,9 @@ def voronoi_indices(graph: GlassGraph) -> np.ndarray:
         diagram = Voronoi(images.points)
     except (QhullError, ValueError):  # fewer points than a cell needs, or all in one plane
         return found - 1
-    for pair, ridge in zip(diagram.ridge_points, diagram.ridge_vertices, strict=True):
+    for k in np.flatnonzero((diagram.ridge_points < n_atoms).any(axis=1)):
+        pair, ridge = diagram.ridge_points[k], diagram.ridge_vertices[k]
         inside = pair[pair < n_atoms]
-        if not len(inside):
-            continue
         if -1 in ridge:
             found[inside] = -(2**31)  # an open cell stays open whatever faces are counted after
             continue
