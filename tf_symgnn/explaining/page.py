@@ -14,7 +14,10 @@ from tf_symgnn.explaining.explain import Explanation
 
 SHOWN = 8.0  # A, atoms round a target
 
-_STYLE = "body{font:15px sans-serif;max-width:70em;margin:2em auto}table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}"
+_STYLE = (
+    "body{font:15px sans-serif;max-width:70em;margin:2em auto}table{border-collapse:collapse}"
+    "td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}"
+)
 
 
 def page(explanation: Explanation) -> str:
@@ -33,12 +36,13 @@ def page(explanation: Explanation) -> str:
 def summary(figures: dict) -> dict[str, str]:
     """The main figures, each with what it is called."""
     trust, cycles, fidelity = figures["trust"], figures["cycles"], figures["fidelity"]
+    learned = figures["masks"]
     reach = "the whole glass" if figures["reach"] is None else f"{figures['reach']:g} A"
     rows = {
         "atoms explained": f"{len(figures['targets'])}, of which isolated {len(figures['isolated'])}",
         "pairs explained": f"{figures['pairs_a_target']:.0f} a target, received within {reach}",
         "change of predictions by that cut": f"{figures['change_by_reach']:.2%} of their spread",
-        "steps": f"{figures['masks']['steps']}; the last fifth took {figures['masks']['still_falling']:.2%} of the fall",
+        "steps": f"{learned['steps']}; the last fifth took {learned['still_falling']:.2%} off the loss",
         "important pairs": f"{figures['important_pairs_a_target']:.0f} a target",
         "fidelity+ (mean over shares)": _by_name(fidelity, "mean_removed"),
         "fidelity- (mean over shares)": _by_name(fidelity, "mean_kept"),
