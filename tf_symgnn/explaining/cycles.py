@@ -48,8 +48,10 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
     1-cycle of Dey, Hou and Mandal (2019, algorithm 1). For a ring that is filled later than it is born, finding the
     shortest among those that are also filled with it is NP-hard, and no attempt at that is made.
 
-    Of a periodic glass the filtration is that of its cell and of the images round it, and cycles count whose closing
-    edge starts in the cell.
+    Of a periodic glass the filtration is that of its cell and of the images round it, in open space, and cycles count
+    whose closing edge starts in the cell. Copies of an edge come into the filtration at once, and one of them joins
+    what the others close rings of, so that a few edges in a hundred of a small cell change their count with the place
+    of its faces; the share falls with the size of the cell.
     """
     images = with_images(graph, MARGIN)
     tree = gudhi.AlphaComplex(points=images.points).create_simplex_tree()

@@ -33,13 +33,14 @@ def end_distances(neighbourhoods: Sequence[Neighbourhood], chosen: Chosen) -> tu
     for neighbourhood, pairs in zip(neighbourhoods, chosen, strict=True):
         graph, (receiver, sender) = neighbourhood.graph, neighbourhood.ends
         place = np.concatenate([receiver[pairs], sender[pairs]])
-        number = graph.atomic_numbers[np.concatenate([graph.target[pairs], graph.source[pairs]])]
-        # Images of one atom are told by where they are.
-        _, first = np.unique(np.round(place, 2), axis=0, return_index=True)
-        distance = np.linalg.norm(place[first], axis=1)
+        atom = np.concatenate([graph.target[pairs], graph.source[pairs]])
+        # Images of one atom are told apart by how many cell vectors they are from its nearest one.
+        shift = np.round((place - neighbourhood.place[atom]) @ np.linalg.inv(graph.cell.astype(np.float64)))
+        _, first = np.unique(np.column_stack([atom, shift]), axis=0, return_index=True)
+        distance, number = np.linalg.norm(place[first], axis=1), graph.atomic_numbers[atom[first]]
         away = distance > 1e-3
         distances.append(distance[away])
-        numbers.append(number[first][away])
+        numbers.append(number[away])
     return np.concatenate(distances), np.concatenate(numbers)
 
 
