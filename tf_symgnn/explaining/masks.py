@@ -91,7 +91,7 @@ def edge_masks(
     found = []
     with tqdm(total=settings.steps * len(batches), desc=title, unit="step", mininterval=1.0) as bar:
         for k, batch in enumerate(batches):
-            key = (settings, seed, spread, [n.target for n in batch.neighbourhoods])
+            key = (settings, seed, spread, [(n.target, n.n_pairs) for n in batch.neighbourhoods])
             found.append(
                 parts.get(f"{title} {k}", key, lambda batch=batch: _learn(probe, batch, spread, seed, settings, bar))
             )
