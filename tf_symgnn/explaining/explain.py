@@ -34,7 +34,7 @@ from tf_symgnn.training import Predictor
 
 MASK, GRADIENTS, ATTENTION, NEAREST, RANDOM = "edge masks", "integrated gradients", "attention", "nearest", "random"
 
-CHECKED = 8  # targets that masks are learned of again to see whether they come out alike
+CHECKED = 5  # targets that masks are learned of again to see whether they come out alike
 SEEDS = 3
 FARTHEST = 10.0  # A, of distances from targets that are counted
 
