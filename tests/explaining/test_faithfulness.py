@@ -51,12 +51,16 @@ def test_an_isolated_atom_has_flat_curves(known):
     assert agreement(lonely, [nearest(lonely)] * 2) == {"overlap": None, "by_chance": None, "spearman": None}
 
 
-def test_the_nearest_pairs_are_the_targets_own(neighbourhoods):
+def test_the_nearest_pairs_are_those_with_the_nearest_middle(neighbourhoods):
     for neighbourhood, importance in zip(neighbourhoods, nearest(neighbourhoods), strict=True):
-        graph = neighbourhood.graph
-        first = top(neighbourhood, importance, 6)
-        assert neighbourhood.explained[first].all()
-        assert ((graph.target[first] == neighbourhood.centre) | (graph.source[first] == neighbourhood.centre)).all()
+        graph, first = neighbourhood.graph, top(neighbourhood, importance, 1)[0]
+        assert neighbourhood.centre in (graph.target[first], graph.source[first])
+        length = np.linalg.norm(graph.displacement, axis=1)
+        assert length[first] == pytest.approx(
+            length[neighbourhood.explained & (graph.target == neighbourhood.centre)].min()
+        )
+        receiver, sender = neighbourhood.ends
+        np.testing.assert_allclose(importance, -np.linalg.norm(receiver + sender, axis=1) / 2)
 
 
 def test_agreement_of_random_rankings_is_that_of_chance(neighbourhoods):

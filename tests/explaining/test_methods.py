@@ -64,20 +64,28 @@ def test_slopes_are_finite_differences(known, neighbourhoods):
         np.testing.assert_allclose(moved[0][others], moved[1][others], atol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def dependent(graph):
+    """Targets whose barrier depends on some pairs and on few."""
+    candidates = cut_all(graph, range(40), CUTOFF)
+    found = [n for n in candidates if 3 <= true_pairs(n.graph, n.centre).sum() < 0.1 * n.n_pairs]
+    assert len(found) > 5
+    return found
+
+
 @pytest.mark.parametrize("method", ["masks", "gradients"])
-def test_the_pairs_that_a_prediction_depends_on_are_found(known, neighbourhoods, method):
+def test_the_pairs_that_a_prediction_depends_on_are_found(known, dependent, method):
     if method == "masks":
-        found = edge_masks(known, neighbourhoods, spread=0.2, seed=0).importance
+        found = edge_masks(known, dependent, spread=0.2, seed=0).importance
     else:
-        found = [np.abs(part) for part in integrated_gradients(known, neighbourhoods).contribution]
-    for neighbourhood, importance in zip(neighbourhoods, found, strict=True):
+        found = [np.abs(part) for part in integrated_gradients(known, dependent).contribution]
+    for neighbourhood, importance in zip(dependent, found, strict=True):
         inside, truth = neighbourhood.explained, true_pairs(neighbourhood.graph, neighbourhood.centre)
-        assert 2 <= truth.sum() < 0.2 * inside.sum()
         assert roc_auc_score(truth[inside], importance[inside]) > 0.95
 
 
-def test_the_loss_of_masks_falls_and_settles(known, neighbourhoods):
-    masks = edge_masks(known, neighbourhoods, spread=0.2, seed=0)
+def test_the_loss_of_masks_falls_and_settles(known, dependent):
+    masks = edge_masks(known, dependent, spread=0.2, seed=0)
     loss = masks.loss.mean(axis=0)
     assert loss.shape == (MaskSettings().steps + 1,)
     assert loss[-1] < 0.5 * loss[0] and 0 <= masks.still_falling < 0.1

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tf_symgnn.explaining.neighbourhoods import Neighbourhood
 from tf_symgnn.explaining.probe import Probe, in_batches
 
-NODES = 16  # of Gauss-Legendre quadrature
+NODES = 24  # of Gauss-Legendre quadrature
 
 
 class Integrated(NamedTuple):
