@@ -118,7 +118,7 @@ def test_cycles_do_not_know_where_the_cell_was_cut():
         found.append((len(cycles.birth), counts[order]))
     assert found[0][0] == pytest.approx(found[1][0], rel=0.01)
     assert found[0][1].sum() > 150
-    assert (found[0][1] != found[1][1]).mean() < 0.03
+    assert (found[0][1] != found[1][1]).mean() < 0.05
 
 
 def test_images_fill_a_margin_and_no_more():

@@ -60,8 +60,9 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
     closing = {tuple(sorted(birth)): tree.filtration(death) for birth, death in rings}
     found = Cycles([], [], [])
     ways = _Ways(images.points)
-    edges = [(tuple(sorted(edge)), value) for edge, value in tree.get_skeleton(1) if len(edge) == 2]
-    for edge, value in tqdm(sorted(edges, key=lambda item: item[1]), desc="cycles", unit="edge", mininterval=1.0):
+    # In gudhi's order, for it breaks the ties of periodic copies.
+    edges = [(tuple(sorted(simplex)), value) for simplex, value in tree.get_filtration() if len(simplex) == 2]
+    for edge, value in tqdm(edges, desc="cycles", unit="edge", mininterval=1.0):
         if edge in closing and edge[0] < graph.n_atoms:
             birth, death = np.sqrt([max(value, 0.0), closing[edge]])
             # Of a closing edge between cell and image, its periodic copy starts in the cell, too.
