@@ -112,11 +112,10 @@ def test_batches_hold_all_neighbourhoods_in_order(neighbourhoods, monkeypatch):
     assert [n.target for batch in batches for n in batch.neighbourhoods] == TARGETS
 
 
-def test_masks_change_when_weights_are_shuffled_and_weights_come_back(attentive, masks, neighbourhoods):
+def test_masks_change_when_weights_are_shuffled_and_weights_come_back(probe, attentive, masks, neighbourhoods):
     before = attentive.get_weights()
     with shuffled_weights(attentive, 0):
-        # A function that was compiled before sees the weights of the moment.
-        shuffled = edge_masks(Probe(attentive), neighbourhoods, spread=0.1, seed=0, settings=SHORT)
+        shuffled = edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
     for one, other in zip(before, attentive.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     found = agreement(neighbourhoods, [masks.importance, shuffled.importance])

@@ -95,6 +95,7 @@ def test_tensorboard_shows_the_pictures(report):
     assert set(events.Tags()["tensors"]) == {f"explanation/{name}" for name in PICTURES}
 
 
+@pytest.mark.slow
 def test_an_isolated_atom_without_labels_is_explained_as_such(finished_run, tmp_path):
     lonely = ZOO["isolated atom"]()
     write_glasses(

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.explaining.neighbourhoods import Neighbourhood, cut_all
-from tf_symgnn.graph import GlassGraph, join_graphs, with_pair_weights
+from tf_symgnn.graph import GlassGraph, graph_spec, join_graphs, with_pair_weights
 
 # Directed pairs that are computed at once: about 1 GB for the default model.
 PAIRS_AT_ONCE = 100_000
@@ -71,12 +71,15 @@ class Probe:
 
     def __init__(self, model: tf.keras.Model):
         self.model = model
+        # However many neighbourhoods of whatever sizes: compiling takes longer than many a computation.
+        graphs = graph_spec(labelled=False).relax(num_components=True, num_nodes=True, num_edges=True)
+        signature = [graphs, tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int32)]
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(input_signature=signature)
         def predict(graph: tfgnn.GraphTensor, weight: tf.Tensor, centres: tf.Tensor) -> tf.Tensor:
             return tf.gather(model(with_pair_weights(graph, weight), training=False), centres)
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(input_signature=signature)
         def slopes(graph: tfgnn.GraphTensor, weight: tf.Tensor, centres: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weight)
