@@ -23,15 +23,15 @@ class MaskSettings:
     Args:
         steps: of Adam.
         learning_rate: of the logits of the masks.
-        size: price of a pair that is kept.
+        size: price of a pair that is kept: worth it is what takes more than that off the squared error.
         entropy: price of a pair that is neither kept nor removed.
         start: mean of the first logits; a tenth of a unit of noise by the seed is added to each.
     """
 
     steps: int = 100
     learning_rate: float = 0.1
-    size: float = 0.002
-    entropy: float = 0.0005
+    size: float = 0.01
+    entropy: float = 0.002
     start: float = 1.0
 
 
