@@ -93,44 +93,55 @@ def explain(
     spread = float(barrier.std())
     reach, change = far_enough(probe, graph, targets, barrier, cutoff)
     neighbourhoods = cut_all(graph, targets, reach)
-    learned = {"settings": settings, "parts": parts}
-    masks = edge_masks(probe, neighbourhoods, spread=spread, seed=seed, **learned)
+    masks = edge_masks(probe, neighbourhoods, spread=spread, seed=seed, settings=settings, parts=parts)
     gradients = integrated_gradients(probe, neighbourhoods)
     importance = {MASK: masks.importance, GRADIENTS: gradients.contribution}
     if has_attention(model):
         importance[ATTENTION] = rolled_out(model, neighbourhoods)
-    rankings = importance | {
-        GRADIENTS: [np.abs(part) for part in gradients.contribution],
-        NEAREST: nearest(neighbourhoods),
-        RANDOM: at_random(neighbourhoods, seed),
-    }
     curves = {
         name: fidelity(probe, neighbourhoods, ranking, spread=spread, parts=parts, title=name)
-        for name, ranking in rankings.items()
+        for name, ranking in _rankings(neighbourhoods, importance, seed).items()
     }
     important = [top(n, mask, IMPORTANT) for n, mask in zip(neighbourhoods, masks.importance, strict=True)]
     cycles = shortest_cycles(graph)
-    figures = {
-        "glass": graph.name,
-        "model": model.name,
-        "seed": seed,
-        "targets": [int(target) for target in targets],
-        "isolated": [n.target for n in neighbourhoods if not n.explained.any()],
-        "barrier": [float(barrier[target]) for target in targets],
-        "spread": spread,
+    trust = _trust(predict, probe, graph, neighbourhoods[:CHECKED], masks, spread, seed, settings, parts)
+    figures = _circumstances(model, graph, barrier, neighbourhoods, seed) | {
         "reach": reach if np.isfinite(reach) else None,
         "change_by_reach": change,
-        "pairs_a_target": float(np.mean([n.explained.sum() for n in neighbourhoods])),
         "important_pairs_a_target": float(np.mean([len(pairs) for pairs in important])),
         "masks": _learning(masks, settings),
         "gradients": {"incompleteness": gradients.incompleteness},
         "fidelity": _fidelity_figures(curves),
-        "trust": _trust(predict, probe, graph, neighbourhoods[:CHECKED], masks, spread, seed, settings, parts),
+        "trust": trust,
         "distances": distance_figures(neighbourhoods, important, min(reach, FARTHEST)),
         "cycles": cycle_figures(graph, neighbourhoods, important, cycles, seed),
         "surroundings": surroundings_figures(graph, barrier, voronoi_indices(graph)),
     }
     return Explanation(graph, barrier, neighbourhoods, masks, importance, important, curves, cycles, figures)
+
+
+def _rankings(
+    neighbourhoods: list[Neighbourhood], importance: dict[str, Importance], seed: int
+) -> dict[str, Importance]:
+    """What the methods find, without signs, and two rankings that know nothing of the model."""
+    sizes = {name: [np.abs(part) for part in parts] for name, parts in importance.items()}
+    return sizes | {NEAREST: nearest(neighbourhoods), RANDOM: at_random(neighbourhoods, seed)}
+
+
+def _circumstances(
+    model: tf.keras.Model, graph: GlassGraph, barrier: np.ndarray, neighbourhoods: list[Neighbourhood], seed: int
+) -> dict:
+    targets = [n.target for n in neighbourhoods]
+    return {
+        "glass": graph.name,
+        "model": model.name,
+        "seed": seed,
+        "targets": targets,
+        "isolated": [n.target for n in neighbourhoods if not n.explained.any()],
+        "barrier": barrier[targets].tolist(),
+        "spread": float(barrier.std()),
+        "pairs_a_target": float(np.mean([n.explained.sum() for n in neighbourhoods])),
+    }
 
 
 @contextmanager
