@@ -50,8 +50,8 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
 
     Of a periodic glass the filtration is that of its cell and of the images round it, in open space, and cycles count
     whose closing edge starts in the cell. Copies of an edge come into the filtration at once, and one of them joins
-    what the others close rings of, so that a few edges in a hundred of a small cell change their count with the place
-    of its faces; the share falls with the size of the cell.
+    what the others close rings of, so that a few edges change their count with the place of the cell's faces
+    (benchmarks/RESULTS.md).
     """
     images = with_images(graph, MARGIN)
     tree = gudhi.AlphaComplex(points=images.points).create_simplex_tree()
