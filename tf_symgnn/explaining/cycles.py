@@ -45,7 +45,7 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
 
     Persistence pairs of dimension one are gudhi's. Of each, the cycle is the edge that closes the ring together with
     the shortest path, in A, between its ends along edges of the filtration before it: the shortest persistent
-    1-cycle of Dey, Hou and Mandal (2019, algorithm 1). For a ring that is filled later than it is born, finding the
+    1-cycle of Dey, Hou and Mandal (2019). For a ring that is filled later than it is born, finding the
     shortest among those that are also filled with it is NP-hard, and no attempt at that is made.
 
     Of a periodic glass the filtration is that of its cell and of the images round it, in open space, and cycles count

@@ -15,8 +15,7 @@ from tf_symgnn.graph import GlassGraph
 class Neighbourhood:
     """A target atom and every directed pair that is received within some distance of it.
 
-    Cut at the model's receptive field less one cutoff, it gives the target the prediction that the whole glass does:
-    atoms farther than that are heard of as they are, and not as what they have received.
+    Cut at the model's receptive field, it gives the target the prediction that the whole glass does.
 
     Attributes:
         graph: M atoms and P pairs, sorted by target.

@@ -108,7 +108,8 @@ def far_enough(
 ) -> tuple[float, float]:
     """The distance that pairs are explained within, chosen as near as the targets' predictions allow.
 
-    Tried are steps of half a cutoff up to the receptive field less one cutoff, which is exact.
+    Tried are steps of half a cutoff up to the receptive field, which is exact. SymGNN's is one cutoff less: of the
+    farthest atoms it hears what they are, and not, as of their degree in a GCN, what they receive.
 
     Args:
         probe: of the model.
@@ -121,7 +122,7 @@ def far_enough(
         The distance, A, infinite where the model sees the whole glass; and the RMS change of the targets'
         predictions by the cut, in standard deviations of `barrier`.
     """
-    farthest = max(probe.model.receptive_field - cutoff, 0.0)
+    farthest = probe.model.receptive_field
     tried = np.append(np.arange(cutoff, farthest, cutoff / 2), farthest) if np.isfinite(farthest) else [np.inf]
     spread = barrier.std()
     for reach in tried:
