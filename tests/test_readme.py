@@ -109,6 +109,7 @@ def test_every_command_in_order(place):
     labelled = ase.io.read(place / "labelled" / "tiny.xyz")
     assert (labelled.arrays["energy_barrier"] > 0).all() and len(labelled) == 32
     assert (place / "report" / "barriers.png").exists()
+    assert (place / "explained" / "report.html").exists()
     assert (place / "shards" / "train.tfrecord-00001-of-00002").exists()
 
 

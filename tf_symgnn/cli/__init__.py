@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
-from tf_symgnn.cli import models, serving, simulations
+from tf_symgnn.cli import explaining, models, serving, simulations
 from tf_symgnn.data import InputError
 
 # TensorFlow takes seconds to import: commands import what needs it when they run.
@@ -45,6 +45,7 @@ COMMANDS = {
     "convert": Command(models.convert_parser, models.convert),
     "serve": Command(serving.serve_parser, serving.serve),
     "compare": Command(models.compare_parser, models.compare),
+    "explain": Command(explaining.explain_parser, explaining.explain),
     "simulate": Command(simulations.simulate_parser, simulations.simulate, simulations.add_parts, tensorflow=False),
 }
 

@@ -5,7 +5,7 @@ from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.records import LISTING, read_records, write_records, write_shard, write_splits
 from tf_symgnn.graph.stream import Share, SubsetStream
-from tf_symgnn.graph.tensors import graph_spec, to_graph_tensor, with_pair_weights
+from tf_symgnn.graph.tensors import graph_spec, join_graphs, to_graph_tensor, with_pair_weights
 
 __all__ = [
     "LISTING",
@@ -15,6 +15,7 @@ __all__ = [
     "SubsetStream",
     "build_graph",
     "graph_spec",
+    "join_graphs",
     "neighbor_pairs",
     "read_records",
     "to_graph_tensor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -71,6 +72,36 @@ def assemble(arrays: dict[str, tf.Tensor], sizes: tuple[tf.Tensor, tf.Tensor] | 
 def to_graph_tensor(graph: GlassGraph) -> tfgnn.GraphTensor:
     """The GraphTensor that a model takes, of one component."""
     return assemble({name: tf.constant(array) for name, array in graph_arrays(graph).items()})
+
+
+def join_graphs(graphs: Sequence[GlassGraph]) -> tfgnn.GraphTensor:
+    """The GraphTensor that a model takes, each graph a component of it, in their order."""
+    parts = [graph_arrays(graph) for graph in graphs]
+    first = np.cumsum([0] + [graph.n_atoms for graph in graphs])[:-1]
+
+    def joined(name: str, offsets: Sequence[int] | None = None) -> tf.Tensor:
+        arrays = [part[name] for part in parts]
+        if offsets is not None:
+            arrays = [array + offset for array, offset in zip(arrays, offsets, strict=True)]
+        return tf.constant(np.concatenate(arrays).astype(parts[0][name].dtype))
+
+    atoms = tfgnn.NodeSet.from_fields(
+        sizes=tf.constant([graph.n_atoms for graph in graphs], INDEX_DTYPE),
+        features={name: joined(name) for name in (names.SPECIES, names.POSITION)},
+    )
+    neighbors = tfgnn.EdgeSet.from_fields(
+        sizes=tf.constant([graph.n_edges for graph in graphs], INDEX_DTYPE),
+        adjacency=tfgnn.Adjacency.from_indices(
+            source=(names.ATOMS, joined(tfgnn.SOURCE_NAME, first)),
+            target=(names.ATOMS, joined(tfgnn.TARGET_NAME, first)),
+        ),
+        features={names.DISPLACEMENT: joined(names.DISPLACEMENT)},
+    )
+    return tfgnn.GraphTensor.from_pieces(
+        context=tfgnn.Context.from_fields(features={names.CELL: tf.constant(np.stack([g.cell for g in graphs]))}),
+        node_sets={names.ATOMS: atoms},
+        edge_sets={names.NEIGHBORS: neighbors},
+    )
 
 
 def split_readout(graph: tfgnn.GraphTensor) -> tuple[tfgnn.GraphTensor, tf.Tensor, tf.Tensor]:

@@ -123,6 +123,10 @@ class MessagePassing(tf.keras.layers.Layer):
             edges += self._edge_projection(normed)
         return nodes, edges
 
+    def attention(self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor) -> tf.Tensor:
+        """What the heads make of each pair, a_ij [E, H], from nodes [N, F] and edges [E, F]."""
+        return self._attention(inputs, graph=graph)[2]
+
     def _merge_heads(self, states: tf.Tensor) -> tf.Tensor:
         if self.merge == "mean":
             return tf.reduce_mean(states, axis=1)

@@ -1,0 +1,45 @@
+"""What `tf-symgnn explain` does."""
+
+from __future__ import annotations
+
+from jsonargparse import ArgumentParser, Namespace
+
+from tf_symgnn.config import Seed, split_symbols
+from tf_symgnn.data import InputError, iter_glasses, require_species
+
+
+def explain_parser() -> ArgumentParser:
+    """The arguments of `explain`."""
+    parser = ArgumentParser(exit_on_error=False, description=explain.__doc__)
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("file", help="structure file; of several frames the last one")
+    parser.add_argument("--atoms", required=True, help="as in 0,5,10-20, or nearest:50 for those nearest the origin")
+    parser.add_argument("--output", required=True, help="folder to write")
+    parser.add_argument("--seed", type=Seed, default=0, help="of the masks")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--overwrite", action="store_true", help="replace an explanation that the folder holds")
+    return parser
+
+
+def explain(args: Namespace) -> None:
+    """Finds the pairs that predicted barriers depend on, and what they have in common."""
+    try:
+        import gudhi  # noqa: F401
+        import plotly  # noqa: F401
+    except ImportError as error:
+        raise InputError("explain", "packages", f"no {error.name}", "pip install 'tf_symgnn[explain]'") from error
+    from tf_symgnn.explaining import check_folder, explain, parse_targets, write_report
+    from tf_symgnn.model.catalog import share_cores
+    from tf_symgnn.training import RunFolder, glass_graphs
+
+    run = RunFolder.open(args.run)
+    config = run.config()
+    check_folder(args.output, overwrite=args.overwrite)
+    *_, glass = iter_glasses(args.file, label=None, species=split_symbols(args.species) or config.type_names)
+    require_species([glass], run.facts().species)
+    targets = parse_targets(args.atoms, glass)
+    share_cores(config.model)
+    (graph,) = glass_graphs(config, [glass])
+    found = explain(run.load_model(), graph, targets, cutoff=config.graph.cutoff, seed=int(args.seed))
+    write_report(found, args.output, overwrite=args.overwrite)
+    print(f"{args.output}: {len(targets)} {'atom' if len(targets) == 1 else 'atoms'}")
