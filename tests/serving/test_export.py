@@ -81,8 +81,8 @@ def test_the_warm_up_request_is_one_that_the_model_answers(exported):
     (record,) = tf.data.TFRecordDataset(str(exported / "1" / WARMUP_FILE))
     request = PredictionLog.FromString(record.numpy()).predict_log.request
     inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
-    signature = tf.saved_model.load(str(exported / "1")).signatures[request.model_spec.signature_name]
-    barrier = signature(**inputs)["energy_barrier"].numpy()
+    loaded = tf.saved_model.load(str(exported / "1"))  # named, for its signatures alone would let go of the weights
+    barrier = loaded.signatures[request.model_spec.signature_name](**inputs)["energy_barrier"].numpy()
     assert len(barrier) == 64 and np.isfinite(barrier).all()
 
 

@@ -65,7 +65,7 @@ def _save(run: RunFolder, model: tf.keras.Model, new: Path) -> None:
     (new / "assets" / METADATA).write_text(
         json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"
     )
-    write_warmup(new, SERVING_DEFAULT, small_glass(facts.species, config.graph.cutoff))
+    write_warmup(new, SERVING_DEFAULT, small_glass(facts.species))
 
 
 def _move_to_next(new: Path, directory: Path) -> Path:

@@ -66,7 +66,7 @@ def _plain_barriers(model: SymGNN, run: RunFolder) -> Callable[..., tf.Tensor]:
         arrays = as_arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
         return tf.cast(plain(assemble(arrays, (n_atoms, n_pairs)), training=False), tf.float32)
 
-    glass = small_glass(run.facts().species, config.graph.cutoff)
+    glass = small_glass(run.facts().species)
     barriers(**{name: tf.constant(x) for name, x in glass.items()})  # creates the weights
     plain.set_weights(model.get_weights())
     plain.symmetrization.distribution = _Given(model.symmetrization.distribution(None, training=False))
