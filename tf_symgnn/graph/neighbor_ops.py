@@ -221,7 +221,9 @@ def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
     table = TABLE_PER_ATOM * n_atoms + 1
     own = grid.number(grid.place)
     order = tf.argsort(own % table, stable=True)
-    held = tf.math.unsorted_segment_sum(tf.ones_like(own), own % table, table)
+    # Counted in floating point, for which GPUs have a kernel.
+    held = tf.math.unsorted_segment_sum(tf.ones_like(own, tf.float64), own % table, table)
+    held = tf.cast(held, tf.int64)
     found = tf.where(exists, tf.gather(held, number % table), 0)
     total = tf.reduce_sum(found)
     few = tf.cast(total, tf.float64) <= _most_candidates(cutoff) * tf.cast(n_atoms, tf.float64)
