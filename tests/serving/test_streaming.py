@@ -252,7 +252,9 @@ COMMAND = [sys.executable, "-m", "tf_symgnn.cli", "predict"]
 ASSASSIN = """
 import os, signal, sys
 from tf_symgnn.cli import main
-from tf_symgnn.serving import partial
+from tf_symgnn.serving import memory, partial
+
+memory._MOST_ATOMS = 2000  # slabs enough to die between
 
 add, count = partial.PartialPrediction.add, []
 

@@ -173,6 +173,8 @@ def assert_same_course(found: Path, expected: Path) -> None:
 def test_two_devices_train_as_one(tmp_path):
     """With SymGNN, whose blocks of pairs, batch statistics and gradients of their own must all add up."""
     trainer = Trainer(tmp_path, "symgnn")
+    # Small steps: Adam makes whole ones of gradients that are nothing but rounding.
+    trainer.options += ["--optimizer.learning-rate", "5e-4"]
     expected = trainer.alone(tmp_path / "alone")
     found = trainer.alone(tmp_path / "together", "mirrored", TWO_DEVICES="1")
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -59,7 +59,8 @@ def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
                 labelled = has_labels
                 weight = np.ones(graph.n_atoms, np.float32) if labelled else None
                 tensor = assemble({name: tf.constant(array) for name, array in graph_arrays(graph, weight).items()})
-                writer.write(tfgnn.write_example(tensor).SerializeToString())
+                # A retry writes the same bytes, in which features would else stand in any order.
+                writer.write(tfgnn.write_example(tensor).SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
         raise OSError(f"{path}: {error.message}") from error
 
