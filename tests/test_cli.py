@@ -18,6 +18,7 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.cli import main
+from tf_symgnn.data import SAMPLE, read_glasses
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -131,6 +132,15 @@ def test_two_atoms_at_one_point(refuses, tmp_path):
     frame.positions[3] = frame.positions[11]
     ase.io.write(tmp_path / "train0.xyz", frame, format="extxyz")
     refuses(train_on(tmp_path, tmp_path / "run"), "train0.xyz", "atoms 3 and 11 at one point")
+
+
+def test_no_arguments_are_needed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    small = ["--network.width", "8", "--network.heads", "[2]", "--network.decoder-layers", "1"]
+    assert main(["train", "--epochs", "1", *small]) == 0
+    sample = {split: [glass.name for glass in glasses] for split, glasses in read_glasses(SAMPLE).items()}
+    assert json.loads((tmp_path / "runs" / "first" / "splits.json").read_text()) == sample
+    assert main(["train", "--resume"]) == 0  # the same run, by its stored configuration
 
 
 def test_a_folder_that_holds_a_run_is_kept(refuses, finished_run, data):

@@ -95,7 +95,7 @@ class RunConfig:
     """One training run.
 
     Args:
-        data: a folder of structure files, or one file.
+        data: a folder of structure files, or one file; null is the sample that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
         model: name in the model catalog.
         epochs: passes over the training glasses.
@@ -114,8 +114,8 @@ class RunConfig:
         optimizer: how it is trained.
     """
 
-    data: str
-    run_dir: str
+    data: str | None = None
+    run_dir: str = "runs/first"
     model: str = "symgnn"
     epochs: PositiveInt = 100
     seed: Seed = 0

@@ -166,7 +166,7 @@ def assert_same_course(found: Path, expected: Path) -> None:
     assert len(rows(found)) == len(rows(expected)) == 5
     for one, other in zip(rows(found), rows(expected), strict=True):
         for name in ("loss", "pearson", "mae", "rmse", "gradient_norm", "atoms"):
-            np.testing.assert_allclose(float(one[name]), float(other[name]), atol=1e-4, rtol=1e-4, err_msg=name)
+            np.testing.assert_allclose(float(one[name]), float(other[name]), atol=1e-4, rtol=1e-3, err_msg=name)
 
 
 @pytest.mark.slow

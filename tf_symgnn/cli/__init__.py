@@ -15,6 +15,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
 from tf_symgnn.cli import explaining, models, serving, simulations
+from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError
 
 # TensorFlow takes seconds to import: commands import what needs it when they run.
@@ -108,10 +109,10 @@ def _arguments(argv: Sequence[str]) -> list[str]:
     if arguments[:1] == ["train"]:
         resumed = argparse.ArgumentParser(add_help=False)
         resumed.add_argument("--resume", action="store_true")
-        resumed.add_argument("--run_dir", default="")
+        resumed.add_argument("--run_dir", default=RunConfig.run_dir)
         known, _ = resumed.parse_known_args(arguments)
         stored = Path(known.run_dir) / "config.yaml"
-        if known.resume and known.run_dir and stored.is_file():
+        if known.resume and stored.is_file():
             arguments[1:1] = ["--config", str(stored)]
     return arguments
 

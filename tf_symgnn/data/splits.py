@@ -13,6 +13,7 @@ from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.readers import SUFFIXES, iter_glasses
 
 SPLITS_FILE = "splits.json"
+SAMPLE = Path(__file__).parent / "sample"  # glasses that this program made and labelled itself; its README says how
 
 
 def split_names(stems: Iterable[str]) -> dict[str, list[str]]:

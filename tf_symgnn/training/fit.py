@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, label_scaling, read_glasses, require_species
+from tf_symgnn.data import SAMPLE, Glass, InputError, label_scaling, read_glasses, require_species
 from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph
 from tf_symgnn.model.catalog import build_model
 from tf_symgnn.training import plots
@@ -44,7 +44,7 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
     splits = read_labelled(config)
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
-            raise InputError(config.data, f"{split} split", "no glass", "at least one")
+            raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
     facts = _facts(splits[names.TRAIN])
     if resume:
         folder.require_data(splits, facts)
@@ -76,7 +76,7 @@ def read_labelled(
     Raises:
         InputError: a file cannot be used, or a glass of these splits has no labels.
     """
-    found = read_glasses(data or config.data, label=config.label, species=config.type_names)
+    found = read_glasses(data or config.data or SAMPLE, label=config.label, species=config.type_names)
     splits = {split: found[split] for split in wanted}
     for glass in (glass for glasses in splits.values() for glass in glasses):
         if glass.barrier is None:
