@@ -184,6 +184,8 @@ def _total(shared: Nest) -> Nest:
     return tf.nest.map_structure(total, shared)
 
 
+# Its loop is TensorFlow's own already; AutoGraph would complain of what asks how many cores there are.
+@tf.autograph.experimental.do_not_convert
 def _each_block(fn: BlockFunction, blocks: Blocks, given: Rows) -> Rows:
     """Joins what `fn` returns for each block.
 
