@@ -70,7 +70,7 @@ def main() -> None:
     for _ in range(3):
         predict(build_graph(small, **GRAPH))
         stages.row("8000 atoms, whole", small.n_atoms)
-    predict_file(model, config, make(args.atoms, work), parse_memory(args.memory), stages)
+    predict_file(model, config, make(args.atoms, work), parse_memory(args.memory))
 
 
 def make(n_atoms: int, work: Path) -> Path:
@@ -89,14 +89,14 @@ def write(path: Path, n_atoms: int) -> None:
     write_glasses(path, [random_points(n_atoms)], overwrite=True)
 
 
-def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
+def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: int) -> Glass:
     """What `tf-symgnn predict --memory` does with a file, stage by stage."""
     stages = Stages()
     require_room_to_read([path], memory)
     glass = read_glass(path)
     stages.row("reading", glass.n_atoms)
     layers = LayerFunctions(model)
-    cut = cut_to_fit(glass, layers, memory, **GRAPH)
+    cut = cut_to_fit(glass, layers, memory, taken=peak_resident(), **GRAPH)
     stages.row(f"{cut.number} slabs, {cut.together} searched at once, for {cut.peak / 1e9:.2f} GB", glass.n_atoms)
     partial = PartialPrediction(
         path.with_suffix(".partial"), identity_of(glass, model, GRAPH), glass.n_atoms, overwrite=False

@@ -44,7 +44,7 @@ def letters(output) -> dict[str, dict]:
 
 
 def contents(output) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in output.iterdir()}
+    return {path.name: path.read_bytes() for path in output.iterdir() if not path.name.startswith(".")}
 
 
 def test_a_trajectory_cut_in_mid_frame_gives_its_whole_frames(tmp_path):
@@ -82,7 +82,7 @@ def test_a_bundle_done_twice_writes_the_same(folder, tmp_path):
     before = contents(output)
     (output / ".train.tfrecord-train0-of-a-worker-that-was-killed").write_bytes(b"half")
     ends_with(2, *argv)  # it is whole
-    (output / "shards.json").unlink()  # as where the pipeline was killed before its end
+    (output / "shards.json").rename(output / ".unfinished")  # as where the pipeline was killed before its end
     ends_with(3, *argv)
     after = contents(output)
     assert {name: after[name] for name in before} == before
@@ -151,9 +151,37 @@ def test_what_cannot_be(folder, tmp_path, finished_run):
     ends_with(2, "convert", tmp_path / "nowhere", *output, HERE)
     ends_with(2, "convert", folder, *output, HERE, "--shards", "2")
     ends_with(2, "convert", folder, *output, "--beam=--runner=Nonesuch")
+    ends_with(2, "convert", folder, *output, '--beam="a')
     ends_with(2, "predict", finished_run.path, folder, folder, *output, HERE)
     ends_with(2, "predict", finished_run.path, folder, *output, HERE, "--memory", "6GB")
     ends_with(2, "predict", tmp_path, folder, *output, HERE)
+
+
+def test_no_file_that_is_not_its_own_is_touched(folder, tmp_path, finished_run):
+    before = contents(folder)
+    ends_with(2, "predict", finished_run.path, folder, "--output", folder, HERE, "--overwrite")
+    assert contents(folder) == before
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "test0.xyz").write_text("somebody's")
+    ends_with(2, "predict", finished_run.path, folder, "--output", mine, HERE)
+    assert contents(mine) == {"test0.xyz": b"somebody's"}
+
+
+def test_a_frame_without_labels_among_labelled_ones_is_a_dead_letter(folder, tmp_path):
+    text = (folder / "train0.xyz").read_text()
+    (folder / "train0.xyz").write_text(text + text.replace("energy_barrier", "another"))
+    ends_with(3, "convert", folder, "--output", tmp_path / "out", HERE)
+    told = letters(tmp_path / "out")
+    assert told["train0.xyz"]["frames_used"] == 1 and "labels" in told["train0.xyz"]["reason"]
+    assert (tmp_path / "out" / "test.tfrecord-test0").exists()
+
+
+def test_shards_of_files_that_are_gone_go(folder, tmp_path):
+    ends_with(3, "convert", folder, "--output", tmp_path / "out", HERE)
+    (folder / "test0.xyz").unlink()
+    ends_with(3, "convert", folder, "--output", tmp_path / "out", HERE, "--overwrite")
+    assert not (tmp_path / "out" / "test.tfrecord-test0").exists()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tests.conftest import ZOO, random_glass
@@ -60,6 +61,30 @@ def test_graphs_travel_as_base64_and_a_graph_of_one_atom_row_by_row(client, fini
     assert by_row["predictions"] == [
         {"n_atoms": 1, names.ENERGY_BARRIER: pytest.approx(by_column["outputs"][names.ENERGY_BARRIER][-1])}
     ]
+
+
+def lying(example: tf.train.Example, feature: str, sizes: list[int]) -> tf.train.Example:
+    changed = tf.train.Example.FromString(example.SerializeToString())
+    changed.features.feature[feature].int64_list.value[:] = sizes
+    return changed
+
+
+def test_graphs_that_are_not_as_large_as_they_say(client, finished_run):
+    (graph,) = glass_graphs(finished_run.config(), [random_glass(62, 20)])
+    honest = tfgnn.write_example(to_graph_tensor(graph))
+    lies = [
+        lying(honest, feature, sizes)
+        for feature in ("nodes/atoms.#size", "edges/neighbors.#size")
+        for sizes in ([2 * 10**9], [-1], [])
+    ]
+    for example in [tf.train.Example(), *lies]:
+        encoded = {"b64": base64.b64encode(example.SerializeToString()).decode()}
+        asked = {"signature_name": "serialized_graphs", "inputs": {"examples": [encoded]}}
+        status, refused = client.ask("POST", PREDICT, asked)
+        assert status == 400 and "error" in refused
+    encoded = {"b64": base64.b64encode(honest.SerializeToString()).decode()}
+    status, _ = client.ask("POST", PREDICT, asked | {"inputs": {"examples": [encoded]}})
+    assert status == 200
 
 
 def test_status_metadata_and_versions(client, export_folder, saved_model):

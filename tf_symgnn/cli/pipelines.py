@@ -32,7 +32,7 @@ def convert(args: Namespace) -> None:
     if args.shards != 1:
         raise InputError("command line", "--shards", args.shards, "none beside --beam, which writes a shard a file")
     settings = {"label": args.label, "species": split_symbols(args.species), "overwrite": args.overwrite}
-    _tell(args.output, convert_in_pipeline(args.data, args.output, args.graph, shlex.split(args.beam), **settings))
+    _tell(args.output, convert_in_pipeline(args.data, args.output, args.graph, _flags(args.beam), **settings))
 
 
 def predict(args: Namespace) -> None:
@@ -44,7 +44,14 @@ def predict(args: Namespace) -> None:
         raise InputError("command line", "--memory", args.memory, "none beside --beam")
     settings = {"species": split_symbols(args.species), "overwrite": args.overwrite}
     run = RunFolder.open(args.run)
-    _tell(args.output, predict_in_pipeline(run, args.files, args.output, shlex.split(args.beam), **settings))
+    _tell(args.output, predict_in_pipeline(run, args.files, args.output, _flags(args.beam), **settings))
+
+
+def _flags(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise InputError("command line", "--beam", f"{text} ({error})", "flags as a shell takes them") from error
 
 
 def _tell(output: str, summary) -> None:

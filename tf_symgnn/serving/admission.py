@@ -12,6 +12,7 @@ from ase.geometry import wrap_positions
 from tf_symgnn.data import Glass, InputError, require_species
 
 MAX_ATOMS = 50_000
+MAX_GLASSES = 1000  # in one request
 # Pairs that a search in boxes of one cutoff may have to look at. Glasses of MAX_ATOMS stay below at 5 A.
 MAX_CANDIDATES = 40_000_000
 # A micrometre, as in training; single precision is not fit for more.
@@ -41,6 +42,8 @@ def admit_request(inputs: Mapping[str, np.ndarray], species: Sequence[int], cuto
     if not len(n_atoms) == len(cells) == len(pbc) or not len(n_atoms):
         found = f"{len(n_atoms)}, {len(cells)} and {len(pbc)}"
         raise InputError(REQUEST, "glasses", f"{found} of n_atoms, cells and pbc", "as many, and at least one")
+    if len(n_atoms) > MAX_GLASSES:
+        raise InputError(REQUEST, "glasses", len(n_atoms), f"at most {MAX_GLASSES} at a time")
     if n_atoms.min() < 1 or n_atoms.sum(dtype=np.int64) != total or len(inputs["atomic_numbers"]) != total:
         expected = f"whole numbers above 0 that add up to {total} positions and as many atomic_numbers"
         raise InputError(REQUEST, "atoms", f"n_atoms {n_atoms.tolist()}", expected)

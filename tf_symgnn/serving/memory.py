@@ -32,13 +32,17 @@ def parse_memory(text: str) -> int:
         InputError: it is none.
     """
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([KMGT]?I?)B?\s*", text.upper())
-    if not match or match[2] not in _UNITS or not float(match[1]):
-        raise InputError("command line", "--memory", text, "a size, as in 6GB or 1.5GiB")
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else 0.0
+    if not 0 < size < float("inf"):
+        raise InputError("command line", "--memory", text[:40], "a size, as in 6GB or 1.5GiB")
+    return int(size)
 
 
 def peak_resident() -> int:
     """Bytes of memory that this process has held at most so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what `getrusage` says there includes the process that started this one
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
@@ -66,15 +70,17 @@ class Cut(NamedTuple):
     peak: int
 
 
-def cut_to_fit(glass: Glass, layers: LayerFunctions, memory: int, *, cutoff: float, self_loops: bool) -> Cut:
-    """The thickest slabs by which a prediction of the glass stays within a budget in bytes, what is taken included.
+def cut_to_fit(
+    glass: Glass, layers: LayerFunctions, memory: int, *, taken: int, cutoff: float, self_loops: bool
+) -> Cut:
+    """The thickest slabs by which a prediction of the glass stays within a budget in bytes, those `taken` included.
 
     Raises:
         InputError: no cutting does; it says what the thinnest slabs take.
     """
     extent = _extent(glass, cutoff)
     pairs = _pairs_an_atom(glass, extent, cutoff=cutoff, self_loops=self_loops)
-    taken = peak_resident() + _WRITING_ATOM * glass.n_atoms
+    taken += _WRITING_ATOM * glass.n_atoms
     least = None
     number = max(1, -(-glass.n_atoms // _MOST_ATOMS))
     while True:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tf_symgnn.data import Glass, InputError, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data.readers import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
+from tf_symgnn.serving.admission import MAX_ATOMS
 from tf_symgnn.serving.protocol import RequestError, bad_request
 
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ
@@ -61,6 +62,8 @@ def _main(file: str, parsed: str, species: str) -> int:
     try:
         for index, glass in enumerate(iter_glasses(file, label=None, species=species.split(","))):
             frames, last = index + 1, glass
+            if glass.n_atoms > MAX_ATOMS:  # before the server takes it up, which has no bound of memory
+                raise InputError(file, "atoms", glass.n_atoms, f"at most {MAX_ATOMS} at a time")
         write_glasses(parsed, [last])
     except InputError as error:
         print(error, file=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from joblib import cpu_count
 
 from tf_symgnn.config import GraphConfig
 from tf_symgnn.data import (
@@ -34,7 +35,9 @@ from tf_symgnn.training import Predictor, RunFolder
 
 DEAD_LETTERS = "dead_letters.jsonl"
 # Beam's own runner on all cores of this machine. Not by the name DirectRunner, which looks for a program on the web.
-_DIRECT = ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=0"]
+_DIRECT = ["--runner=FnApiRunner", "--direct_running_mode=multi_processing"]
+# In a folder of output until all is done: files that lie there are then an interrupted run's, to be made again.
+_UNFINISHED = ".unfinished"
 
 
 class Outcome(NamedTuple):
@@ -67,9 +70,13 @@ class _EachFile(beam.DoFn, abc.ABC):
         names, problems = [], []
 
         def whole_frames() -> Iterator[Any]:
+            labelled = None
             try:
                 for glass in iter_glasses(file, label=self._label, species=self._species):
-                    made = self.made_of(glass)
+                    has_labels = glass.barrier is not None
+                    if labelled not in (None, has_labels):
+                        raise InputError(glass.source, "labels", f"{glass.name} unlike those before it", "all or none")
+                    labelled, made = has_labels, self.made_of(glass)
                     names.append(glass.name)
                     yield made
             except InputError as error:
@@ -144,6 +151,8 @@ def convert_in_pipeline(
     splits = split_files(data)
     shards = {str(file): f"{split}.tfrecord-{file.stem}" for split, files in splits.items() for file in files}
     outcomes = _run(_Convert(label, species, graph), shards, Path(output), flags, overwrite=overwrite)
+    for stale in set(Path(output).glob("*.tfrecord-*")) - {Path(output) / outcome.shard for outcome in outcomes}:
+        stale.unlink()  # of a file that is no longer there
     named = {outcome.file: outcome.glasses for outcome in outcomes}
     listing = {split: [name for file in files for name in named[str(file)]] for split, files in splits.items()}
     return _finish(Path(output), {split: names for split, names in listing.items() if names}, outcomes)
@@ -181,7 +190,9 @@ def _run(
         raise InputError(output, "output", LISTING, "a folder without a finished conversion, or --overwrite")
     if output.exists() and not output.is_dir():
         raise InputError(output, "output", "a file", "a folder")
+    _refuse_losses(shards, output, overwrite=overwrite)
     output.mkdir(parents=True, exist_ok=True)
+    (output / _UNFINISHED).touch()
     for name in (LISTING, DEAD_LETTERS):
         (output / name).unlink(missing_ok=True)
     told = output / ".outcomes.json"
@@ -189,7 +200,8 @@ def _run(
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
         # Reshuffled, so that files are spread over workers. A list of outcomes is small: a line a file.
-        with beam.Pipeline(options=PipelineOptions(list(flags) or _DIRECT)) as pipeline:
+        own = [*_DIRECT, f"--direct_num_workers={min(len(tasks), cpu_count())}"]
+        with beam.Pipeline(options=PipelineOptions(list(flags) or own)) as pipeline:
             outcomes = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.ParDo(work)
             _ = outcomes | beam.combiners.ToList() | beam.Map(_tell, str(told))
     except Exception as error:  # every runner has kinds of its own, with the worker's traceback as text
@@ -197,6 +209,17 @@ def _run(
     outcomes = [Outcome(*row) for row in json.loads(told.read_text())]
     told.unlink()
     return outcomes
+
+
+def _refuse_losses(shards: dict[str, str], output: Path, *, overwrite: bool) -> None:
+    """Raises InputError where a shard would take the place of an input, or of a file that is no earlier run's."""
+    inputs = {Path(file).resolve() for file in shards}
+    may_replace = overwrite or (output / _UNFINISHED).exists()
+    for target in (output / shard for shard in shards.values()):
+        if target.resolve() in inputs:
+            raise InputError(target, "output", "a file of the input", "a folder apart from it")
+        if target.exists() and not may_replace:
+            raise InputError(target, "output", "an existing file", "none, or --overwrite")
 
 
 def _tell(outcomes: list[Outcome], path: str) -> None:
@@ -219,4 +242,5 @@ def _finish(output: Path, listing: dict, outcomes: Sequence[Outcome]) -> Summary
             file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with replacing(output / LISTING) as file:
         file.write_text(json.dumps(listing, indent=2) + "\n")
+    (output / _UNFINISHED).unlink()
     return Summary(sum(len(outcome.glasses) for outcome in outcomes), len(outcomes), len(dead))

@@ -15,7 +15,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, check_output, iter_glasses, require_species, write_glasses
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.serving.layers import LayerFunctions
-from tf_symgnn.serving.memory import Cut, cut_to_fit, require_room_to_read
+from tf_symgnn.serving.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
 from tf_symgnn.serving.partial import PartialPrediction, identity_of
 from tf_symgnn.serving.schedule import needed_levels
 from tf_symgnn.serving.streaming import SlabStream
@@ -101,9 +101,9 @@ def _within(
 ) -> list[Glass]:
     layers = LayerFunctions(model)
     graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
-    predicted = []
+    predicted, taken = [], peak_resident()  # once: what one glass frees the next one uses again
     for k, glass in enumerate(glasses):
-        cut = cut_to_fit(glass, layers, memory, **graph)
+        cut = cut_to_fit(glass, layers, memory, taken=taken, **graph)
         identity = identity_of(glass, model, graph)
         partial = PartialPrediction(unfinished / f"{k}", identity, glass.n_atoms, overwrite=overwrite)
         try:

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn.data import InputError, as_input_error
 from tf_symgnn.serving.admission import REQUEST, admit_request
+from tf_symgnn.serving.examples import admit_examples
 from tf_symgnn.serving.protocol import DEFAULT_SIGNATURE, Signature, Tensor, bad_request
 from tf_symgnn.serving.refusals import refusal
 from tf_symgnn.serving.versions import METADATA
@@ -74,6 +75,7 @@ class Servable:
             RequestError: status 400, the model finds no finite barriers.
         """
         admit_request(inputs, self.species, self.cutoff)
+        admit_examples(inputs.get("examples", ()))
         try:
             outputs = self._functions[signature](**{name: tf.constant(array) for name, array in inputs.items()})
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.DataLossError) as error:

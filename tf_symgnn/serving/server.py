@@ -90,16 +90,17 @@ class _ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        self._check(last=self)
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._check, None, True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer:
             self._timer.cancel()
         super().connection_lost(exc)
 
-    def _check(self, last: object) -> None:
-        """Ends the connection if no request is answered or has begun for `IDLE_SECONDS`; else looks again then."""
-        if self.cycle is last and (last is None or last.response_complete):
+    def _check(self, last: object, was_idle: bool) -> None:
+        """Ends the connection if it was idle `IDLE_SECONDS` ago and no request has begun since; else looks again."""
+        if self.cycle is last and was_idle:
             self.transport.abort()
             return
-        self._timer = self.loop.call_later(IDLE_SECONDS, self._check, self.cycle)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._check, self.cycle, is_idle)
