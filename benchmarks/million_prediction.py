@@ -37,9 +37,10 @@ class Stages:
     def __init__(self):
         print("| stage | seconds | processor seconds | microseconds an atom | processor | peak memory so far (GB) |")
         print("|---|---|---|---|---|---|", flush=True)
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Starts a stage."""
         self._wall, self._processor = time.perf_counter(), time.process_time()
 
     def row(self, stage: str, n_atoms: int) -> None:
@@ -48,7 +49,7 @@ class Stages:
         an_atom = [f"{1e6 * seconds / n_atoms:.0f}" for seconds in took]
         peak = f"{peak_resident() / 1e9:.2f}"
         print(f"| {stage} | {' | '.join([*(f'{x:.1f}' for x in took), *an_atom, peak])} |", flush=True)
-        self._start()
+        self.start()
 
 
 def main() -> None:
@@ -70,7 +71,9 @@ def main() -> None:
     for _ in range(3):
         predict(build_graph(small, **GRAPH))
         stages.row("8000 atoms, whole", small.n_atoms)
-    predict_file(model, config, make(args.atoms, work), parse_memory(args.memory))
+    path = make(args.atoms, work)
+    stages.start()
+    predict_file(model, config, path, parse_memory(args.memory), stages)
 
 
 def make(n_atoms: int, work: Path) -> Path:
@@ -89,9 +92,8 @@ def write(path: Path, n_atoms: int) -> None:
     write_glasses(path, [random_points(n_atoms)], overwrite=True)
 
 
-def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: int) -> Glass:
+def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
     """What `tf-symgnn predict --memory` does with a file, stage by stage."""
-    stages = Stages()
     require_room_to_read([path], memory)
     glass = read_glass(path)
     stages.row("reading", glass.n_atoms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 
 from tf_symgnn.config import Seed, split_symbols
-from tf_symgnn.data import InputError, iter_glasses, require_species
+from tf_symgnn.data import InputError, read_glass, require_species
 
 
 def explain_parser() -> ArgumentParser:
@@ -35,7 +35,7 @@ def explain(args: Namespace) -> None:
     run = RunFolder.open(args.run)
     config = run.config()
     check_folder(args.output, overwrite=args.overwrite)
-    *_, glass = iter_glasses(args.file, label=None, species=split_symbols(args.species) or config.type_names)
+    glass = read_glass(args.file, label=None, species=split_symbols(args.species) or config.type_names)
     require_species([glass], run.facts().species)
     targets = parse_targets(args.atoms, glass)
     share_cores(config.model)

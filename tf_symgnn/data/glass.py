@@ -16,6 +16,10 @@ from tf_symgnn.data.errors import InputError
 # ASE lists the placeholder "X" as element 0; in a graph 0 marks padding, so it may never name an atom.
 SYMBOLS = frozenset(chemical_symbols[1:])
 
+# A micrometre: beyond what is simulated, and single precision is not fit for more. What takes memory or time by extent
+# refuses it.
+MAX_EXTENT = 1e4  # A
+
 
 @dataclass(frozen=True, eq=False)
 class Glass:

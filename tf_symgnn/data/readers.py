@@ -52,7 +52,9 @@ def iter_glasses(
         raise InputError(path, "suffix", suffix or "none", "one of " + ", ".join(SUFFIXES))
 
 
-def read_glass(path: Path | str, *, label: str = names.ENERGY_BARRIER, species: Sequence[str] | None = None) -> Glass:
+def read_glass(
+    path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
+) -> Glass:
     """The glass in a file or, as ASE does, the last one of several frames.
 
     Arguments as for `iter_glasses`.

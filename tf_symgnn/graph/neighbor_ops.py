@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_symgnn.graph.neighbors import COINCIDENT, MAX_EXTENT
+from tf_symgnn.data import MAX_EXTENT
+from tf_symgnn.graph.neighbors import COINCIDENT
 
 # Half as dense again as diamond. A metal given in nanometres by mistake is two hundred times denser.
 MAX_DENSITY = 0.25  # atoms / A^3

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from vesin import NeighborList
 
-from tf_symgnn.data import Glass, InputError
+from tf_symgnn.data import MAX_EXTENT, Glass, InputError
 
 # Closer than any two atoms of a solid by three orders of magnitude, and far above rounding.
 COINCIDENT = 1e-3  # A
 
-# A micrometre, and at 5 A a hundred times the density of diamond: beyond what is simulated.
-MAX_EXTENT = 1e4  # A
+# At 5 A a hundred times the density of diamond: beyond what is simulated.
 MAX_NEIGHBOURS = 10_000
 
 _VECTORS = ("positions", "cell", "displacement")

@@ -9,14 +9,12 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.geometry import wrap_positions
 
-from tf_symgnn.data import Glass, InputError, require_species
+from tf_symgnn.data import MAX_EXTENT, Glass, InputError, require_species
 
 MAX_ATOMS = 50_000
 MAX_GLASSES = 1000  # in one request
 # Pairs that a search in boxes of one cutoff may have to look at. Glasses of MAX_ATOMS stay below at 5 A.
 MAX_CANDIDATES = 40_000_000
-# A micrometre, as in training; single precision is not fit for more.
-MAX_EXTENT = 1e4  # A
 
 REQUEST = "request"
 
