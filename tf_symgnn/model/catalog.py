@@ -25,10 +25,12 @@ from tf_symgnn.model.baselines.network import BaselineNetwork
 from tf_symgnn.model.baselines.schnet import SchNet
 from tf_symgnn.model.baselines.unsymmetrized import UnsymmetrizedSymGNN
 from tf_symgnn.model.blockwise import give_cores_to_blocks, keep_freed_memory
+from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.model.symgnn import SymGNN
 
 CATALOG: dict[str, type[SymGNN | BaselineNetwork]] = {
     "symgnn": SymGNN,
+    "symgnn_spectral": SpectralSymGNN,
     "symgnn_unsymmetrized": UnsymmetrizedSymGNN,
     "symgnn_augmented": AugmentedSymGNN,
     "egat_length": LengthEGAT,

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, label_scaling, read_glasses, require_species
-from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph
+from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.model.catalog import build_model
+from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.training import plots
 from tf_symgnn.training.budget import TimeBudget
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
@@ -56,6 +57,8 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
     tf.keras.utils.set_random_seed(config.seed)
     with team.together(), team.strategy.scope():
         network = build_model(config, facts.species, facts.scaling)
+        if isinstance(network, SpectralSymGNN) and not resume:
+            adapt(network, graphs[names.TRAIN])
     if team.is_chief and not resume:
         folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
     with team.together():
@@ -87,6 +90,11 @@ def read_labelled(
 def glass_graphs(config: RunConfig, glasses: Sequence[Glass]) -> list[GlassGraph]:
     """The neighbour graphs of glasses as the run's configuration has them."""
     return [build_graph(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops) for glass in glasses]
+
+
+def adapt(network: SpectralSymGNN, graphs: Sequence[GlassGraph]) -> None:
+    """Solves for the part of a network that is not trained, on the training glasses."""
+    network.adapt([to_graph_tensor(graph) for graph in graphs], [graph.barrier for graph in graphs])
 
 
 def _facts(training: Sequence[Glass]) -> RunFacts:

@@ -52,6 +52,21 @@ class Surroundings(NamedTuple):
         """[E, 1] A."""
         return length(self.displacement)
 
+    @property
+    def target(self) -> tf.Tensor:
+        """i[E], the atom that receives each pair, ascending."""
+        return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.TARGET]
+
+    @property
+    def n_atoms(self) -> tf.Tensor:
+        """How many atoms there are, padding included."""
+        return self.graph.node_sets[names.ATOMS].total_size
+
+    def sent_by(self, atomic_number: int) -> tf.Tensor:
+        """[E, 1], 1 for pairs whose sender is of a species."""
+        of_species = self.graph.node_sets[names.ATOMS][names.SPECIES] == atomic_number
+        return self.from_source(tf.cast(of_species, self.weight.dtype)[:, tf.newaxis])
+
     def from_source(self, values: tf.Tensor) -> tf.Tensor:
         """Values [N, C] of the atoms that send each pair, [E, C]."""
         return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.SOURCE, feature_value=values)

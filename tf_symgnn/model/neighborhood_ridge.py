@@ -1,0 +1,188 @@
+"""A linear model of an atom's descriptors and of their averages about it, solved and not descended to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_symgnn.model.baselines.surroundings import Surroundings
+
+PENALTIES = (300.0, 1e3, 3e3, 1e4, 3e4)  # of squared weights, in units of standardised features
+DECAY = 0.8  # A, of the sharper of the two averages over neighbours
+NEGLIGIBLE = 1e-7  # variance of a principal component, of the largest: rounding from there on
+ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class PrincipalComponents(tf.keras.layers.Layer):
+    """Standardised descriptors in whitened principal components, which `adapt` finds.
+
+    Args:
+        units: how many components.
+    """
+
+    def __init__(self, *, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates mean and scale [P] and components [P, units], all of them zero until found."""
+        start = {"initializer": "zeros", "trainable": False}
+        self.mean = self.add_weight(name="mean", shape=input_shape[-1:], **start)
+        self.scale = self.add_weight(name="scale", shape=input_shape[-1:], **start)
+        self.components = self.add_weight(name="components", shape=(input_shape[-1], self.units), **start)
+        super().build(input_shape)
+
+    def adapt(self, descriptors: Sequence[np.ndarray]) -> None:
+        """Finds the components of descriptors f[N, P] of some glasses."""
+        every = np.concatenate(descriptors).astype(np.float64)
+        mean, spread = every.mean(axis=0), every.std(axis=0)
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+        every = (every - mean) * scale
+        variance, vectors = np.linalg.eigh(every.T @ every / len(every))
+        variance, vectors = variance[::-1][: self.units], vectors[:, ::-1][:, : self.units]
+        kept = (variance > NEGLIGIBLE * variance[0]) & (np.arange(len(variance)) < len(every) / ATOMS_A_COMPONENT)
+        components = np.zeros(self.components.shape)
+        components[:, : len(kept)] = np.where(kept, vectors / np.sqrt(np.where(kept, variance, 1)), 0)
+        for weight, value in ((self.mean, mean), (self.scale, scale), (self.components, components)):
+            weight.assign(value)
+
+    def call(self, descriptors: tf.Tensor) -> tf.Tensor:
+        """Components [N, units] of descriptors [N, P]."""
+        return tf.matmul((descriptors - self.mean) * self.scale, self.components)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"units": self.units}
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class NeighborhoodRidge(tf.keras.layers.Layer):
+    """Ridge regression on descriptors and their averages over the neighbourhood.
+
+    Averages are over neighbours of each species, once weighted by exp(-r / 0.8 A) and once evenly, and of the even
+    ones the average over all neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over.
+    One regression serves all species of atoms: one for each was no better on the published glasses, and worse on few.
+
+    Args:
+        species: S atomic numbers of neighbours.
+    """
+
+    def __init__(self, *, species: Sequence[int], **kwargs):
+        super().__init__(**kwargs)
+        self.species = tuple(species)
+        self.blocks = 1 + 3 * len(self.species)
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the weights of each block of features [K, blocks] and a constant, zero until solved for."""
+        start = {"initializer": "zeros", "trainable": False}
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.blocks), **start)
+        self.bias = self.add_weight(name="bias", shape=(), **start)
+        super().build(input_shape)
+
+    def call(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
+        """Barriers f[N] of atoms with descriptors [N, K], in standard deviations from the mean."""
+        # Averages are linear, so the kernel comes first: what is averaged is a number a block, not K.
+        blocks = tf.split(tf.matmul(descriptors, self.kernel), self.blocks, axis=1)  # of [N, 1]
+        by_species = [blocks[1 + k :: len(self.species)] for k in range(len(self.species))]
+        average = _Averages(around, self.species)
+        barrier, once = blocks[0] + self.bias, []
+        for z, (sharp, even, twice) in zip(self.species, by_species, strict=True):
+            barrier += average.sharp(z, sharp) + average.even(z, even)
+            once.append(average.even(z, twice))
+        return tf.squeeze(barrier + average.all(tf.add_n(once)), axis=1)
+
+    def features(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
+        """All that the regression sees of each atom, [N, blocks K]."""
+        average = _Averages(around, self.species)
+        even = [average.even(z, descriptors) for z in self.species]
+        sharp = [average.sharp(z, descriptors) for z in self.species]
+        return tf.concat([descriptors, *sharp, *even, *map(average.all, even)], axis=1)
+
+    def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Solves for the weights, at the penalty that serves best when one glass after another is left out.
+
+        Args:
+            glasses: features f[N, blocks K] and barriers [N], in standard deviations from the mean, of each.
+        """
+        equations = [_NormalEquations.of(*glass) for glass in glasses]
+        weights, bias = _NormalEquations.sum(equations).solve(_best_penalty(equations, glasses))
+        self.kernel.assign(weights.reshape(self.blocks, -1).T)
+        self.bias.assign(bias)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"species": self.species}
+
+
+class _Averages:
+    """Weighted averages over the neighbours of each atom; zero where there is none."""
+
+    def __init__(self, around: Surroundings, species: Sequence[int]):
+        self._around = around
+        near = tf.exp(-around.distance / DECAY)
+        of = {z: around.sent_by(z) for z in species}
+        self._sharp = {z: (near * of[z], around.received(near * of[z])) for z in species}
+        self._even = {z: (of[z], around.received(of[z])) for z in species}
+        self._all = (tf.ones_like(near), around.received(tf.ones_like(near)))
+
+    def sharp(self, z: int, values: tf.Tensor) -> tf.Tensor:
+        return self._average(*self._sharp[z], values)
+
+    def even(self, z: int, values: tf.Tensor) -> tf.Tensor:
+        return self._average(*self._even[z], values)
+
+    def all(self, values: tf.Tensor) -> tf.Tensor:
+        return self._average(*self._all, values)
+
+    def _average(self, share: tf.Tensor, total: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        return tf.math.divide_no_nan(self._around.received(share * self._around.from_source(values)), total)
+
+
+class _NormalEquations(NamedTuple):
+    """Sums over atoms that a least-squares fit with a constant needs; those of several glasses add up."""
+
+    atoms: int
+    features: np.ndarray  # [D]
+    barriers: float
+    products: np.ndarray  # [D, D]
+    moments: np.ndarray  # [D]
+
+    @classmethod
+    def of(cls, features: np.ndarray, barrier: np.ndarray) -> _NormalEquations:
+        wide = features.astype(np.float64)
+        # The products in single precision: they take nearly all the time, and the penalty drowns their rounding.
+        products = (features.T @ features).astype(np.float64)
+        return cls(len(features), wide.sum(axis=0), barrier.sum(dtype=np.float64), products, wide.T @ barrier)
+
+    @classmethod
+    def sum(cls, parts: Sequence[_NormalEquations]) -> _NormalEquations:
+        return cls(*(sum(terms) for terms in zip(*parts, strict=True)))
+
+    def solve(self, penalty: float) -> tuple[np.ndarray, float]:
+        """Weights [D] and constant of the ridge regression on standardised features, for features as they are."""
+        mean, level = self.features / self.atoms, self.barriers / self.atoms
+        products = self.products - self.atoms * np.outer(mean, mean)
+        spread = np.sqrt(np.maximum(np.diag(products) / self.atoms, 0))
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-6)
+        moments = scale * (self.moments - self.barriers * mean)
+        products *= scale * scale[:, np.newaxis]
+        products[np.diag_indices_from(products)] += penalty
+        weights = scale * np.linalg.solve(products, moments)
+        return weights, level - weights @ mean
+
+
+def _best_penalty(equations: Sequence[_NormalEquations], glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The penalty with the highest mean Pearson correlation on the glass that is left out."""
+    if len(glasses) == 1:
+        return PENALTIES[len(PENALTIES) // 2]
+    scores = np.zeros(len(PENALTIES))
+    for out, (features, barrier) in enumerate(glasses):
+        others = _NormalEquations.sum([*equations[:out], *equations[out + 1 :]])
+        for k, penalty in enumerate(PENALTIES):
+            predicted = features @ others.solve(penalty)[0]
+            scores[k] += np.corrcoef(predicted, barrier)[0, 1] if predicted.std() > 0 else 0
+    return PENALTIES[int(np.argmax(scores))]

@@ -1,0 +1,111 @@
+"""The power spectrum of an atom's surroundings: which neighbours stand where about it, whatever way it is turned."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from tf_symgnn.model.baselines.surroundings import Surroundings
+
+SHORTEST = 2.0  # A, where the first shell lies: the shortest bonds of metals
+WIDTH = 3.0  # of a shell, in distances between shells: the smoother, the better they carry over to other glasses
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class PowerSpectrum(tf.keras.layers.Layer):
+    """The power spectrum of the neighbour density (Bartók, Kondor and Csányi 2013, eq. 25), without a trained weight.
+
+    Of neighbours of each species s in radial shells n,
+
+        c_nslm = sum_i w_ij g_n(r_ij) [species of i = s] Y_lm(x_ij / r_ij)
+        p_l(ns, n's') = sum_m c_nslm c_n's'lm / sqrt(2 l + 1)
+
+    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff. Exactly invariant under rotation, reflection and permutation.
+
+    Args:
+        species: S atomic numbers that neighbours may be of.
+        cutoff: of the neighbour graph, A; shells lie evenly up to it.
+        shells: how many.
+        degree: the largest l.
+    """
+
+    def __init__(self, *, species: tuple[int, ...], cutoff: float, shells: int = 8, degree: int = 6, **kwargs):
+        super().__init__(**kwargs)
+        self.species, self.cutoff, self.shells, self.degree = tuple(species), cutoff, shells, degree
+
+    @property
+    def units(self) -> int:
+        """How many numbers an atom has: (degree + 1) C (C + 1) / 2 of C = S shells channels."""
+        channels = len(self.species) * self.shells
+        return (self.degree + 1) * channels * (channels + 1) // 2
+
+    def call(self, around: Surroundings) -> tf.Tensor:
+        """The power spectrum f[N, units] of each atom."""
+        radial = around.weight * self._shells(around)  # [E, S n]
+        unit = tf.math.divide_no_nan(around.displacement, around.distance)
+        harmonics = real_harmonics(unit, self.degree)  # [E, (l + 1)^2]
+        radial, harmonics = _by_receiver(around, radial, harmonics)  # [N, D, .]
+        moments = tf.matmul(radial, harmonics, transpose_a=True)  # [N, S n, (l + 1)^2]
+        channels = moments.shape[1]
+        upper = [i * channels + j for i in range(channels) for j in range(i, channels)]
+        spectrum = []
+        for degree in range(self.degree + 1):
+            of_degree = moments[:, :, degree**2 : (degree + 1) ** 2]
+            power = tf.matmul(of_degree, of_degree, transpose_b=True) / math.sqrt(2 * degree + 1)
+            spectrum.append(tf.gather(tf.reshape(power, [-1, channels**2]), upper, axis=1))
+        return tf.concat(spectrum, axis=1)
+
+    def _shells(self, around: Surroundings) -> tf.Tensor:
+        """g_n(r) for the species that the neighbour is of, 0 for others, [E, S n]."""
+        spacing = (self.cutoff - SHORTEST) / (self.shells - 1)
+        centres = SHORTEST + spacing * tf.range(self.shells, dtype=around.distance.dtype)
+        shells = tf.exp(-0.5 * tf.square((around.distance - centres) / (WIDTH * spacing)))
+        shells *= 0.5 * (1 + tf.cos(math.pi * around.distance / self.cutoff))
+        return tf.concat([around.sent_by(z) * shells for z in self.species], axis=1)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        own = {"species": self.species, "cutoff": self.cutoff, "shells": self.shells, "degree": self.degree}
+        return super().get_config() | own
+
+
+def real_harmonics(unit: tf.Tensor, degree: int) -> tf.Tensor:
+    """Orthonormal real spherical harmonics of unit vectors [E, 3] up to a degree, [E, (degree + 1)^2].
+
+    They stand by degree l, and within it m = 0, then cosine and sine of m = 1, 2, ..., l. Legendre functions without
+    their sin^m(theta), which (x + iy)^m has, come from the recursion in l (Press et al. 2007, eq. 6.7.8).
+    """
+    x, y, z = tf.unstack(unit, axis=1)
+    cosine, sine = [tf.ones_like(x)], [tf.zeros_like(x)]
+    for m in range(degree):
+        cosine, sine = [*cosine, x * cosine[m] - y * sine[m]], [*sine, x * sine[m] + y * cosine[m]]
+    legendre: dict[tuple[int, int], tf.Tensor] = {}
+    for m in range(degree + 1):
+        legendre[m, m] = tf.fill(tf.shape(x), tf.cast(math.prod(range(1, 2 * m, 2)), x.dtype))
+        for n in range(m + 1, degree + 1):
+            before = legendre[n - 2, m] if n > m + 1 else 0.0
+            legendre[n, m] = ((2 * n - 1) * z * legendre[n - 1, m] - (n + m - 1) * before) / (n - m)
+    harmonics = []
+    for n in range(degree + 1):
+        for m in range(n + 1):
+            norm = math.sqrt((2 * n + 1) / (4 * math.pi) * math.factorial(n - m) / math.factorial(n + m))
+            if m == 0:
+                harmonics.append(norm * legendre[n, m])
+            else:
+                harmonics += [math.sqrt(2) * norm * legendre[n, m] * part[m] for part in (cosine, sine)]
+    return tf.stack(harmonics, axis=1)
+
+
+def _by_receiver(around: Surroundings, *values: tf.Tensor) -> list[tf.Tensor]:
+    """Values [E, C] of pairs as [N, D, C], D the most pairs that an atom receives, filled up with zeros.
+
+    So that the sum over pairs of outer products is one matrix product an atom, and they are never written out.
+    """
+    target = around.target
+    degree = tf.math.bincount(target, minlength=around.n_atoms, dtype=target.dtype)
+    first = tf.cumsum(degree, exclusive=True)
+    place = tf.range(tf.size(target), dtype=target.dtype) - tf.gather(first, target)
+    index = tf.stack([target, place], axis=1)
+    shape = [around.n_atoms, tf.reduce_max(tf.concat([degree, [1]], axis=0))]
+    return [tf.scatter_nd(index, value, [*shape, value.shape[1]]) for value in values]

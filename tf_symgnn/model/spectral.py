@@ -1,0 +1,76 @@
+"""SymGNN that is shown the power spectrum of each atom's surroundings, and averaged with a ridge regression on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.neighborhood_ridge import NeighborhoodRidge, PrincipalComponents
+from tf_symgnn.model.power_spectrum import PowerSpectrum
+from tf_symgnn.model.symgnn import SymGNN
+
+COMPONENTS = 300  # of the power spectrum
+DROPOUT = 0.3  # of them, in training: six glasses punish capacity
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class SpectralSymGNN(SymGNN):
+    """The mean of two predictions from the power spectrum: SymGNN's, and that of a ridge regression.
+
+    SymGNN takes the spectrum's principal components into its first node states. The ridge regression is solved
+    before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted to what the regression leaves, it
+    learned what is particular to the training glasses (benchmarks/RESULTS.md).
+
+    Args:
+        kwargs: as SymGNN's.
+    """
+
+    def __init__(self, *, species: Sequence[int], cutoff: float = 5.0, **kwargs):
+        super().__init__(species=species, cutoff=cutoff, **kwargs)
+        self.receptive_field = max(self.receptive_field, 3 * cutoff)  # A; the regression's averages of averages
+        exact = {"dtype": "float32"}
+        self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
+        self.components = PrincipalComponents(units=COMPONENTS, name="components", **exact)
+        self.ridge = NeighborhoodRidge(species=species, name="ridge", **exact)
+        self.dropout = tf.keras.layers.Dropout(DROPOUT, seed=self._config["seed"], name="dropout")
+        self.spectral_encoder = tf.keras.layers.Dense(
+            self._config["width"], use_bias=False, name="spectral_encoder", dtype=self.dtype_policy
+        )
+
+    def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
+        """Predicts one energy barrier per atom f[N], eV; in training SymGNN's own."""
+        barrier = super().call(graph, training=training)
+        return barrier if training else 0.5 * (barrier + self.linear_part(graph))
+
+    def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        """What the ridge regression predicts, f[N] eV."""
+        around = Surroundings.of(graph, "float32")
+        scaled = self.ridge(self.components(self.spectrum(around)), around)
+        return self.label_mean + self.label_std * scaled
+
+    def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
+        """Finds principal components and the ridge regression's weights from training glasses and their barriers, eV."""
+        if not self.built:
+            self(graphs[0])
+        spectrum = tf.function(lambda graph: self.spectrum(Surroundings.of(graph, "float32")), reduce_retracing=True)
+        spectra = [spectrum(graph).numpy() for graph in graphs]
+        self.components.adapt(spectra)
+
+        @tf.function(reduce_retracing=True)
+        def features(graph: tfgnn.GraphTensor, spectrum: tf.Tensor) -> tf.Tensor:
+            return self.ridge.features(self.components(spectrum), Surroundings.of(graph, "float32"))
+
+        scaled = [(label - self.label_mean) / self.label_std for label in labels]
+        seen = [features(graph, spectrum).numpy() for graph, spectrum in zip(graphs, spectra, strict=True)]
+        self.ridge.adapt(list(zip(seen, scaled, strict=True)))
+
+    def _encode(self, graph: tfgnn.GraphTensor, training: bool) -> tuple:
+        """First states, those of nodes with the spectrum's part in them."""
+        nodes, edges, masks = super()._encode(graph, training)
+        components = self.components(self.spectrum(Surroundings.of(graph, "float32")))
+        shown = self.spectral_encoder(self.dropout(components, training=training))
+        return nodes + shown * masks[0][:, tf.newaxis], edges, masks
