@@ -102,16 +102,21 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         sharp = [average.sharp(z, descriptors) for z in self.species]
         return tf.concat([descriptors, *sharp, *even, *map(average.all, even)], axis=1)
 
-    def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
         """Solves for the weights, at the penalty that serves best when one glass after another is left out.
 
         Args:
             glasses: features f[N, blocks K] and barriers [N], in standard deviations from the mean, of each.
+
+        Returns:
+            The penalty.
         """
         equations = [_NormalEquations.of(*glass) for glass in glasses]
-        weights, bias = _NormalEquations.sum(equations).solve(_best_penalty(equations, glasses))
+        penalty = _best_penalty(equations, glasses)
+        weights, bias = _NormalEquations.sum(equations).solve(penalty)
         self.kernel.assign(weights.reshape(self.blocks, -1).T)
         self.bias.assign(bias)
+        return penalty
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

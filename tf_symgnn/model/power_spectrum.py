@@ -21,7 +21,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
         c_nslm = sum_i w_ij g_n(r_ij) [species of i = s] Y_lm(x_ij / r_ij)
         p_l(ns, n's') = sum_m c_nslm c_n's'lm / sqrt(2 l + 1)
 
-    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff. Exactly invariant under rotation, reflection and permutation.
+    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff. Exactly invariant under
+    rotation, reflection and permutation.
 
     Args:
         species: S atomic numbers that neighbours may be of.

@@ -22,8 +22,8 @@ class SpectralSymGNN(SymGNN):
     """The mean of two predictions from the power spectrum: SymGNN's, and that of a ridge regression.
 
     SymGNN takes the spectrum's principal components into its first node states. The ridge regression is solved
-    before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted to what the regression leaves, it
-    learned what is particular to the training glasses (benchmarks/RESULTS.md).
+    before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted to what the regression leaves,
+    it learned what is particular to the training glasses (benchmarks/RESULTS.md).
 
     Args:
         kwargs: as SymGNN's.
@@ -53,7 +53,7 @@ class SpectralSymGNN(SymGNN):
         return self.label_mean + self.label_std * scaled
 
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Finds principal components and the ridge regression's weights from training glasses and their barriers, eV."""
+        """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV."""
         if not self.built:
             self(graphs[0])
         spectrum = tf.function(lambda graph: self.spectrum(Surroundings.of(graph, "float32")), reduce_retracing=True)

@@ -1,0 +1,197 @@
+"""Power spectra, the ridge regression on them, and SymGNN beside it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import sph_harm_y
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from tests.conftest import SPECIES, fcc_copper, random_glass
+from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.neighborhood_ridge import DECAY, NeighborhoodRidge, PrincipalComponents
+from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
+from tf_symgnn.model.spectral import SpectralSymGNN
+
+CUTOFF = 4.0
+TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+
+
+def around(glass) -> Surroundings:
+    graph = build_graph(glass, cutoff=CUTOFF, self_loops=True)
+    return Surroundings.of(to_graph_tensor(graph), "float32")
+
+
+def spectrum(glass, **changes) -> np.ndarray:
+    layer = PowerSpectrum(species=SPECIES, cutoff=CUTOFF, **{"shells": 3, "degree": 4} | changes)
+    return layer(around(glass)).numpy()
+
+
+def test_harmonics_are_scipys():
+    unit = np.random.default_rng(0).normal(size=(20, 3))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    polar, azimuth = np.arccos(unit[:, 2]), np.arctan2(unit[:, 1], unit[:, 0])
+    expected = []
+    for degree in range(7):
+        for order in range(degree + 1):
+            # SciPy's has the sign of Condon and Shortley.
+            both = (-1) ** order * sph_harm_y(degree, order, polar, azimuth)
+            expected += [both.real] if order == 0 else [np.sqrt(2) * both.real, np.sqrt(2) * both.imag]
+    np.testing.assert_allclose(real_harmonics(tf.constant(unit), 6), np.stack(expected, axis=1), atol=1e-12)
+
+
+def test_the_spectrum_is_the_sum_over_pairs_of_neighbours_by_the_addition_theorem():
+    """p_l = sqrt(2l+1)/4pi sum_ij g_n(r_i) g_n'(r_j) P_l(cos of the angle between i and j)."""
+    glass = random_glass(3, 40)
+    graph = build_graph(glass, cutoff=CUTOFF, self_loops=False)
+    received = graph.target == 7
+    displacement = graph.displacement[received].astype(float)
+    of = graph.atomic_numbers[graph.source[received]]
+    distance = np.linalg.norm(displacement, axis=1)
+    spacing = (CUTOFF - 2.0) / 2
+    centres = 2.0 + spacing * np.arange(3)
+    shells = np.exp(-0.5 * ((distance[:, None] - centres) / (3 * spacing)) ** 2)
+    shells *= 0.5 * (1 + np.cos(np.pi * distance / CUTOFF))[:, None]
+    channels = np.concatenate([shells * (of == z)[:, None] for z in SPECIES], axis=1)  # [pairs, 6]
+    cosine = displacement @ displacement.T / np.outer(distance, distance)
+    upper = np.triu_indices(6)
+    expected = []
+    for degree in range(5):
+        legendre = np.polynomial.legendre.Legendre.basis(degree)(cosine)
+        power = np.sqrt(2 * degree + 1) / (4 * np.pi) * channels.T @ legendre @ channels
+        expected.append(power[upper])
+    np.testing.assert_allclose(spectrum(glass)[7], np.concatenate(expected), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("element", [TURN, -TURN], ids=["rotation", "reflection"])
+def test_the_spectrum_is_exactly_invariant(element):
+    glass = random_glass(1, 60)
+    turned = replace(glass, positions=glass.positions @ element, cell=glass.cell @ element)
+    one, other = spectrum(glass, degree=6), spectrum(turned, degree=6)
+    assert np.abs(one - other).max() < 1e-5 * np.abs(one).max()
+    assert one.std(axis=0).max() > 0.1
+
+
+def test_an_fcc_crystal_has_inversion_symmetry_and_no_quadrupole():
+    """Odd degrees vanish, and of the even ones l = 2, as for every cubic site."""
+    layer = PowerSpectrum(species=(29,), cutoff=3.0, shells=2, degree=6)
+    graph = build_graph(fcc_copper(), cutoff=3.0, self_loops=True)
+    power = layer(Surroundings.of(to_graph_tensor(graph), "float32")).numpy()
+    np.testing.assert_allclose(power, np.tile(power[0], (len(power), 1)), rtol=1e-4, atol=1e-6)
+    first = power[0, ::3]  # the first shell with itself, by degree
+    assert np.abs(first[[1, 2, 3, 5]]).max() < 1e-5 * first[0]
+    # Steinhardt et al. (1983): Q_4 = 0.191 and Q_6 = 0.575, and p_l/p_0 = sqrt(2l+1) Q_l^2.
+    np.testing.assert_allclose(first[[4, 6]] / first[0], [3 * 0.19094**2, 13**0.5 * 0.57452**2], rtol=1e-3)
+
+
+def test_components_are_white_and_rounding_is_left_out():
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(500, 4)) @ rng.normal(size=(4, 9)) * 10.0 ** np.arange(9) + 3
+    layer = PrincipalComponents(units=6)
+    layer(seen[:1].astype(np.float32))
+    layer.adapt([seen[:200], seen[200:]])
+    found = layer(tf.constant(seen, tf.float32)).numpy()
+    np.testing.assert_allclose(np.cov(found.T, bias=True), np.diag([1, 1, 1, 1, 0, 0]), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def neighborhood():
+    """Two glasses: their surroundings, and three descriptors an atom."""
+    rng = np.random.default_rng(0)
+    found = []
+    for seed in (4, 5):
+        glass = random_glass(seed, 300)
+        descriptors = rng.normal(size=(300, 3)).astype(np.float32)
+        found.append((around(glass), glass, descriptors))
+    return found
+
+
+def averaged(glass, descriptors) -> np.ndarray:
+    """The features by their definition, from distances between all atoms."""
+    graph = build_graph(glass, cutoff=CUTOFF, self_loops=False)
+    weight = np.zeros((2, glass.n_atoms, glass.n_atoms))
+    distance = np.linalg.norm(graph.displacement, axis=1)
+    np.add.at(weight, (0, graph.target, graph.source), np.exp(-distance / DECAY))
+    np.add.at(weight, (1, graph.target, graph.source), 1.0)
+
+    def average(kind, of):
+        share = weight[kind] * of
+        total = share.sum(1, keepdims=True)
+        return lambda values: np.divide(share @ values, total, out=np.zeros_like(values, float), where=total > 0)
+
+    of = [graph.atomic_numbers == z for z in SPECIES]
+    sharp, even = ([average(kind, one)(descriptors) for one in of] for kind in (0, 1))
+    twice = [average(1, np.ones(glass.n_atoms))(values) for values in even]
+    return np.concatenate([descriptors, *sharp, *even, *twice], axis=1)
+
+
+def test_features_are_averages_over_neighbours_of_each_species(neighborhood):
+    near, glass, descriptors = neighborhood[0]
+    found = NeighborhoodRidge(species=SPECIES).features(tf.constant(descriptors), near)
+    np.testing.assert_allclose(found, averaged(glass, descriptors), atol=1e-5)
+
+
+def test_the_regression_is_scikit_learns(neighborhood):
+    layer = NeighborhoodRidge(species=SPECIES)
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=21)
+    seen, barriers = [], []
+    for near, _, descriptors in neighborhood:
+        layer(tf.constant(descriptors), near)
+        seen.append(layer.features(tf.constant(descriptors), near).numpy())
+        barriers.append(seen[-1] @ weights + rng.normal(size=300) + 2)
+    layer.adapt(list(zip(seen, barriers, strict=True)))
+    scaled = StandardScaler().fit_transform(np.concatenate(seen))
+    expected = Ridge(alpha=300.0).fit(scaled, np.concatenate(barriers)).predict(scaled)
+    found = np.concatenate([layer(tf.constant(descriptors), near) for near, _, descriptors in neighborhood])
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
+    """Thirty features that tell of two causes: averaging over all of them pays the more, the noisier the barriers."""
+    rng = np.random.default_rng(2)
+    causes = rng.normal(size=(2, 100, 2))
+    features = (causes @ rng.normal(size=(2, 30)) + 0.5 * rng.normal(size=(2, 100, 30))).astype(np.float32)
+    chosen = []
+    for noise in (0.0, 10.0):
+        layer = NeighborhoodRidge(species=())
+        layer.build(tf.TensorShape([None, 30]))
+        barriers = causes.sum(axis=-1) + noise * rng.normal(size=(2, 100))
+        chosen.append(layer.adapt(list(zip(features, barriers, strict=True))))
+    assert chosen[0] < chosen[1]
+
+
+def small_model(**changes) -> SpectralSymGNN:
+    own = {"width": 6, "heads": (2, 1), "decoder_layers": 1, "label_mean": 1.5, "label_std": 0.3}
+    return SpectralSymGNN(species=SPECIES, cutoff=CUTOFF, **own | changes)
+
+
+def test_the_prediction_is_the_mean_of_symgnns_and_the_regressions():
+    glasses = [random_glass(seed, 80) for seed in (6, 7)]
+    graphs = [to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True)) for glass in glasses]
+    model = small_model()
+    model.adapt(graphs, [glass.barrier for glass in glasses])
+    linear = model.linear_part(graphs[0]).numpy()
+    assert np.corrcoef(linear, glasses[0].barrier)[0, 1] > 0.5
+    whole = model(graphs[0]).numpy()
+    model.ridge.kernel.assign(tf.zeros_like(model.ridge.kernel))
+    model.ridge.bias.assign(0.0)
+    alone = 2 * model(graphs[0]).numpy() - 1.5
+    np.testing.assert_allclose(whole, (alone + linear) / 2, atol=1e-5)
+    assert np.abs(alone - linear).max() > 0.01
+
+
+def test_training_moves_neither_the_components_nor_the_regression():
+    glass = random_glass(6, 80)
+    graph = to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True))
+    model = small_model()
+    model.adapt([graph], [glass.barrier])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(model(graph, training=True) - glass.barrier))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    trained = {variable.name: g for variable, g in zip(model.trainable_variables, gradients, strict=True)}
+    assert not any("components" in name or "ridge" in name for name in trained)
+    assert trained[model.spectral_encoder.kernel.name] is not None
