@@ -14,6 +14,7 @@ from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import LabelScaling
 from tf_symgnn.graph import build_graph, to_graph_tensor, with_pair_weights
 from tf_symgnn.model.catalog import CATALOG, build_model
+from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.training import train
 
 CUTOFF = 4.0
@@ -28,7 +29,10 @@ def small_model(name: str) -> tf.keras.Model:
     network = NetworkConfig(width=6, heads=(2, 1), decoder_layers=1)
     config = RunConfig(data="", run_dir="", model=name, graph=GraphConfig(cutoff=CUTOFF), network=network)
     model = build_model(config, SPECIES, LabelScaling(1.5, 0.3))
-    model(to_graph_tensor(graph_of(random_glass(99, 60))), training=True)
+    glass = random_glass(99, 60)
+    model(to_graph_tensor(graph_of(glass)), training=True)
+    if isinstance(model, SpectralSymGNN):
+        model.adapt([to_graph_tensor(graph_of(glass))], [glass.barrier])
     for k, variable in enumerate(model.trainable_variables):
         variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=variable.dtype))
     return model
@@ -133,7 +137,8 @@ def test_a_prediction_depends_on_no_more_than_the_receptive_field(model):
     delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
     distance = np.linalg.norm(delta, axis=1)
     reach = np.minimum(distance[graph.source], distance[graph.target])[felt].max(initial=0.0)
-    assert model.receptive_field == (0.0 if model.name == "mlp" else 2 * CUTOFF)
+    hops = {"mlp": 0, "symgnn_spectral": 3}.get(model.name, 2)
+    assert model.receptive_field == hops * CUTOFF
     assert reach <= model.receptive_field
     assert felt.any() == (model.name not in ("mlp", "gcn"))
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.conftest import SPECIES, fcc_copper, random_glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.model.baselines.surroundings import Surroundings
-from tf_symgnn.model.neighborhood_ridge import DECAY, NeighborhoodRidge, PrincipalComponents
+from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
 from tf_symgnn.model.spectral import SpectralSymGNN
 
@@ -114,13 +114,12 @@ def averaged(glass, descriptors) -> np.ndarray:
     graph = build_graph(glass, cutoff=CUTOFF, self_loops=False)
     weight = np.zeros((2, glass.n_atoms, glass.n_atoms))
     distance = np.linalg.norm(graph.displacement, axis=1)
-    np.add.at(weight, (0, graph.target, graph.source), np.exp(-distance / DECAY))
+    np.add.at(weight, (0, graph.target, graph.source), np.exp((BOND - distance) / DECAY))
     np.add.at(weight, (1, graph.target, graph.source), 1.0)
 
     def average(kind, of):
         share = weight[kind] * of
-        total = share.sum(1, keepdims=True)
-        return lambda values: np.divide(share @ values, total, out=np.zeros_like(values, float), where=total > 0)
+        return lambda values: share @ values / (share.sum(1, keepdims=True) + FAINT)
 
     of = [graph.atomic_numbers == z for z in SPECIES]
     sharp, even = ([average(kind, one)(descriptors) for one in of] for kind in (0, 1))

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tf_symgnn.model.baselines.surroundings import Surroundings
 
 PENALTIES = (300.0, 1e3, 3e3, 1e4, 3e4)  # of squared weights, in units of standardised features
-DECAY = 0.8  # A, of the sharper of the two averages over neighbours
+DECAY, BOND = 0.8, 2.5  # A, of the sharper of the two averages over neighbours: exp(-(r - bond) / decay)
+FAINT = 0.01  # of a neighbour's share: an average over less than that fades, as the weight of a pair may
 NEGLIGIBLE = 1e-7  # variance of a principal component, of the largest: rounding from there on
 ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
 
@@ -63,7 +64,8 @@ class PrincipalComponents(tf.keras.layers.Layer):
 class NeighborhoodRidge(tf.keras.layers.Layer):
     """Ridge regression on descriptors and their averages over the neighbourhood.
 
-    Averages are over neighbours of each species, once weighted by exp(-r / 0.8 A) and once evenly, and of the even
+    Averages are over neighbours of each species, once weighted by exp(-r / 0.8 A) and once
+    evenly, and of the even
     ones the average over all neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over.
     One regression serves all species of atoms: one for each was no better on the published glasses, and worse on few.
 
@@ -128,7 +130,7 @@ class _Averages:
 
     def __init__(self, around: Surroundings, species: Sequence[int]):
         self._around = around
-        near = tf.exp(-around.distance / DECAY)
+        near = tf.exp((BOND - around.distance) / DECAY)
         of = {z: around.sent_by(z) for z in species}
         self._sharp = {z: (near * of[z], around.received(near * of[z])) for z in species}
         self._even = {z: (of[z], around.received(of[z])) for z in species}
@@ -144,7 +146,7 @@ class _Averages:
         return self._average(*self._all, values)
 
     def _average(self, share: tf.Tensor, total: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        return tf.math.divide_no_nan(self._around.received(share * self._around.from_source(values)), total)
+        return self._around.received(share * self._around.from_source(values)) / (total + FAINT)
 
 
 class _NormalEquations(NamedTuple):
