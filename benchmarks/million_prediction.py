@@ -63,7 +63,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     share_cores("symgnn")
     tf.keras.utils.set_random_seed(0)
-    config = RunConfig(data="", run_dir="")
+    config = RunConfig(data="", run_dir="", model="symgnn")
     model = build_model(config, (29, 40), LabelScaling(1.6, 0.3))
     small, predict = random_points(8000), Predictor(model)
     predict(build_graph(small, **GRAPH))

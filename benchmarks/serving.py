@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--glass", required=True, help="a structure file, of some 8000 atoms")
     glass = read_glass(parser.parse_args().glass)
-    config = RunConfig(data="", run_dir="")
+    config = RunConfig(data="", run_dir="", model="symgnn")
     graph_settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     share_cores(config.model)
     species = tuple(np.unique(glass.atomic_numbers).tolist())

@@ -33,6 +33,7 @@ def padded(graph):
 def small_config(data: Path, run_dir: Path, **changes) -> RunConfig:
     """A run of seconds: two layers, narrow, short-sighted."""
     own = {
+        "model": "symgnn",
         "epochs": 3,
         "graph": GraphConfig(cutoff=4.0),
         "network": NetworkConfig(width=8, heads=(2, 1), decoder_layers=1, transforms=2, distribution="uniform"),

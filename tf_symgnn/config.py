@@ -116,7 +116,7 @@ class RunConfig:
 
     data: str | None = None
     run_dir: str = "runs/first"
-    model: str = "symgnn"
+    model: str = "symgnn_spectral"
     epochs: PositiveInt = 100
     seed: Seed = 0
     patience: PositiveInt | None = None

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,11 @@ from tf_symgnn.training.run_folder import RunFacts, package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = RunConfig(
-    data="", run_dir="", graph=GraphConfig(cutoff=4.0), network=NetworkConfig(width=8, heads=(4, 2, 1), transforms=2)
+    data="",
+    run_dir="",
+    model="symgnn",
+    graph=GraphConfig(cutoff=4.0),
+    network=NetworkConfig(width=8, heads=(4, 2, 1), transforms=2),
 )
 GRAPH = {"cutoff": 4.0, "self_loops": True}
 
@@ -101,7 +106,7 @@ def test_other_encodings_stream_too(name, tmp_path):
 
 
 def test_a_single_layer_streams_too(tmp_path):
-    config = RunConfig(data="", run_dir="", graph=CONFIG.graph, network=NetworkConfig(width=8, heads=(2,)))
+    config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
     model, glass = with_lively_weights(config), ZOO["slab"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(LayerFunctions(model), config, glass, Cut(3, 1, 0), partial)

@@ -21,7 +21,7 @@ from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
-from tf_symgnn.training.fit import read_labelled
+from tf_symgnn.training.fit import adapt, read_labelled
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -247,3 +247,16 @@ def test_tensorboard_shows_the_run(finished_run, data, tmp_path):
     assert "train/config" in found
     assert b"learning_rate" in tf.make_ndarray(found["train/config"][0].tensor)[()]
     assert any("hparams" in tag for tag in found)
+
+
+def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(data, tmp_path):
+    config = small_config(data, tmp_path / "run", model="symgnn_spectral", epochs=2)
+    folder = train(config)
+    fresh = folder.build_model()
+    adapt(fresh, glass_graphs(config, read_labelled(config)[names.TRAIN]))
+    kept = folder.load_model()
+    assert np.abs(kept.ridge.kernel).max() > 0
+    np.testing.assert_allclose(kept.ridge.kernel, fresh.ridge.kernel, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(kept.components.components, fresh.components.components, rtol=1e-3, atol=1e-5)
+    train(replace(config, epochs=2), resume=True)
+    np.testing.assert_array_equal(folder.load_model().ridge.kernel, kept.ridge.kernel)

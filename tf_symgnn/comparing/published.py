@@ -24,7 +24,8 @@ class Contender(NamedTuple):
     article_test: float | None = None
 
 
-# By catalog name, in the table's order: the source's table, the article's other rows, what would be used instead.
+# By catalog name, in the table's order: the source's table, the article's other rows, what would be used instead,
+# and what this project puts in their place.
 CONTENDERS = {
     "symgnn": Contender("SymGNN", 0.85, 0.78, 0.7859),
     "symgnn_unsymmetrized": Contender("SymGNN without symmetrization", 0.87, 0.71, 0.2669),
@@ -39,4 +40,5 @@ CONTENDERS = {
     "symgnn_augmented": Contender("SymGNN with random rotations instead", article_test=0.6614),
     "ridge": Contender("Ridge on structural descriptors"),
     "bapst": Contender("Graph network of Bapst et al."),
+    "symgnn_spectral": Contender("SymGNN on power spectra, beside a ridge on them"),
 }
