@@ -56,16 +56,12 @@ class SpectralSymGNN(SymGNN):
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV."""
         if not self.built:
             self(graphs[0])
-        spectrum = tf.function(lambda graph: self.spectrum(Surroundings.of(graph, "float32")), reduce_retracing=True)
-        spectra = [spectrum(graph).numpy() for graph in graphs]
-        self.components.adapt(spectra)
-
-        @tf.function(reduce_retracing=True)
-        def features(graph: tfgnn.GraphTensor, spectrum: tf.Tensor) -> tf.Tensor:
-            return self.ridge.features(self.components(spectrum), Surroundings.of(graph, "float32"))
-
+        near = [Surroundings.of(graph, "float32") for graph in graphs]
+        spectra = [self.spectrum(around) for around in near]
+        self.components.adapt([spectrum.numpy() for spectrum in spectra])
+        shown = [self.components(spectrum) for spectrum in spectra]
         scaled = [(label - self.label_mean) / self.label_std for label in labels]
-        seen = [features(graph, spectrum).numpy() for graph, spectrum in zip(graphs, spectra, strict=True)]
+        seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
         self.ridge.adapt(list(zip(seen, scaled, strict=True)))
 
     def _encode(self, graph: tfgnn.GraphTensor, training: bool) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -94,6 +95,7 @@ def glass_graphs(config: RunConfig, glasses: Sequence[Glass]) -> list[GlassGraph
 
 def adapt(network: SpectralSymGNN, graphs: Sequence[GlassGraph]) -> None:
     """Solves for the part of a network that is not trained, on the training glasses."""
+    print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
     network.adapt([to_graph_tensor(graph) for graph in graphs], [graph.barrier for graph in graphs])
 
 

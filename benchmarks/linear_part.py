@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""What the default model's regression predicts by itself, and with each training glass left out.
+
+    python benchmarks/linear_part.py cu64zr36
+
+Prints the Pearson correlation on validation and test, and on each training glass by the regression of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from tf_symgnn import names
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import label_scaling
+from tf_symgnn.graph import GlassGraph, to_graph_tensor
+from tf_symgnn.model.catalog import build_model
+from tf_symgnn.training import glass_graphs, read_labelled
+from tf_symgnn.training.fit import adapt
+
+
+def main() -> None:
+    """Prints a line a glass."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="folder of labelled glasses")
+    config = RunConfig(data=parser.parse_args().data)
+    glasses = read_labelled(config)
+    graphs = {split: glass_graphs(config, found) for split, found in glasses.items()}
+    training = glasses[names.TRAIN]
+    species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
+    network = build_model(config, species, label_scaling(training))
+
+    def report(graph: GlassGraph, split: str) -> float:
+        found = np.corrcoef(network.linear_part(to_graph_tensor(graph)), graph.barrier)[0, 1]
+        print(f"{split} {graph.name}: {found:.4f}", flush=True)
+        return found
+
+    adapt(network, graphs[names.TRAIN])
+    for split in (names.VALIDATION, names.TEST):
+        for graph in graphs[split]:
+            report(graph, split)
+    left_out = []
+    for graph in graphs[names.TRAIN]:
+        adapt(network, [other for other in graphs[names.TRAIN] if other is not graph])
+        left_out.append(report(graph, "left out"))
+    print(f"mean of those left out: {np.mean(left_out):.4f}")
+
+
+if __name__ == "__main__":
+    main()
