@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.conftest import SPECIES, fcc_copper, random_glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.dropout import CountedDropout
 from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
 from tf_symgnn.model.spectral import SpectralSymGNN
@@ -194,3 +195,17 @@ def test_training_moves_neither_the_components_nor_the_regression():
     trained = {variable.name: g for variable, g in zip(model.trainable_variables, gradients, strict=True)}
     assert not any("components" in name or "ridge" in name for name in trained)
     assert trained[model.spectral_encoder.kernel.name] is not None
+
+
+def test_dropout_goes_on_where_its_count_stands():
+    values = tf.ones([400, 50])
+    layer = CountedDropout(rate=0.3, seed=5)
+    first, second = layer(values, training=True), layer(values, training=True)
+    assert np.abs(first - second).max() > 0
+    np.testing.assert_allclose(np.unique(first), [0, 1 / 0.7], rtol=1e-6)
+    assert abs(np.mean(first) - 1) < 0.02  # in expectation it changes nothing
+    resumed = CountedDropout(rate=0.3, seed=5)
+    resumed.build(values.shape)
+    resumed.draws.assign(1)
+    np.testing.assert_array_equal(resumed(values, training=True), second)
+    np.testing.assert_array_equal(layer(values), values)

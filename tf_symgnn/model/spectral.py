@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.dropout import CountedDropout
 from tf_symgnn.model.neighborhood_ridge import NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum
 from tf_symgnn.model.symgnn import SymGNN
@@ -36,7 +37,7 @@ class SpectralSymGNN(SymGNN):
         self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
         self.components = PrincipalComponents(units=COMPONENTS, name="components", **exact)
         self.ridge = NeighborhoodRidge(species=species, name="ridge", **exact)
-        self.dropout = tf.keras.layers.Dropout(DROPOUT, seed=self._config["seed"], name="dropout")
+        self.dropout = CountedDropout(rate=DROPOUT, seed=self._config["seed"], name="dropout", **exact)
         self.spectral_encoder = tf.keras.layers.Dense(
             self._config["width"], use_bias=False, name="spectral_encoder", dtype=self.dtype_policy
         )

@@ -58,8 +58,6 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
     tf.keras.utils.set_random_seed(config.seed)
     with team.together(), team.strategy.scope():
         network = build_model(config, facts.species, facts.scaling)
-        if isinstance(network, SpectralSymGNN) and not resume:
-            adapt(network, graphs[names.TRAIN])
     if team.is_chief and not resume:
         folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
     with team.together():
@@ -130,6 +128,9 @@ def _fit(
     budget = _budget(config, checkpointing)
     if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
         return checkpointing
+    if first == 0 and isinstance(network, SpectralSymGNN):
+        with team.strategy.scope():
+            adapt(network, graphs[names.TRAIN])
 
     callbacks = [StopOnNonFinite(stream, seed=config.seed), EpochStatistics(network)]
     bound = config.epochs if config.minutes is None else None
