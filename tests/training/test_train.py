@@ -121,7 +121,7 @@ def test_a_second_training_gives_the_same_weights(finished_run, data, tmp_path):
 @pytest.mark.slow
 def test_killed_in_mid_epoch_and_resumed_it_is_what_it_would_have_been(tmp_path):
     data = write_data(tmp_path / "data", {f"train{k}": 400 for k in range(12)} | {"val0": 60})
-    config = small_config(data, tmp_path / "whole", epochs=4)
+    config = small_config(data, tmp_path / "whole", model="symgnn_spectral", epochs=4)
     flags = ["--epochs", "4", "--graph.cutoff", "4", "--network.width", "8", "--network.heads", "[2,1]"]
     flags += ["--network.decoder-layers", "1", "--network.transforms", "2", "--network.distribution", "uniform"]
     flags += ["--optimizer.learning-rate", "0.01"]
