@@ -170,15 +170,23 @@ def assert_same_course(found: Path, expected: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_devices_train_as_one(tmp_path):
-    """With SymGNN, whose blocks of pairs, batch statistics and gradients of their own must all add up."""
+def test_two_devices_and_two_workers_train_symgnn_as_one(tmp_path):
+    """Its blocks of pairs, batch statistics and gradients of their own must all add up, and its transforms agree."""
     trainer = Trainer(tmp_path, "symgnn")
     # Small steps: Adam makes whole ones of gradients that are nothing but rounding.
     trainer.options += ["--optimizer.learning-rate", "5e-4"]
     expected = trainer.alone(tmp_path / "alone")
-    found = trainer.alone(tmp_path / "together", "mirrored", TWO_DEVICES="1")
+    assert len(expected) == 10
+
+    found = trainer.alone(tmp_path / "devices", "mirrored", TWO_DEVICES="1")
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert_same_course(tmp_path / "together", tmp_path / "alone")
+    assert_same_course(tmp_path / "devices", tmp_path / "alone")
+
+    options = [*trainer.options, "--run-dir", str(tmp_path / "workers"), "--strategy", "multiworker"]
+    for status, output, errors in trainer.together(*options):
+        assert status == 0, errors
+        np.testing.assert_allclose(losses(output), expected, atol=1e-5)
+    assert_same_course(tmp_path / "workers", tmp_path / "alone")
 
 
 @pytest.mark.slow
