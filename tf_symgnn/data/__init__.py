@@ -1,7 +1,7 @@
 """Files -> Glass, and back."""
 
 from tf_symgnn.data.errors import InputError, as_input_error
-from tf_symgnn.data.files import replacing
+from tf_symgnn.data.files import naming, replacing
 from tf_symgnn.data.glass import MAX_EXTENT, Glass, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
@@ -18,6 +18,7 @@ __all__ = [
     "check_output",
     "iter_glasses",
     "label_scaling",
+    "naming",
     "read_glass",
     "read_glasses",
     "replacing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, check_output, iter_glasses, require_species, write_glasses
+from tf_symgnn.data import Glass, check_output, iter_glasses, naming, require_species, write_glasses
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.serving.layers import LayerFunctions
 from tf_symgnn.serving.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
@@ -105,9 +106,7 @@ def _within(
     for k, glass in enumerate(glasses):
         cut = cut_to_fit(glass, layers, memory, taken=taken, **graph)
         identity = identity_of(glass, model, graph)
-        partial = PartialPrediction(unfinished / f"{k}", identity, glass.n_atoms, overwrite=overwrite)
-        try:
+        path = unfinished / f"{k}"
+        with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
             predicted.append(replace(glass, barrier=predict_in_slabs(layers, config, glass, cut, partial)))
-        finally:
-            partial.close()
     return predicted

@@ -1,0 +1,42 @@
+"""A full disk under `predict --memory`: one line that names the file, and nothing that a later run takes for whole."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from tests.conftest import random_glass
+from tf_symgnn.cli import main
+from tf_symgnn.data import read_glass, write_glasses
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Has the system refuse whatever a file would be longer by than `size` bytes, in the middle of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", [".xyz", ".dump", ".npz"])
+def test_ends_in_a_line_and_goes_on_once_there_is_room(suffix, finished_run, tmp_path, capsys):
+    write_glasses(tmp_path / "in.npz", [random_glass(0, 400)])
+    output, unfinished = tmp_path / f"out{suffix}", tmp_path / f".out{suffix}.partial"
+    argv = ["predict", str(finished_run.path), str(tmp_path / "in.npz"), "--memory", "1TB", "--output"]
+    assert main([*argv, str(tmp_path / "undisturbed.npz")]) == 0
+    # In the partial prediction's first line, and in its records of 16 bytes an atom; last, in the output.
+    for room, full in ((50, unfinished / "0"), (3000, unfinished / "0"), (10_000, output)):
+        with room_for(room):
+            assert main([*argv, str(output)]) == 2
+        *_, told = capsys.readouterr().err.splitlines()
+        assert told.startswith("tf-symgnn: [Errno ") and told.endswith(f": '{full}'")
+        assert {path.name for path in tmp_path.iterdir()} == {"in.npz", "undisturbed.npz", unfinished.name}
+    assert main([*argv, str(output)]) == 0
+    expected = read_glass(tmp_path / "undisturbed.npz").barrier
+    np.testing.assert_allclose(read_glass(output, species=("Cu", "Zr")).barrier, expected, atol=1e-6)
+    assert not unfinished.exists()
