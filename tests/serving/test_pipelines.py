@@ -2,6 +2,9 @@
 
 import errno
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -189,3 +192,38 @@ def test_on_all_cores_by_default(folder, tmp_path):
     ends_with(3, "convert", folder, "--output", tmp_path / "cores", "--beam")
     ends_with(3, "convert", folder, "--output", tmp_path / "here", HERE)
     assert contents(tmp_path / "cores") == contents(tmp_path / "here")
+
+
+@pytest.fixture
+def job_service(tmp_path):
+    """Address and log of a job service in a process of its own, to which pipelines are handed in as to Flink's."""
+    port, log = tmp_path / "port", tmp_path / "job_service.log"
+    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--port_file", port, "--staging_dir", tmp_path / "staging"], stdout=output, stderr=output
+        )
+    try:
+        while not (port.exists() and port.read_text()):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield f"localhost:{port.read_text()}", log
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.parametrize("command", ["convert", pytest.param("predict", marks=pytest.mark.slow)])
+def test_other_runners_do_the_same_by_their_own_flags(command, folder, finished_run, tmp_path, job_service, capsys):
+    address, log = job_service
+    portable = f"--runner=PortableRunner --job_endpoint={address} --environment_type=LOOPBACK"
+    argv = [command, *([finished_run.path] if command == "predict" else []), folder, "--output"]
+    ends_with(3, *argv, tmp_path / "here", HERE)
+    for name, flags in (("bundles", "--runner=BundleBasedDirectRunner"), ("portable", portable)):
+        ends_with(3, *argv, tmp_path / name, f"--beam={flags}")
+        assert contents(tmp_path / name) == contents(tmp_path / "here")
+    assert log.read_text().count("with state DONE") == 1
+    (tmp_path / "full" / ".outcomes.json").mkdir(parents=True)  # in the way of what the pipeline writes last
+    ends_with(2, *argv, tmp_path / "full", f"--beam={portable}")
+    *_, told = capsys.readouterr().err.splitlines()
+    assert told.startswith("tf-symgnn: ") and "pipeline: found RuntimeError: IsADirectoryError" in told

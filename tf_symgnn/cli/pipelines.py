@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -25,6 +28,17 @@ def add_beam(parser: ArgumentParser) -> None:
     )
 
 
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keeps back what Beam logs, on the root logger too and with tracebacks: how it ended is told in a line."""
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@_without_logs()
 def convert(args: Namespace) -> None:
     """`convert` as a pipeline."""
     from tf_symgnn.serving.pipelines import convert_in_pipeline
@@ -35,6 +49,7 @@ def convert(args: Namespace) -> None:
     _tell(args.output, convert_in_pipeline(args.data, args.output, args.graph, _flags(args.beam), **settings))
 
 
+@_without_logs()
 def predict(args: Namespace) -> None:
     """`predict` as a pipeline."""
     from tf_symgnn.serving.pipelines import predict_in_pipeline

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -197,7 +196,6 @@ def _run(
         (output / name).unlink(missing_ok=True)
     told = output / ".outcomes.json"
     tasks = [(file, str(output / shard)) for file, shard in sorted(shards.items())]
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
         # Reshuffled, so that files are spread over workers. A list of outcomes is small: a line a file.
         own = [*_DIRECT, f"--direct_num_workers={min(len(tasks), cpu_count())}"]
