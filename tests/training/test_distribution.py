@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,8 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import Share, SubsetStream, build_graph
-from tf_symgnn.training import Team, distribution, train
+from tf_symgnn.training import RunFolder, Team, distribution, train
+from tf_symgnn.training.run_folder import RunFacts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,8 +140,8 @@ class Trainer:
         assert process.returncode == 0, errors
         return losses(output)
 
-    def together(self, *options: str, fatal_step: int = 0) -> list[tuple[int, str, str]]:
-        """Status, output and errors of two workers, of which the second is to die at a step."""
+    def together(self, *options: str, of_second: Sequence[str] = (), fatal_step: int = 0) -> list[tuple[int, str, str]]:
+        """Status, output and errors of two workers; the second has options of its own, and is to die at a step."""
         with socket.socket() as one, socket.socket() as two:
             for free in (one, two):
                 free.bind(("127.0.0.1", 0))
@@ -148,7 +150,8 @@ class Trainer:
         for index in range(2):
             task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
             fatal = str(fatal_step if index else 0)
-            workers.append(self.start(*options, TF_CONFIG=json.dumps(task), FATAL_STEP=fatal))
+            own = of_second if index else ()
+            workers.append(self.start(*options, *own, TF_CONFIG=json.dumps(task), FATAL_STEP=fatal))
         try:
             ended = [worker.communicate(timeout=500) for worker in workers]
         finally:
@@ -215,6 +218,27 @@ def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_pat
     best = rows(run)[metrics["best_epoch"] - 1]
     for name in ("pearson", "mae", "rmse"):
         np.testing.assert_allclose(float(best[f"val_{name}"]), metrics["validation"][name], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_one_worker_refuses_ends_all(tmp_path):
+    """Be it the chief, its folder holding a run already, or the other, which does not find the data."""
+    trainer = Trainer(tmp_path, "gcn")
+    occupied, new = tmp_path / "occupied", tmp_path / "new"
+    RunFolder.create(small_config(tmp_path, occupied), {}, RunFacts((29, 40), 1.6, 0.3, {}), overwrite=False)
+    options = [*trainer.options, "--strategy", "multiworker", "--run-dir"]
+    elsewhere = ["--data", str(tmp_path / "nowhere")]
+    for run, of_second, culprit, reason in (
+        (occupied, (), 0, "run folder: found a run"),
+        (new, elsewhere, 1, "nowhere: file: found No such file"),
+    ):
+        ended = trainer.together(*options, str(run), of_second=of_second)
+        status, _, errors = ended[culprit]
+        assert status == 2 and reason in errors.splitlines()[-1]
+        status, _, errors = ended[1 - culprit]
+        assert status == 1 and "Traceback" not in errors
+        assert errors.splitlines()[-1] == "tf-symgnn: another worker was refused: its own message says why"
+    assert not new.exists() and {path.name for path in occupied.iterdir()} == {"config.yaml", "run.json", "splits.json"}
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused(data, tmp_path, monkeypatch):

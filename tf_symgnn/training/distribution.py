@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import tensorflow as tf
 
@@ -38,20 +38,32 @@ class Team:
         self._batch_size = config.stream.batch_size
         self._name = config.strategy
 
-    def assemble(self) -> None:
-        """Meets the others; nothing may have been computed before.
+    @contextmanager
+    def unanimous(self) -> Iterator[None]:
+        """Goes on after the block only where no worker's block was refused.
+
+        The workers meet after the first such block, and nothing may have been computed before.
 
         Raises:
-            InputError: the batch cannot be shared among the replicas.
-            TrainingStopped: the others are not there.
+            InputError: of the block, told once the others know; or the batch cannot be shared among the replicas.
+            TrainingStopped: another worker was refused, or is not there.
         """
-        with self.together():
-            self.strategy = _STRATEGIES[self._name]()
-        replicas = self.strategy.num_replicas_in_sync
-        if self._batch_size % replicas:
-            raise InputError(
-                "configuration", "stream.batch_size", self._batch_size, f"a multiple of {replicas} replicas"
-            )
+        refusal = None
+        try:
+            yield
+        except (InputError, OSError) as error:
+            if not self._several_machines:
+                raise
+            refusal = error
+        try:
+            if self.strategy is None:
+                self._assemble()
+            if self._anyone(refusal is not None):
+                with suppress(TrainingStopped):
+                    self._anyone(False)  # who is through with this knows that all have heard, and may go
+                raise TrainingStopped("another worker was refused: its own message says why")
+        except TrainingStopped as stopped:
+            raise refusal or stopped from None
 
     @property
     def distributed(self) -> bool:
@@ -85,6 +97,28 @@ class Team:
                 f"another worker is gone ({type(error).__name__}); once all are started again with --resume, the run "
                 "goes on from its last finished epoch"
             ) from error
+
+    def _assemble(self) -> None:
+        """Meets the others."""
+        with self.together():
+            self.strategy = _STRATEGIES[self._name]()
+        replicas = self.strategy.num_replicas_in_sync
+        if self._batch_size % replicas:
+            raise InputError(
+                "configuration", "stream.batch_size", self._batch_size, f"a multiple of {replicas} replicas"
+            )
+
+    def _anyone(self, flag: bool) -> bool:
+        """Whether a flag is raised by any of the workers."""
+        if not self._several_machines:
+            return flag
+
+        def number() -> tf.Tensor:
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(float(flag)))
+
+        with self.together():
+            numbers = tf.function(lambda: self.strategy.run(number))()
+            return bool(self.strategy.experimental_local_results(numbers)[0] > 0)
 
 
 def _cluster() -> dict:

@@ -35,31 +35,17 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
 
     Raises:
         InputError: the data, the configuration or the run folder cannot be used.
-        TrainingStopped: the loss is no longer finite, or another worker is gone.
+        TrainingStopped: the loss is no longer finite, or another worker is gone or was refused.
     """
     team = Team(config)
-    folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
-    if resume:
-        folder.require_config(config)
-    elif team.is_chief:
-        folder.refuse_occupied(overwrite=overwrite)
-    splits = read_labelled(config)
-    for split in (names.TRAIN, names.VALIDATION):
-        if not splits[split]:
-            raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    facts = _facts(splits[names.TRAIN])
-    if resume:
-        folder.require_data(splits, facts)
-    for glasses in splits.values():
-        require_species(glasses, facts.species)
-    graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
-
-    team.assemble()
+    with team.unanimous():
+        folder, splits, facts, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)
     tf.keras.utils.set_random_seed(config.seed)
     with team.together(), team.strategy.scope():
         network = build_model(config, facts.species, facts.scaling)
-    if team.is_chief and not resume:
-        folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
+    with team.unanimous():
+        if team.is_chief and not resume:
+            folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
     with team.together():
         course = _fit(config, team, folder, network, facts, graphs)
     if team.is_chief:
@@ -95,6 +81,31 @@ def adapt(network: SpectralSymGNN, graphs: Sequence[GlassGraph]) -> None:
     """Solves for the part of a network that is not trained, on the training glasses."""
     print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
     network.adapt([to_graph_tensor(graph) for graph in graphs], [graph.barrier for graph in graphs])
+
+
+def _prepared(
+    config: RunConfig, team: Team, *, resume: bool, overwrite: bool
+) -> tuple[RunFolder, dict[str, list[Glass]], RunFacts, dict[str, list[GlassGraph]]]:
+    """The run's folder, as yet untouched, its glasses by split, what they say, and their graphs.
+
+    Raises:
+        InputError: the data, the configuration or the run folder cannot be used.
+    """
+    folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
+    if resume:
+        folder.require_config(config)
+    elif team.is_chief:
+        folder.refuse_occupied(overwrite=overwrite)
+    splits = read_labelled(config)
+    for split in (names.TRAIN, names.VALIDATION):
+        if not splits[split]:
+            raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
+    facts = _facts(splits[names.TRAIN])
+    if resume:
+        folder.require_data(splits, facts)
+    for glasses in splits.values():
+        require_species(glasses, facts.species)
+    return folder, splits, facts, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
 
 
 def _facts(training: Sequence[Glass]) -> RunFacts:
