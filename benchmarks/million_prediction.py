@@ -1,9 +1,10 @@
 """Prediction of a glass of a million atoms within a budget of memory, against one of 8000 atoms predicted whole.
 
-    python benchmarks/million_prediction.py [--atoms 1000000] [--memory 6GB] [--work FOLDER]
+    python benchmarks/million_prediction.py [--glass FILE] [--atoms 1000000] [--memory 6GB] [--work FOLDER]
 
-The default network with random weights, on random points at the density of Cu64Zr36 in an extended XYZ file. Prints a
-Markdown table; a run that was killed goes on, and its table then lacks what was done before.
+SymGNN of default size, its weights random, on an extended XYZ file of a glass repeated along each of its cell vectors,
+every atom then moved at random so that no two copies are alike; without `--glass`, on random points at the density of
+Cu64Zr36. Prints a Markdown table; a run that was killed goes on, and its table then lacks what was done before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from neighbor_list import random_points
 
@@ -29,6 +31,7 @@ from tf_symgnn.serving.prediction import predict_in_slabs
 from tf_symgnn.training import Predictor
 
 GRAPH = {"cutoff": 5.0, "self_loops": True}
+JITTER = 0.1  # A, standard deviation along each axis
 
 
 class Stages:
@@ -55,7 +58,8 @@ class Stages:
 def main() -> None:
     """Measures each stage once, the small glass three times."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--atoms", type=int, default=1_000_000)
+    parser.add_argument("--glass", type=Path, default=None, help="to repeat; its atoms are the small glass, too")
+    parser.add_argument("--atoms", type=int, default=1_000_000, help="about so many, in whole copies of the glass")
     parser.add_argument("--memory", default="6GB")
     parser.add_argument("--work", type=Path, default=None)
     args = parser.parse_args()
@@ -65,31 +69,49 @@ def main() -> None:
     tf.keras.utils.set_random_seed(0)
     config = RunConfig(data="", run_dir="", model="symgnn")
     model = build_model(config, (29, 40), LabelScaling(1.6, 0.3))
-    small, predict = random_points(8000), Predictor(model)
+    small, predict = made(args.glass, 8000), Predictor(model)
     predict(build_graph(small, **GRAPH))
     stages = Stages()
     for _ in range(3):
         predict(build_graph(small, **GRAPH))
-        stages.row("8000 atoms, whole", small.n_atoms)
-    path = make(args.atoms, work)
+        stages.row(f"{small.n_atoms} atoms, whole", small.n_atoms)
+    path = make(args.glass, args.atoms, work)
     stages.start()
     predict_file(model, config, path, parse_memory(args.memory), stages)
 
 
-def make(n_atoms: int, work: Path) -> Path:
-    """A file of a glass, made in a process of its own so that this one's memory is that of prediction."""
-    path = work / f"random-{n_atoms}.xyz"
+def make(glass: Path | None, n_atoms: int, work: Path) -> Path:
+    """A file of a large glass, made in a process of its own so that this one's memory is that of prediction."""
+    path = work / f"{glass.stem if glass else 'random'}-{n_atoms}.xyz"
     if not path.exists():
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=write, args=(path, n_atoms))
+        process = context.Process(target=write, args=(path, glass, n_atoms))
         process.start()
         process.join()
     return path
 
 
-def write(path: Path, n_atoms: int) -> None:
-    """Writes the random glass."""
-    write_glasses(path, [random_points(n_atoms)], overwrite=True)
+def write(path: Path, glass: Path | None, n_atoms: int) -> None:
+    """Writes the large glass."""
+    write_glasses(path, [made(glass, n_atoms)], overwrite=True)
+
+
+def made(glass: Path | None, n_atoms: int) -> Glass:
+    """About so many atoms: whole copies of a glass, jittered where there are several, or random points."""
+    if glass is None:
+        return random_points(n_atoms)
+    one = read_glass(glass)
+    copies = max(1, round((n_atoms / one.n_atoms) ** (1 / 3)))
+    return repeated(one, copies) if copies > 1 else one
+
+
+def repeated(glass: Glass, copies: int) -> Glass:
+    """A glass so many times along each cell vector, its atoms moved."""
+    shifts = np.stack(np.meshgrid(*[np.arange(copies)] * 3, indexing="ij"), -1).reshape(-1, 1, 3) @ glass.cell
+    positions = (shifts + glass.positions).reshape(-1, 3)
+    positions += np.random.default_rng(0).normal(0, JITTER, positions.shape)
+    species = np.tile(glass.species, copies**3)
+    return Glass(positions, copies * glass.cell, glass.pbc, species, None, f"{glass.name}-{copies}.xyz")
 
 
 def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
