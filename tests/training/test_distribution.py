@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ import tensorflow as tf
 
 from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
+from tf_symgnn.cli import _arguments
+from tf_symgnn.cli.models import train_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import Share, SubsetStream, build_graph
 from tf_symgnn.training import RunFolder, Team, distribution, train
@@ -109,6 +112,38 @@ def test_one_is_chief(monkeypatch, tmp_path, tasks, chief):
             assert Team(config).is_chief == ((job, index) == chief)
     with pytest.raises(InputError, match="minutes"):
         Team(replace(config, minutes=1.0))
+
+
+SLURM = {
+    "scontrol": "printf 'node1\\nnode2\\n'",
+    "srun": 'shift; for SLURM_PROCID in 0 1; do export SLURM_PROCID; "$@"; done',
+    "tf-symgnn": 'echo "$TF_CONFIG"; echo "$@"',
+}
+
+
+@pytest.mark.parametrize("restarts", ["", "1"])
+def test_the_slurm_example_tells_each_worker_its_place(monkeypatch, tmp_path, restarts):
+    """Run by bash, with stand-ins for SLURM's commands and for `tf-symgnn`."""
+    (script,) = re.findall(r"```bash\n(#!.*?)```", (ROOT / "benchmarks" / "SCALING.md").read_text(), re.DOTALL)
+    for name, text in SLURM.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    job = {"SLURM_JOB_ID": "1234567", "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_RESTART_COUNT": restarts}
+    environment = os.environ | job | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    told = subprocess.run(["bash"], input=script, text=True, env=environment, check=True, capture_output=True).stdout
+    lines = told.splitlines()
+    assert len(lines) == 4
+    for index, (place, argv) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
+        task = {"type": "worker", "index": index}
+        assert json.loads(place) == {"cluster": {"worker": ["node1:24567", "node2:24567"]}, "task": task}
+        command, *options = _arguments(argv.split())
+        args = train_parser().parse_args(options)
+        assert command == "train" and args.resume == bool(restarts)
+        if not restarts:
+            monkeypatch.setenv("TF_CONFIG", place)
+            config = small_config(tmp_path, Path(args.run_dir), strategy=args.strategy)
+            assert Team(config).is_chief == (index == 0)
 
 
 def rows(run: Path) -> list[dict]:
