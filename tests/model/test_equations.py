@@ -11,7 +11,7 @@ from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.model.baselines.egnn import EquivariantConvolution
 from tf_symgnn.model.baselines.schnet import Interaction
-from tf_symgnn.model.baselines.surroundings import Surroundings, gaussian_basis
+from tf_symgnn.model.surroundings import Surroundings, gaussian_basis
 
 # A right angle: atoms 1 and 2 lie 1 A and 2 A from atom 0, and so sqrt(5) A apart.
 POSITIONS = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])

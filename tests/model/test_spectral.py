@@ -10,12 +10,13 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from tests.conftest import SPECIES, fcc_copper, random_glass
+from tf_symgnn import names
 from tf_symgnn.graph import build_graph, to_graph_tensor
-from tf_symgnn.model.baselines.surroundings import Surroundings
 from tf_symgnn.model.dropout import CountedDropout
 from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
 from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.model.surroundings import Surroundings
 
 CUTOFF = 4.0
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
@@ -209,3 +210,23 @@ def test_dropout_goes_on_where_its_count_stands():
     resumed.draws.assign(1)
     np.testing.assert_array_equal(resumed(values, training=True), second)
     np.testing.assert_array_equal(layer(values), values)
+
+
+@pytest.mark.parametrize("heads", [(1,), (2, 1), (2, 1, 1)])
+def test_it_hears_as_far_as_it_says_and_no_further(heads):
+    """Spectra are heard of over all layers, and averages of averages of them over two."""
+    graph = build_graph(random_glass(3, 2000), cutoff=CUTOFF, self_loops=True)
+    model = small_model(heads=heads)
+    model.adapt([to_graph_tensor(graph)], [graph.barrier])
+    displacement = tf.constant(graph.displacement)
+    with tf.GradientTape() as tape:
+        tape.watch(displacement)
+        features = {names.DISPLACEMENT: displacement}
+        tensor = to_graph_tensor(graph).replace_features(edge_sets={names.NEIGHBORS: features})
+        predicted = model(tensor)[0]
+    felt = np.abs(tape.gradient(predicted, displacement)).sum(axis=1) > 0
+    delta = graph.positions - graph.positions[0]
+    delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
+    receiver = np.linalg.norm(delta, axis=1)[graph.target][felt].max()
+    assert model.receptive_field == CUTOFF * max(len(heads) + 1, 3)
+    assert model.receptive_field - 1.5 * CUTOFF < receiver <= model.receptive_field - CUTOFF

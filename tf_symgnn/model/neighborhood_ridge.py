@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.surroundings import Surroundings
 
 PENALTIES = (300.0, 1e3, 3e3, 1e4, 3e4)  # of squared weights, in units of standardised features
 DECAY, BOND = 0.8, 2.5  # A, of the sharper of the two averages over neighbours: exp(-(r - bond) / decay)

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.surroundings import Surroundings
 
 SHORTEST = 2.0  # A, where the first shell lies: the shortest bonds of metals
 WIDTH = 3.0  # of a shell, in distances between shells: the smoother, the better they carry over to other glasses

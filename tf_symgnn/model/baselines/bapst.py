@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_symgnn.model.baselines.dense import PairDense, dense_stack
 from tf_symgnn.model.baselines.network import BaselineNetwork
 from tf_symgnn.model.baselines.rotation import RandomRotation
-from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.surroundings import Surroundings
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.surroundings import Surroundings
 
 
 def dense_stack(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_symgnn.model.baselines.surroundings import length
 from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.surroundings import length
 from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.model.symmetrization import SPREAD
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_symgnn.model.baselines.dense import PairDense, dense_stack
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.surroundings import Surroundings
+from tf_symgnn.model.surroundings import Surroundings
 
 # Coordinates start close to where the atoms are: the gain of Satorras et al.'s own initialisation.
 GAIN = 1e-3

@@ -11,8 +11,8 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.model.baselines.dense import PairDense
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.surroundings import Surroundings, gaussian_basis
 from tf_symgnn.model.normalization import MaskedBatchNormalization
+from tf_symgnn.model.surroundings import Surroundings, gaussian_basis
 
 # The frames of O(3): principal axes have a direction, not a sense.
 SENSES = tuple(itertools.product((1.0, -1.0), repeat=3))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.surroundings import Surroundings
 from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.surroundings import Surroundings
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")

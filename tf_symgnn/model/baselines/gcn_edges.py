@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tf_symgnn.model.baselines.gcn import degree
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.surroundings import Surroundings
 from tf_symgnn.model.normalization import DenseBlocks, MaskedBatchNormalization
+from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symmetrization import SPREAD
 
 

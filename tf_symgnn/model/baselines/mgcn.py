@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_symgnn.model.baselines.dense import PairDense, dense_stack
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.surroundings import Surroundings, gaussian_basis
+from tf_symgnn.model.surroundings import Surroundings, gaussian_basis
 
 KEPT = 0.8  # eta, the share of a pair's state that an update keeps
 

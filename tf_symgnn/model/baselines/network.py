@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.model.baselines.surroundings import Surroundings
 from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SpeciesEmbedding
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_symgnn.model.baselines.dense import dense_stack
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.surroundings import Surroundings, gaussian_basis
+from tf_symgnn.model.surroundings import Surroundings, gaussian_basis
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")

@@ -1,4 +1,4 @@
-"""What each atom's neighbours are, as the equations of the baselines read them."""
+"""What each atom's neighbours are, as equations of power spectra and of the baselines read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tf_symgnn import names
 
 
 class Surroundings(NamedTuple):
-    """The directed pairs of a graph without self-loops, which baselines have in their own equations where they do.
+    """The directed pairs of a graph without self-loops, which equations that have them have on their own.
 
     Attributes:
         graph: that the pairs are of.
