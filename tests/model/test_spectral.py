@@ -167,7 +167,9 @@ def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
 
 def small_model(**changes) -> SpectralSymGNN:
     own = {"width": 6, "heads": (2, 1), "decoder_layers": 1, "label_mean": 1.5, "label_std": 0.3}
-    return SpectralSymGNN(species=SPECIES, cutoff=CUTOFF, **own | changes)
+    model = SpectralSymGNN(species=SPECIES, cutoff=CUTOFF, **own | changes)
+    model(around(random_glass(8, 10)).graph)  # creates the weights
+    return model
 
 
 def test_the_prediction_is_the_mean_of_symgnns_and_the_regressions():

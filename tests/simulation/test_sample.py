@@ -49,6 +49,11 @@ def test_the_readme_lists_them_and_no_others():
     assert made == [(str(ase.io.read(path).info["quench_seed"]), path.stem) for path in FILES]
 
 
+def test_there_are_two_at_each_rate():
+    rates = sorted(ase.io.read(path).info["quench_rate"] for path in FILES)
+    assert rates == [1e12, 1e12, 1e13, 1e13]
+
+
 def test_there_is_one_to_train_on_and_one_to_validate():
     splits = read_glasses(SAMPLE)
     assert splits[names.TRAIN] and splits[names.VALIDATION]

@@ -64,9 +64,8 @@ class PrincipalComponents(tf.keras.layers.Layer):
 class NeighborhoodRidge(tf.keras.layers.Layer):
     """Ridge regression on descriptors and their averages over the neighbourhood.
 
-    Averages are over neighbours of each species, once weighted by exp(-r / 0.8 A) and once
-    evenly, and of the even
-    ones the average over all neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over.
+    Averages are over neighbours of each species, once weighted by exp(-r / 0.8 A) and once evenly, and of the even ones
+    the average over all neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over.
     One regression serves all species of atoms: one for each was no better on the published glasses, and worse on few.
 
     Args:

@@ -35,14 +35,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         self.species, self.cutoff, self.shells, self.degree = tuple(species), cutoff, shells, degree
 
-    @property
-    def units(self) -> int:
-        """How many numbers an atom has: (degree + 1) C (C + 1) / 2 of C = S shells channels."""
-        channels = len(self.species) * self.shells
-        return (self.degree + 1) * channels * (channels + 1) // 2
-
     def call(self, around: Surroundings) -> tf.Tensor:
-        """The power spectrum f[N, units] of each atom."""
+        """The power spectrum f[N, (degree + 1) C (C + 1) / 2] of each atom, of C = S shells channels."""
         radial = around.weight * self._shells(around)  # [E, S n]
         unit = tf.math.divide_no_nan(around.displacement, around.distance)
         harmonics = real_harmonics(unit, self.degree)  # [E, (l + 1)^2]

@@ -50,14 +50,11 @@ class SpectralSymGNN(SymGNN):
 
     def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """What the ridge regression predicts, f[N] eV."""
-        around = Surroundings.of(graph, "float32")
-        scaled = self.ridge(self.components(self.spectrum(around)), around)
+        scaled = self.ridge(*self._components(graph))
         return self.label_mean + self.label_std * scaled
 
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV."""
-        if not self.built:
-            self(graphs[0])
         near = [Surroundings.of(graph, "float32") for graph in graphs]
         spectra = [self.spectrum(around) for around in near]
         self.components.adapt([spectrum.numpy() for spectrum in spectra])
@@ -66,9 +63,14 @@ class SpectralSymGNN(SymGNN):
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
         self.ridge.adapt(list(zip(seen, scaled, strict=True)))
 
+    def _components(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, Surroundings]:
+        """Each atom's spectrum in principal components [N, K], and the pairs that it is of."""
+        around = Surroundings.of(graph, "float32")
+        return self.components(self.spectrum(around)), around
+
     def _encode(self, graph: tfgnn.GraphTensor, training: bool) -> tuple:
         """First states, those of nodes with the spectrum's part in them."""
         nodes, edges, masks = super()._encode(graph, training)
-        components = self.components(self.spectrum(Surroundings.of(graph, "float32")))
+        components, _ = self._components(graph)
         shown = self.spectral_encoder(self.dropout(components, training=training))
         return nodes + shown * masks[0][:, tf.newaxis], edges, masks
