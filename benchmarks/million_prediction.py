@@ -1,10 +1,11 @@
 """Prediction of a glass of a million atoms within a budget of memory, against one of 8000 atoms predicted whole.
 
-    python benchmarks/million_prediction.py [--glass FILE] [--atoms 1000000] [--memory 6GB] [--work FOLDER]
+    python benchmarks/million_prediction.py [--model NAME] [--glass FILE] [--atoms 1000000] [--memory 6GB] [--work DIR]
 
-SymGNN of default size, its weights random, on an extended XYZ file of a glass repeated along each of its cell vectors,
-every atom then moved at random so that no two copies are alike; without `--glass`, on random points at the density of
-Cu64Zr36. Prints a Markdown table; a run that was killed goes on, and its table then lacks what was done before.
+A model of default size, its weights as they are before training, on an extended XYZ file of a glass repeated along each
+of its cell vectors, every atom then moved at random so that no two copies are alike; without `--glass`, on random
+points at the density of Cu64Zr36. Prints a Markdown table; a run that was killed goes on, and its table then lacks what
+was done before.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
 from tf_symgnn.model.catalog import build_model, share_cores
-from tf_symgnn.serving.layers import LayerFunctions
 from tf_symgnn.serving.memory import cut_to_fit, parse_memory, peak_resident, require_room_to_read
 from tf_symgnn.serving.partial import PartialPrediction, identity_of
-from tf_symgnn.serving.prediction import predict_in_slabs
+from tf_symgnn.serving.prediction import layers_of, predict_in_slabs
 from tf_symgnn.training import Predictor
 
 GRAPH = {"cutoff": 5.0, "self_loops": True}
@@ -58,6 +58,7 @@ class Stages:
 def main() -> None:
     """Measures each stage once, the small glass three times."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default=RunConfig.model)
     parser.add_argument("--glass", type=Path, default=None, help="to repeat; its atoms are the small glass, too")
     parser.add_argument("--atoms", type=int, default=1_000_000, help="about so many, in whole copies of the glass")
     parser.add_argument("--memory", default="6GB")
@@ -65,9 +66,9 @@ def main() -> None:
     args = parser.parse_args()
     work = args.work or Path(tempfile.mkdtemp())
     work.mkdir(parents=True, exist_ok=True)
-    share_cores("symgnn")
+    share_cores(args.model)
     tf.keras.utils.set_random_seed(0)
-    config = RunConfig(data="", run_dir="", model="symgnn")
+    config = RunConfig(data="", run_dir="", model=args.model)
     model = build_model(config, (29, 40), LabelScaling(1.6, 0.3))
     small, predict = made(args.glass, 8000), Predictor(model)
     predict(build_graph(small, **GRAPH))
@@ -119,7 +120,7 @@ def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: i
     require_room_to_read([path], memory)
     glass = read_glass(path)
     stages.row("reading", glass.n_atoms)
-    layers = LayerFunctions(model)
+    layers = layers_of(model)
     cut = cut_to_fit(glass, layers, memory, taken=peak_resident(), **GRAPH)
     stages.row(f"{cut.number} slabs, {cut.together} searched at once, for {cut.peak / 1e9:.2f} GB", glass.n_atoms)
     partial = PartialPrediction(

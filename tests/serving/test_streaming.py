@@ -16,11 +16,12 @@ from tests.small_runs import small_config
 from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
+from tf_symgnn.graph.tensors import to_graph_tensor
 from tf_symgnn.model.catalog import build_model
-from tf_symgnn.serving.layers import LayerFunctions
+from tf_symgnn.serving import spectral_layers
 from tf_symgnn.serving.memory import Cut, cut_to_fit, parse_memory, peak_resident
 from tf_symgnn.serving.partial import PartialPrediction, identity_of
-from tf_symgnn.serving.prediction import predict_files, predict_in_slabs
+from tf_symgnn.serving.prediction import layers_of, predict_files, predict_in_slabs
 from tf_symgnn.serving.schedule import Sweep, needed_levels
 from tf_symgnn.training import Predictor, RunFolder
 from tf_symgnn.training.run_folder import RunFacts, package_versions
@@ -56,7 +57,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def layers(model):
-    return LayerFunctions(model)
+    return layers_of(model)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_other_encodings_stream_too(name, tmp_path):
     config = RunConfig(data="", run_dir="", model=name, graph=CONFIG.graph, network=CONFIG.network)
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(LayerFunctions(model), config, glass, Cut(4, 1, 0), partial)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(4, 1, 0), partial)
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
@@ -109,14 +110,43 @@ def test_a_single_layer_streams_too(tmp_path):
     config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
     model, glass = with_lively_weights(config), ZOO["slab"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(LayerFunctions(model), config, glass, Cut(3, 1, 0), partial)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(3, 1, 0), partial)
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+
+
+@pytest.mark.parametrize("heads", [(2,), (4, 2), (2, 2, 2, 1)])
+def test_spectra_and_the_regression_on_them_stream_too(heads, tmp_path):
+    network = NetworkConfig(width=8, heads=heads, transforms=2)
+    config = replace(CONFIG, model="symgnn_spectral", network=network)
+    model = with_lively_weights(config)
+    glass = random_glass(0, 400, cell=np.array([[9.0, 0, 0], [4.0, 8.0, 0], [-3.0, 20.0, 90.0]]))
+    graph = build_graph(glass, **GRAPH)
+    whole = to_graph_tensor(graph)
+    model.adapt([whole], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
+    expected = Predictor(model)(graph)
+    linear = model.linear_part(whole).numpy()
+    assert linear.std() > 0.1 and (2 * expected - linear).std() > 0.1  # a thousand times what may differ
+    for number in (1, 6, 30):
+        partial = PartialPrediction(tmp_path / f"{number}", "", glass.n_atoms, overwrite=False)
+        found = predict_in_slabs(layers_of(model), config, glass, Cut(number, 2, 0), partial)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_spectra_are_computed_some_atoms_at_once(monkeypatch, tmp_path):
+    config = replace(CONFIG, model="symgnn_spectral", network=NetworkConfig(width=4, heads=(1,), transforms=2))
+    model, glass = with_lively_weights(config), ZOO["triclinic"]()
+    graph = build_graph(glass, **GRAPH)
+    model.adapt([to_graph_tensor(graph)], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
+    monkeypatch.setattr(spectral_layers, "_AT_ONCE", 7)
+    partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(2, 1, 0), partial)
+    np.testing.assert_allclose(found, Predictor(model)(graph), atol=1e-4)
 
 
 def test_other_models_are_refused():
     config = RunConfig(data="", run_dir="", model="gcn", network=NetworkConfig(width=4, heads=(1,)))
     with pytest.raises(InputError, match="--memory: found model gcn, expected SymGNN"):
-        LayerFunctions(build_model(config, SPECIES, LabelScaling(1.6, 1.0)))
+        layers_of(build_model(config, SPECIES, LabelScaling(1.6, 1.0)))
 
 
 def ring(number: int) -> list[list[int]]:
@@ -218,10 +248,11 @@ def test_sizes_that_are_none(text):
         parse_memory(text)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> RunFolder:
+@pytest.fixture(scope="module", params=["symgnn", "symgnn_spectral"])
+def run(request, tmp_path_factory) -> RunFolder:
     """A run folder with the default network, never trained."""
-    config = small_config(Path("data"), tmp_path_factory.mktemp("runs") / "run", network=NetworkConfig())
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    config = replace(small_config(Path("data"), folder, network=NetworkConfig()), model=request.param)
     folder = RunFolder.create(config, {}, RunFacts(SPECIES, 1.6, 30.0, package_versions()), overwrite=False)
     tf.train.Checkpoint(model=with_lively_weights(config)).write(str(folder.best_weights))
     return folder

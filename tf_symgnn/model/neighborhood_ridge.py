@@ -86,15 +86,30 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
 
     def call(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """Barriers f[N] of atoms with descriptors [N, K], in standard deviations from the mean."""
-        # Averages are linear, so the kernel comes first: what is averaged is a number a block, not K.
-        blocks = tf.split(tf.matmul(descriptors, self.kernel), self.blocks, axis=1)  # of [N, 1]
+        barrier, once = self.one_hop(self.shares(descriptors), around)
+        return barrier + self.two_hops(once, around)
+
+    def shares(self, descriptors: tf.Tensor) -> tf.Tensor:
+        """What is averaged of atoms with descriptors [N, K], a number a block of features [N, blocks].
+
+        Averages are linear, so that the kernel may come before them.
+        """
+        return tf.matmul(descriptors, self.kernel)
+
+    def one_hop(self, shares: tf.Tensor, around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of shares [N, blocks] what atoms and their neighbours add [N], and what is left for `two_hops` [N]."""
+        blocks = tf.split(shares, self.blocks, axis=1)  # of [N, 1]
         by_species = [blocks[1 + k :: len(self.species)] for k in range(len(self.species))]
         average = _Averages(around, self.species)
         barrier, once = blocks[0] + self.bias, []
         for z, (sharp, even, twice) in zip(self.species, by_species, strict=True):
             barrier += average.sharp(z, sharp) + average.even(z, even)
             once.append(average.even(z, twice))
-        return tf.squeeze(barrier + average.all(tf.add_n(once)), axis=1)
+        return tf.squeeze(barrier, axis=1), tf.squeeze(tf.add_n(once), axis=1)
+
+    def two_hops(self, once: tf.Tensor, around: Surroundings) -> tf.Tensor:
+        """What the averages [N] of neighbours' neighbours add, [N]."""
+        return tf.squeeze(_Averages(around, self.species).all(once[:, tf.newaxis]), axis=1)
 
     def features(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """All that the regression sees of each atom, [N, blocks K]."""

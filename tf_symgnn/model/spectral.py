@@ -46,12 +46,20 @@ class SpectralSymGNN(SymGNN):
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predicts one energy barrier per atom f[N], eV; in training SymGNN's own."""
         barrier = super().call(graph, training=training)
-        return barrier if training else 0.5 * (barrier + self.linear_part(graph))
+        return barrier if training else self.mean_with(barrier, self.ridge(*self.shown(graph)))
 
     def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """What the ridge regression predicts, f[N] eV."""
-        scaled = self.ridge(*self._components(graph))
-        return self.label_mean + self.label_std * scaled
+        return self._unscaled(self.ridge(*self.shown(graph)))
+
+    def mean_with(self, barrier: tf.Tensor, linear: tf.Tensor) -> tf.Tensor:
+        """The prediction f[N] eV: of SymGNN's own [N] eV and the regression's [N] in standard deviations, the mean."""
+        return 0.5 * (barrier + self._unscaled(linear))
+
+    def shown(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, Surroundings]:
+        """Each atom's spectrum in principal components [N, K], and the pairs that it is of."""
+        around = Surroundings.of(graph, "float32")
+        return self.components(self.spectrum(around)), around
 
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV."""
@@ -63,14 +71,12 @@ class SpectralSymGNN(SymGNN):
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
         self.ridge.adapt(list(zip(seen, scaled, strict=True)))
 
-    def _components(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, Surroundings]:
-        """Each atom's spectrum in principal components [N, K], and the pairs that it is of."""
-        around = Surroundings.of(graph, "float32")
-        return self.components(self.spectrum(around)), around
-
-    def _encode(self, graph: tfgnn.GraphTensor, training: bool) -> tuple:
+    def encode(self, graph: tfgnn.GraphTensor, *, training: bool) -> tuple:
         """First states, those of nodes with the spectrum's part in them."""
-        nodes, edges, masks = super()._encode(graph, training)
-        components, _ = self._components(graph)
+        nodes, edges, masks = super().encode(graph, training=training)
+        components, _ = self.shown(graph)
         shown = self.spectral_encoder(self.dropout(components, training=training))
         return nodes + shown * masks[0][:, tf.newaxis], edges, masks
+
+    def _unscaled(self, linear: tf.Tensor) -> tf.Tensor:
+        return self.label_mean + self.label_std * linear

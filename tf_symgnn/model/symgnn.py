@@ -131,22 +131,21 @@ class SymGNN(tf.keras.Model):
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predicts one energy barrier per atom f[N], eV."""
-        nodes, edges, masks = self._encode(graph, training)
+        nodes, edges, masks = self.encode(graph, training=training)
         for layer in self.layers_:
             nodes, edges = layer((nodes, edges), graph=graph, masks=masks, training=training)
-        decoded = self.decoder(nodes, mask=masks[0], training=training)
-        return self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
+        return self.decode(nodes, mask=masks[0], training=training)
 
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor]:
         """What each layer's heads make of each pair in prediction: a_ij [E, H] of every layer, from first to last."""
-        nodes, edges, masks = self._encode(graph, False)
+        nodes, edges, masks = self.encode(graph, training=False)
         found = []
         for layer in self.layers_:
             found.append(layer.attention((nodes, edges), graph=graph))
             nodes, edges = layer((nodes, edges), graph=graph, masks=masks)
         return found
 
-    def _encode(self, graph: tfgnn.GraphTensor, training: bool) -> tuple:
+    def encode(self, graph: tfgnn.GraphTensor, *, training: bool) -> tuple:
         """First states of nodes [N, F] and edges [E, F], and masks [N] and [E] of those that are real."""
         atomic_numbers = graph.node_sets[names.ATOMS][names.SPECIES]
         displacement = tf.cast(graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT], self.compute_dtype)
@@ -159,6 +158,11 @@ class SymGNN(tf.keras.Model):
         nodes = self.node_encoder(self.species_embedding(atomic_numbers), mask=real_atoms, training=training)
         edges = self.symmetrization(displacement, mask=real_edges, training=training)
         return nodes, edges, (real_atoms, real_edges)
+
+    def decode(self, nodes: tf.Tensor, *, mask: tf.Tensor, training: bool) -> tf.Tensor:
+        """Reads one energy barrier per atom f[N], eV, off the last states [N, F]; a mask [N] says which are real."""
+        decoded = self.decoder(nodes, mask=mask, training=training)
+        return self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.data import InputError
 from tf_symgnn.graph.tensors import INDEX_DTYPE
 from tf_symgnn.model.symgnn import SymGNN
 
-_INDEX, _COUNT = tf.TensorSpec([None], INDEX_DTYPE), tf.TensorSpec([], INDEX_DTYPE)
+# What level 1 is made of: species, and displacements in A.
+_UNENCODED = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 3], tf.float32))
+_PAIRS = (tf.TensorSpec([None], INDEX_DTYPE), tf.TensorSpec([None], INDEX_DTYPE), tf.TensorSpec([], INDEX_DTYPE))
 
 
 class LayerFunctions:
@@ -20,28 +22,32 @@ class LayerFunctions:
 
     Args:
         model: to predict with.
-
-    Raises:
-        InputError: the model is none whose states pass from layer to layer as SymGNN's do.
     """
 
-    def __init__(self, model: tf.keras.Model):
-        if not isinstance(model, SymGNN) or type(model).call is not SymGNN.call:
-            raise InputError(
-                "command line", "--memory", f"model {model.name}", "SymGNN or one that differs in encoding"
-            )
-        self._model = model
-        self.depth = len(model.layers_)
-        self.width = model.get_config()["width"]
-        self.widest = max(model.get_config()["heads"]) * self.width
-        states = tf.TensorSpec([None, self.width], model.compute_dtype)
-        encoded = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 3], tf.float32))
+    def __init__(self, model: SymGNN):
+        self._model, config = model, model.get_config()
+        self._n_layers, self._width = len(model.layers_), config["width"]
+        self._widest = max(config["heads"]) * self._width
         self._functions = [
-            tf.function(self._layer(k), input_signature=(*((states, states) if k else encoded), _INDEX, _INDEX, _COUNT))
-            for k in range(self.depth)
+            tf.function(self._level(k), input_signature=(*self._given(k), *_PAIRS)) for k in range(self.depth)
         ]
 
-    def first(self, species: tf.Tensor, displacement: tf.Tensor, *pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    @property
+    def depth(self) -> int:
+        """How many levels there are."""
+        return self._n_layers
+
+    @property
+    def atom_width(self) -> int:
+        """The most numbers of an atom's state."""
+        return self._width
+
+    @property
+    def pair_width(self) -> int:
+        """The most numbers of a pair's state."""
+        return self._width
+
+    def first(self, species: np.ndarray, displacement: np.ndarray, *pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Level 1 of own atoms and of their pairs.
 
         Args:
@@ -52,34 +58,56 @@ class LayerFunctions:
         return self._functions[0](species, displacement, *pairs)
 
     def next(self, level: int, nodes: tf.Tensor, edges: tf.Tensor, *pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The level after `level` of own atoms and of their pairs, from states [M, F] and [E, F] at that level."""
+        """The level after `level` of own atoms and of their pairs, from states [M, .] and [E, .] at that level."""
         return self._functions[level](nodes, edges, *pairs)
 
-    def _layer(self, k: int) -> Callable:
-        model = self._model
+    def working_bytes(self, own: np.ndarray, around: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """What a step takes besides the states that are kept, by numbers of own atoms, of all atoms and of pairs."""
+        # New states of pairs are made in parts and then joined; sums over pairs are as wide as all heads.
+        return pairs * 8 * self.pair_width + around * (8 * self._widest + 16 * self.atom_width)
 
-        def layer(of_atoms: tf.Tensor, of_pairs: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor):
-            graph = _adjacency(tf.shape(of_atoms)[0], source, target)
-            real = tuple(tf.ones(tf.shape(x)[:1], model.compute_dtype) for x in (of_atoms, of_pairs))
+    def _given(self, k: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+        """What level k + 1 is made of: level k, or species and displacements."""
+        states = tf.TensorSpec([None, self._width], self._model.compute_dtype)
+        return (states, states) if k else _UNENCODED
+
+    def _level(self, k: int) -> Callable:
+        def level(of_atoms: tf.Tensor, of_pairs: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor):
             if k == 0:
-                of_atoms = model.node_encoder(model.species_embedding(of_atoms), mask=real[0], training=False)
-                displacement = tf.cast(of_pairs, model.compute_dtype)
-                of_pairs = model.symmetrization(displacement, mask=real[1], training=False)
-            of_atoms, of_pairs = model.layers_[k]((of_atoms, of_pairs), graph=graph, masks=real, training=False)
-            of_atoms = of_atoms[:own]
+                graph = part_of_glass(source, target, species=of_atoms, displacement=of_pairs)
+                of_atoms, of_pairs, _ = self._model.encode(graph, training=False)
+            of_atoms, of_pairs = self._pass_messages(k, of_atoms, of_pairs, source, target)
             if k < self.depth - 1:
-                return of_atoms, of_pairs
-            decoded = model.decoder(of_atoms, mask=real[0][:own], training=False)
-            return model.label_mean + model.label_std * tf.squeeze(model.readout(decoded), axis=-1), of_pairs[:0]
+                return of_atoms[:own], of_pairs
+            return self._barrier(of_atoms[:own]), of_pairs[:0]
 
-        return layer
+        return level
+
+    def _pass_messages(self, layer: int, nodes: tf.Tensor, edges: tf.Tensor, source: tf.Tensor, target: tf.Tensor):
+        graph = part_of_glass(source, target, n_atoms=tf.shape(nodes)[0])
+        real = tuple(tf.ones(tf.shape(x)[:1], self._model.compute_dtype) for x in (nodes, edges))
+        return self._model.layers_[layer]((nodes, edges), graph=graph, masks=real, training=False)
+
+    def _barrier(self, nodes: tf.Tensor) -> tf.Tensor:
+        return self._model.decode(nodes, mask=tf.ones(tf.shape(nodes)[:1], nodes.dtype), training=False)
 
 
-def _adjacency(n_atoms: tf.Tensor, source: tf.Tensor, target: tf.Tensor) -> tfgnn.GraphTensor:
-    """A graph without features: who hears from whom."""
-    ends = {"source": (names.ATOMS, source), "target": (names.ATOMS, target)}
+def part_of_glass(
+    source: tf.Tensor,
+    target: tf.Tensor,
+    *,
+    n_atoms: tf.Tensor | None = None,
+    species: tf.Tensor | None = None,
+    displacement: tf.Tensor | None = None,
+) -> tfgnn.GraphTensor:
+    """A graph of who hears from whom, of `n_atoms` or with features species i32[M] and displacement f32[E, 3] A."""
     neighbors = tfgnn.EdgeSet.from_fields(
-        sizes=tf.shape(source, INDEX_DTYPE)[:1], adjacency=tfgnn.Adjacency.from_indices(**ends)
+        sizes=tf.shape(source, INDEX_DTYPE)[:1],
+        adjacency=tfgnn.Adjacency.from_indices(source=(names.ATOMS, source), target=(names.ATOMS, target)),
+        features={} if displacement is None else {names.DISPLACEMENT: displacement},
     )
-    atoms = tfgnn.NodeSet.from_fields(sizes=n_atoms[tf.newaxis])
+    atoms = tfgnn.NodeSet.from_fields(
+        sizes=tf.shape(species, INDEX_DTYPE)[:1] if n_atoms is None else n_atoms[tf.newaxis],
+        features={} if species is None else {names.SPECIES: species},
+    )
     return tfgnn.GraphTensor.from_pieces(node_sets={names.ATOMS: atoms}, edge_sets={names.NEIGHBORS: neighbors})

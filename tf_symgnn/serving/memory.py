@@ -117,22 +117,21 @@ def _pairs_an_atom(glass: Glass, extent: float, *, cutoff: float, self_loops: bo
 def _stream_bytes(slabbed: SlabbedGlass, layers: LayerFunctions, pairs_an_atom: float, together: int) -> int:
     """What a `SlabStream` holds at most, by its own schedule."""
     sizes, neighbours = slabbed.sizes, slabbed.neighbours()
-    state = 4 * layers.width
+    of_atom, of_pair = 4 * layers.atom_width, 4 * layers.pair_width
     around = np.array([sizes[near].sum() for near in neighbours])
-    # New states of pairs are made in parts and then joined; sums over pairs are as wide as all heads.
-    working = pairs_an_atom * sizes * 2 * state + around * (8 * layers.widest + 4 * state)
+    working = layers.working_bytes(sizes, around, pairs_an_atom * sizes)
     searched = np.convolve(around, np.ones(together))[: len(sizes)].max()
     held, peak = 0.0, 0.0
     sweep = Sweep(neighbours, needed_levels(neighbours, [True] * len(sizes), layers.depth))
     for slab, level in sweep:
         if level == 1:
-            held += sizes[slab] * pairs_an_atom * (state + 8)
+            held += sizes[slab] * pairs_an_atom * (of_pair + 8)
         peak = max(peak, held + working[slab])
         if level == layers.depth:
-            held -= sizes[slab] * pairs_an_atom * (state + 8)
+            held -= sizes[slab] * pairs_an_atom * (of_pair + 8)
         else:
-            held += sizes[slab] * state
-        held -= sum(sizes[other] * state for other, _ in sweep.outdated(slab))
+            held += sizes[slab] * of_atom
+        held -= sum(sizes[other] * of_atom for other, _ in sweep.outdated(slab))
     return int(peak + searched * pairs_an_atom * _SEARCHED_PAIR + 64 * sizes.sum())
 
 

@@ -13,12 +13,15 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, check_output, iter_glasses, naming, require_species, write_glasses
+from tf_symgnn.data import Glass, InputError, check_output, iter_glasses, naming, require_species, write_glasses
 from tf_symgnn.graph.slabs import SlabbedGlass
+from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.serving.layers import LayerFunctions
 from tf_symgnn.serving.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
 from tf_symgnn.serving.partial import PartialPrediction, identity_of
 from tf_symgnn.serving.schedule import needed_levels
+from tf_symgnn.serving.spectral_layers import SpectralLayerFunctions
 from tf_symgnn.serving.streaming import SlabStream
 from tf_symgnn.training import Predictor, RunFolder, glass_graphs
 
@@ -64,6 +67,19 @@ def predict_files(
     return len(predicted)
 
 
+def layers_of(model: tf.keras.Model) -> LayerFunctions:
+    """A model taken apart, to predict slab by slab with.
+
+    Raises:
+        InputError: the model is none whose states pass from layer to layer as SymGNN's do.
+    """
+    apart = {SymGNN.call: LayerFunctions, SpectralSymGNN.call: SpectralLayerFunctions}
+    kind = apart.get(type(model).call)
+    if kind is None:
+        raise InputError("command line", "--memory", f"model {model.name}", "SymGNN or one that differs in encoding")
+    return kind(model)
+
+
 def predict_in_slabs(
     layers: LayerFunctions, config: RunConfig, glass: Glass, cut: Cut, partial: PartialPrediction
 ) -> np.ndarray:
@@ -100,7 +116,7 @@ def _within(
     *,
     overwrite: bool,
 ) -> list[Glass]:
-    layers = LayerFunctions(model)
+    layers = layers_of(model)
     graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     predicted, taken = [], peak_resident()  # once: what one glass frees the next one uses again
     for k, glass in enumerate(glasses):

@@ -1,0 +1,119 @@
+"""The layers of SymGNN on power spectra as functions of a part of a glass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.model.surroundings import Surroundings
+from tf_symgnn.serving.layers import LayerFunctions, part_of_glass
+
+_AT_ONCE = 2000  # atoms whose spectra are computed: a spectrum is wider than any state
+_PAIR_OF_SPECTRUM = 1500  # bytes a pair of theirs
+_HOPS = 2  # of the regression's averages
+
+
+class SpectralLayerFunctions(LayerFunctions):
+    """SymGNN on power spectra taken apart: spectra, then its layers with the regression's averages beside them.
+
+    Level 1 are states with the spectrum in them, level l those after l - 1 layers. In an atom's state follow, until all
+    averages are made, its species and what is averaged next, and from then on what the regression predicts; in a
+    pair's, as long, its displacement.
+
+    Args:
+        model: to predict with.
+    """
+
+    _model: SpectralSymGNN
+
+    @property
+    def depth(self) -> int:
+        """How many levels there are."""
+        return 1 + max(self._n_layers, _HOPS)
+
+    @property
+    def atom_width(self) -> int:
+        """The most numbers of an atom's state."""
+        return self._width + self._kept(1)
+
+    @property
+    def pair_width(self) -> int:
+        """The most numbers of a pair's state."""
+        return self._width + 3
+
+    def first(self, species: np.ndarray, displacement: np.ndarray, *pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Level 1 of own atoms and of their pairs, as `LayerFunctions.first`."""
+        source, target, own = (np.asarray(x) for x in pairs)
+        # Of a sender a spectrum sees the species, so that one atom of each stands for all of them.
+        known = np.sort(np.array(self._model.spectrum.species, np.int32))
+        sender = np.searchsorted(known, species[source]).astype(np.int32)
+        starts = np.arange(0, max(int(own), 1), _AT_ONCE)
+        ends = np.minimum(starts + _AT_ONCE, own)
+        made = []
+        for begin, end in zip(starts, ends, strict=True):
+            n = np.int32(end - begin)
+            of = slice(*np.searchsorted(target, (begin, end)))
+            atoms = np.concatenate([species[begin:end], known])
+            part = (atoms, displacement[of], sender[of] + n, target[of] - np.int32(begin), n)
+            made.append(self._functions[0](*map(tf.constant, part)))
+        nodes, edges = zip(*made, strict=True)
+        return tf.concat(nodes, axis=0), tf.concat(edges, axis=0)
+
+    def working_bytes(self, own: np.ndarray, around: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """What a step takes besides the states that are kept, by numbers of own atoms, of all atoms and of pairs."""
+        of_spectra = _PAIR_OF_SPECTRUM * pairs * np.minimum(1, _AT_ONCE / np.maximum(own, 1))
+        return np.maximum(super().working_bytes(own, around, pairs), of_spectra)
+
+    def _kept(self, level: int) -> int:
+        """How many numbers of an atom a level keeps after its state."""
+        return {1: 1 + self._model.ridge.blocks, 2: 3}.get(level, 1)
+
+    def _given(self, k: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+        if k == 0:
+            return super()._given(k)
+        widths = self._width + self._kept(k), self._width + (3 if k <= _HOPS else 0)
+        return tuple(tf.TensorSpec([None, width], tf.float32) for width in widths)
+
+    def _level(self, k: int) -> Callable:
+        if k == 0:
+            return self._encoded
+
+        def level(of_atoms: tf.Tensor, of_pairs: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor):
+            nodes, kept = tf.split(of_atoms, [self._width, -1], axis=1)
+            edges, displacement = tf.split(of_pairs, [self._width, -1], axis=1)
+            nodes, edges = (tf.cast(x, self._model.compute_dtype) for x in (nodes, edges))
+            if k <= self._n_layers:
+                nodes, edges = self._pass_messages(k - 1, nodes, edges, source, target)
+            if k <= _HOPS:
+                kept = self._averaged(k, kept, displacement, source, target)
+            if k < self.depth - 1:
+                return _joined(nodes, kept)[:own], _joined(edges, displacement if k < _HOPS else displacement[:, :0])
+            return self._model.mean_with(self._barrier(nodes[:own]), kept[:own, 0]), of_pairs[:0]
+
+        return level
+
+    def _encoded(
+        self, species: tf.Tensor, displacement: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        graph = part_of_glass(source, target, species=species, displacement=displacement)
+        nodes, edges, _ = self._model.encode(graph, training=False)
+        components, _ = self._model.shown(graph)
+        kept = tf.concat([tf.cast(species, tf.float32)[:, tf.newaxis], self._model.ridge.shares(components)], axis=1)
+        return _joined(nodes, kept)[:own], _joined(edges, displacement)
+
+    def _averaged(
+        self, k: int, kept: tf.Tensor, displacement: tf.Tensor, source: tf.Tensor, target: tf.Tensor
+    ) -> tf.Tensor:
+        """What is kept after another hop."""
+        species, ridge = tf.cast(kept[:, 0], tf.int32), self._model.ridge
+        around = Surroundings.of(part_of_glass(source, target, species=species, displacement=displacement), "float32")
+        if k == 1:
+            return tf.stack([kept[:, 0], *ridge.one_hop(kept[:, 1:], around)], axis=1)
+        return (kept[:, 1] + ridge.two_hops(kept[:, 2], around))[:, tf.newaxis]
+
+
+def _joined(states: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    return tf.concat([tf.cast(states, tf.float32), others], axis=1)
