@@ -11,8 +11,9 @@ import tensorflow as tf
 from tf_symgnn.model.surroundings import Surroundings
 
 PENALTIES = (300.0, 1e3, 3e3, 1e4, 3e4)  # of squared weights, in units of standardised features
-DECAY, BOND = 0.8, 2.5  # A, of the sharper of the two averages over neighbours: exp(-(r - bond) / decay)
-FAINT = 0.01  # of a neighbour's share: an average over less than that fades, as the weight of a pair may
+HOPS = 3  # that averages reach over
+DECAY, BOND = 1.0, 2.5  # A, of a neighbour's share in an average: exp(-(r - bond) / decay)
+FAINT = 0.01  # of a share at the bond: an average over less than that fades, as the weight of a pair may
 NEGLIGIBLE = 1e-7  # variance of a principal component, of the largest: rounding from there on
 ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
 
@@ -20,6 +21,9 @@ ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class PrincipalComponents(tf.keras.layers.Layer):
     """Standardised descriptors in whitened principal components, which `adapt` finds.
+
+    What lies farther from the mean than anything that was seen is drawn back to that distance, whitened: beyond it,
+    components of little variance would drown the others.
 
     Args:
         units: how many components.
@@ -30,11 +34,12 @@ class PrincipalComponents(tf.keras.layers.Layer):
         self.units = units
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates mean and scale [P] and components [P, units], all of them zero until found."""
+        """Creates mean and scale [P], components [P, units] and the distance, all of them zero until found."""
         start = {"initializer": "zeros", "trainable": False}
         self.mean = self.add_weight(name="mean", shape=input_shape[-1:], **start)
         self.scale = self.add_weight(name="scale", shape=input_shape[-1:], **start)
         self.components = self.add_weight(name="components", shape=(input_shape[-1], self.units), **start)
+        self.farthest = self.add_weight(name="farthest", shape=(), **start)
         super().build(input_shape)
 
     def adapt(self, descriptors: Sequence[np.ndarray]) -> None:
@@ -50,10 +55,13 @@ class PrincipalComponents(tf.keras.layers.Layer):
         components[:, : len(kept)] = np.where(kept, vectors / np.sqrt(np.where(kept, variance, 1)), 0)
         for weight, value in ((self.mean, mean), (self.scale, scale), (self.components, components)):
             weight.assign(value)
+        self.farthest.assign(np.linalg.norm(every @ components, axis=1).max())
 
     def call(self, descriptors: tf.Tensor) -> tf.Tensor:
         """Components [N, units] of descriptors [N, P]."""
-        return tf.matmul((descriptors - self.mean) * self.scale, self.components)
+        whitened = tf.matmul((descriptors - self.mean) * self.scale, self.components)
+        squared = tf.reduce_sum(tf.square(whitened), axis=1, keepdims=True)
+        return whitened * tf.minimum(1.0, self.farthest * tf.math.rsqrt(tf.maximum(squared, 1e-12)))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -64,9 +72,9 @@ class PrincipalComponents(tf.keras.layers.Layer):
 class NeighborhoodRidge(tf.keras.layers.Layer):
     """Ridge regression on descriptors and their averages over the neighbourhood.
 
-    Averages are over neighbours of each species, once weighted by exp(-r / 0.8 A) and once evenly, and of the even ones
-    the average over all neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over.
-    One regression serves all species of atoms: one for each was no better on the published glasses, and worse on few.
+    Averages weighted by exp(-r / 1 A) are over neighbours of each species, and of those once and twice more over all
+    neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over. One regression serves all
+    species of atoms: one for each was no better on the published glasses, and worse on few.
 
     Args:
         species: S atomic numbers of neighbours.
@@ -75,7 +83,7 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
     def __init__(self, *, species: Sequence[int], **kwargs):
         super().__init__(**kwargs)
         self.species = tuple(species)
-        self.blocks = 1 + 3 * len(self.species)
+        self.blocks = 1 + HOPS * len(self.species)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the weights of each block of features [K, blocks] and a constant, zero until solved for."""
@@ -86,8 +94,10 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
 
     def call(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """Barriers f[N] of atoms with descriptors [N, K], in standard deviations from the mean."""
-        barrier, once = self.one_hop(self.shares(descriptors), around)
-        return barrier + self.two_hops(once, around)
+        sums = self.first_hop(self.shares(descriptors), around)
+        for _ in range(1, HOPS):
+            sums = self.next_hop(sums, around)
+        return tf.squeeze(sums, axis=1)
 
     def shares(self, descriptors: tf.Tensor) -> tf.Tensor:
         """What is averaged of atoms with descriptors [N, K], a number a block of features [N, blocks].
@@ -96,27 +106,26 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         """
         return tf.matmul(descriptors, self.kernel)
 
-    def one_hop(self, shares: tf.Tensor, around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of shares [N, blocks] what atoms and their neighbours add [N], and what is left for `two_hops` [N]."""
-        blocks = tf.split(shares, self.blocks, axis=1)  # of [N, 1]
-        by_species = [blocks[1 + k :: len(self.species)] for k in range(len(self.species))]
+    def first_hop(self, shares: tf.Tensor, around: Surroundings) -> tf.Tensor:
+        """From shares [N, blocks] the barriers so far, of atoms and their neighbours, and sums for hops to come."""
+        own, *by_species = tf.split(shares, [1, *[HOPS] * len(self.species)], axis=1)
         average = _Averages(around, self.species)
-        barrier, once = blocks[0] + self.bias, []
-        for z, (sharp, even, twice) in zip(self.species, by_species, strict=True):
-            barrier += average.sharp(z, sharp) + average.even(z, even)
-            once.append(average.even(z, twice))
-        return tf.squeeze(barrier, axis=1), tf.squeeze(tf.add_n(once), axis=1)
+        heard = [average.of_species(z, values) for z, values in zip(self.species, by_species, strict=True)]
+        return _added(own + self.bias, tf.add_n(heard))
 
-    def two_hops(self, once: tf.Tensor, around: Surroundings) -> tf.Tensor:
-        """What the averages [N] of neighbours' neighbours add, [N]."""
-        return tf.squeeze(_Averages(around, self.species).all(once[:, tf.newaxis]), axis=1)
+    def next_hop(self, sums: tf.Tensor, around: Surroundings) -> tf.Tensor:
+        """Barriers and sums [N, H] after another hop, [N, H - 1]."""
+        return _added(sums[:, :1], _Averages(around, self.species).of_all(sums[:, 1:]))
 
     def features(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """All that the regression sees of each atom, [N, blocks K]."""
         average = _Averages(around, self.species)
-        even = [average.even(z, descriptors) for z in self.species]
-        sharp = [average.sharp(z, descriptors) for z in self.species]
-        return tf.concat([descriptors, *sharp, *even, *map(average.all, even)], axis=1)
+        seen = [descriptors]
+        for z in self.species:
+            seen.append(average.of_species(z, descriptors))
+            for _ in range(1, HOPS):
+                seen.append(average.of_all(seen[-1]))
+        return tf.concat(seen, axis=1)
 
     def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
         """Solves for the weights, at the penalty that serves best when one glass after another is left out.
@@ -139,24 +148,24 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         return super().get_config() | {"species": self.species}
 
 
+def _added(barrier: tf.Tensor, heard: tf.Tensor) -> tf.Tensor:
+    """Barriers [N, 1] with what was heard for them, in the first of columns [N, H], and the other columns."""
+    return tf.concat([barrier + heard[:, :1], heard[:, 1:]], axis=1)
+
+
 class _Averages:
     """Weighted averages over the neighbours of each atom; zero where there is none."""
 
     def __init__(self, around: Surroundings, species: Sequence[int]):
-        self._around = around
         near = tf.exp((BOND - around.distance) / DECAY)
-        of = {z: around.sent_by(z) for z in species}
-        self._sharp = {z: (near * of[z], around.received(near * of[z])) for z in species}
-        self._even = {z: (of[z], around.received(of[z])) for z in species}
-        self._all = (tf.ones_like(near), around.received(tf.ones_like(near)))
+        self._around, self._all = around, (near, around.received(near))
+        shares = {z: near * around.sent_by(z) for z in species}
+        self._of = {z: (share, around.received(share)) for z, share in shares.items()}
 
-    def sharp(self, z: int, values: tf.Tensor) -> tf.Tensor:
-        return self._average(*self._sharp[z], values)
+    def of_species(self, z: int, values: tf.Tensor) -> tf.Tensor:
+        return self._average(*self._of[z], values)
 
-    def even(self, z: int, values: tf.Tensor) -> tf.Tensor:
-        return self._average(*self._even[z], values)
-
-    def all(self, values: tf.Tensor) -> tf.Tensor:
+    def of_all(self, values: tf.Tensor) -> tf.Tensor:
         return self._average(*self._all, values)
 
     def _average(self, share: tf.Tensor, total: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,8 @@ import tensorflow as tf
 from tf_symgnn.model.surroundings import Surroundings
 
 SHORTEST = 2.0  # A, where the first shell lies: the shortest bonds of metals
-WIDTH = 3.0  # of a shell, in distances between shells: the smoother, the better they carry over to other glasses
+WIDTH = 2.0  # of a shell, in distances between shells: the smoother, the better they carry over to other glasses
+FAINT = 1e-6  # of squared length: a spectrum shorter than that, of next to no neighbour, fades
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -21,8 +22,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
         c_nslm = sum_i w_ij g_n(r_ij) [species of i = s] Y_lm(x_ij / r_ij)
         p_l(ns, n's') = sum_m c_nslm c_n's'lm / sqrt(2 l + 1)
 
-    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff. Exactly invariant under
-    rotation, reflection and permutation.
+    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff, divided by the length of p. An
+    atom without neighbours has zeros. Exactly invariant under rotation, reflection and permutation.
 
     Args:
         species: S atomic numbers that neighbours may be of.
@@ -31,7 +32,7 @@ class PowerSpectrum(tf.keras.layers.Layer):
         degree: the largest l.
     """
 
-    def __init__(self, *, species: tuple[int, ...], cutoff: float, shells: int = 8, degree: int = 6, **kwargs):
+    def __init__(self, *, species: tuple[int, ...], cutoff: float, shells: int = 7, degree: int = 6, **kwargs):
         super().__init__(**kwargs)
         self.species, self.cutoff, self.shells, self.degree = tuple(species), cutoff, shells, degree
 
@@ -49,7 +50,7 @@ class PowerSpectrum(tf.keras.layers.Layer):
             of_degree = moments[:, :, degree**2 : (degree + 1) ** 2]
             power = tf.matmul(of_degree, of_degree, transpose_b=True) / math.sqrt(2 * degree + 1)
             spectrum.append(tf.gather(tf.reshape(power, [-1, channels**2]), upper, axis=1))
-        return tf.concat(spectrum, axis=1)
+        return tf.math.l2_normalize(tf.concat(spectrum, axis=1), axis=1, epsilon=FAINT)
 
     def _shells(self, around: Surroundings) -> tf.Tensor:
         """g_n(r) for the species that the neighbour is of, 0 for others, [E, S n]."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.model.dropout import CountedDropout
-from tf_symgnn.model.neighborhood_ridge import NeighborhoodRidge, PrincipalComponents
+from tf_symgnn.model.neighborhood_ridge import HOPS, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SymGNN
@@ -32,8 +32,8 @@ class SpectralSymGNN(SymGNN):
 
     def __init__(self, *, species: Sequence[int], cutoff: float = 5.0, **kwargs):
         super().__init__(species=species, cutoff=cutoff, **kwargs)
-        # Layers hear of spectra, which themselves reach a cutoff far; so do the regression's averages of averages.
-        self.receptive_field = max(self.receptive_field + cutoff, 3 * cutoff)  # A
+        # Layers hear of spectra, which themselves reach a cutoff far; so do the regression's averages.
+        self.receptive_field = cutoff * (1 + max(len(self.layers_), HOPS))  # A
         exact = {"dtype": "float32"}
         self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
         self.components = PrincipalComponents(units=COMPONENTS, name="components", **exact)

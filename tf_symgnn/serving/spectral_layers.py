@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_symgnn.model.neighborhood_ridge import HOPS
 from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.serving.layers import LayerFunctions, part_of_glass
 
 _AT_ONCE = 2000  # atoms whose spectra are computed: a spectrum is wider than any state
 _PAIR_OF_SPECTRUM = 1500  # bytes a pair of theirs
-_HOPS = 2  # of the regression's averages
 
 
 class SpectralLayerFunctions(LayerFunctions):
@@ -32,7 +32,7 @@ class SpectralLayerFunctions(LayerFunctions):
     @property
     def depth(self) -> int:
         """How many levels there are."""
-        return 1 + max(self._n_layers, _HOPS)
+        return 1 + max(self._n_layers, HOPS)
 
     @property
     def atom_width(self) -> int:
@@ -69,12 +69,14 @@ class SpectralLayerFunctions(LayerFunctions):
 
     def _kept(self, level: int) -> int:
         """How many numbers of an atom a level keeps after its state."""
-        return {1: 1 + self._model.ridge.blocks, 2: 3}.get(level, 1)
+        if level > HOPS:
+            return 1
+        return 1 + (self._model.ridge.blocks if level == 1 else HOPS + 2 - level)
 
     def _given(self, k: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         if k == 0:
             return super()._given(k)
-        widths = self._width + self._kept(k), self._width + (3 if k <= _HOPS else 0)
+        widths = self._width + self._kept(k), self._width + (3 if k <= HOPS else 0)
         return tuple(tf.TensorSpec([None, width], tf.float32) for width in widths)
 
     def _level(self, k: int) -> Callable:
@@ -87,10 +89,10 @@ class SpectralLayerFunctions(LayerFunctions):
             nodes, edges = (tf.cast(x, self._model.compute_dtype) for x in (nodes, edges))
             if k <= self._n_layers:
                 nodes, edges = self._pass_messages(k - 1, nodes, edges, source, target)
-            if k <= _HOPS:
+            if k <= HOPS:
                 kept = self._averaged(k, kept, displacement, source, target)
             if k < self.depth - 1:
-                return _joined(nodes, kept)[:own], _joined(edges, displacement if k < _HOPS else displacement[:, :0])
+                return _joined(nodes, kept)[:own], _joined(edges, displacement if k < HOPS else displacement[:, :0])
             return self._model.mean_with(self._barrier(nodes[:own]), kept[:own, 0]), of_pairs[:0]
 
         return level
@@ -110,9 +112,8 @@ class SpectralLayerFunctions(LayerFunctions):
         """What is kept after another hop."""
         species, ridge = tf.cast(kept[:, 0], tf.int32), self._model.ridge
         around = Surroundings.of(part_of_glass(source, target, species=species, displacement=displacement), "float32")
-        if k == 1:
-            return tf.stack([kept[:, 0], *ridge.one_hop(kept[:, 1:], around)], axis=1)
-        return (kept[:, 1] + ridge.two_hops(kept[:, 2], around))[:, tf.newaxis]
+        sums = (ridge.first_hop if k == 1 else ridge.next_hop)(kept[:, 1:], around)
+        return sums if k == HOPS else tf.concat([kept[:, :1], sums], axis=1)
 
 
 def _joined(states: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
