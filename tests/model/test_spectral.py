@@ -107,11 +107,18 @@ def test_components_are_white_and_rounding_is_left_out():
     layer.adapt([seen[:200], seen[200:]])
     found = layer(tf.constant(seen, tf.float32)).numpy()
     np.testing.assert_allclose(np.cov(found.T, bias=True), np.diag([1, 1, 1, 1, 0, 0]), atol=1e-3)
-    strange = layer(tf.constant(100 * (seen[:5] - seen.mean(axis=0)) + seen.mean(axis=0), tf.float32))
-    farthest = np.linalg.norm(found, axis=1).max()
-    np.testing.assert_allclose(
-        strange, farthest * found[:5] / np.linalg.norm(found[:5], axis=1, keepdims=True), rtol=0.1, atol=0.01
-    )
+
+
+def test_what_is_stranger_than_anything_seen_says_the_less():
+    seen = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    layer = PrincipalComponents(units=3)
+    layer(seen[:1])
+    layer.adapt([seen])
+    farthest = np.linalg.norm(layer(tf.constant(seen)), axis=1).max()
+    far = np.linalg.norm(layer(tf.constant(seen[:1] * [[10.0], [100.0]])), axis=1)
+    np.testing.assert_allclose(far[0] / far[1], 10, rtol=0.1)
+    assert far[0] < farthest
+    np.testing.assert_array_less(np.linalg.norm(layer(tf.constant(1.01 * seen)), axis=1), 1.0001 * farthest)
 
 
 @pytest.fixture(scope="module")

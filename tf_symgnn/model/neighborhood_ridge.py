@@ -22,8 +22,8 @@ ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
 class PrincipalComponents(tf.keras.layers.Layer):
     """Standardised descriptors in whitened principal components, which `adapt` finds.
 
-    What lies farther from the mean than anything that was seen is drawn back to that distance, whitened: beyond it,
-    components of little variance would drown the others.
+    What lies farther from the mean than anything that was seen, whitened, is drawn in to as many times less than that
+    distance: the stranger, the less it says, where components of little variance would drown all others.
 
     Args:
         units: how many components.
@@ -61,7 +61,7 @@ class PrincipalComponents(tf.keras.layers.Layer):
         """Components [N, units] of descriptors [N, P]."""
         whitened = tf.matmul((descriptors - self.mean) * self.scale, self.components)
         squared = tf.reduce_sum(tf.square(whitened), axis=1, keepdims=True)
-        return whitened * tf.minimum(1.0, self.farthest * tf.math.rsqrt(tf.maximum(squared, 1e-12)))
+        return whitened * tf.minimum(1.0, tf.square(self.farthest) / tf.maximum(squared, 1e-12))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
