@@ -29,7 +29,7 @@ class MaskSettings:
     """
 
     steps: int = 100
-    learning_rate: float = 0.1
+    learning_rate: float = 1.0
     size: float = 0.01
     entropy: float = 0.002
     start: float = 1.0
