@@ -17,6 +17,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import label_scaling
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.model.catalog import build_model
+from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.training import glass_graphs, read_labelled
 from tf_symgnn.training.fit import adapt
 
@@ -30,21 +31,25 @@ def main() -> None:
     graphs = {split: glass_graphs(config, found) for split, found in glasses.items()}
     training = glasses[names.TRAIN]
     species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
-    network = build_model(config, species, label_scaling(training))
 
-    def report(graph: GlassGraph, split: str) -> float:
+    def solved(on: list[GlassGraph]) -> SpectralSymGNN:
+        network = build_model(config, species, label_scaling(training))
+        adapt(network, on)
+        return network
+
+    def report(network: SpectralSymGNN, graph: GlassGraph, split: str) -> float:
         found = np.corrcoef(network.linear_part(to_graph_tensor(graph)), graph.barrier)[0, 1]
         print(f"{split} {graph.name}: {found:.4f}", flush=True)
         return found
 
-    adapt(network, graphs[names.TRAIN])
+    network = solved(graphs[names.TRAIN])
     for split in (names.VALIDATION, names.TEST):
         for graph in graphs[split]:
-            report(graph, split)
+            report(network, graph, split)
     left_out = []
     for graph in graphs[names.TRAIN]:
-        adapt(network, [other for other in graphs[names.TRAIN] if other is not graph])
-        left_out.append(report(graph, "left out"))
+        others = [other for other in graphs[names.TRAIN] if other is not graph]
+        left_out.append(report(solved(others), graph, "left out"))
     print(f"mean of those left out: {np.mean(left_out):.4f}")
 
 

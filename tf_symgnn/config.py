@@ -98,6 +98,8 @@ class RunConfig:
         data: a folder of structure files, or one file; null is the sample that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
         model: name in the model catalog.
+        init: run folder whose best weights the run starts from, fine-tuning them; species and label scaling stay that
+            run's, and model, graph and network must be as they were there.
         epochs: passes over the training glasses.
         seed: of weights, transforms and the order of the data.
         patience: stop after so many epochs without a better validation Pearson; null never stops early.
@@ -117,6 +119,7 @@ class RunConfig:
     data: str | None = None
     run_dir: str = "runs/first"
     model: str = "symgnn_spectral"
+    init: str | None = None
     epochs: PositiveInt = 100
     seed: Seed = 0
     patience: PositiveInt | None = None

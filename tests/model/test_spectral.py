@@ -173,6 +173,24 @@ def test_the_regression_is_scikit_learns(neighborhood):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+def test_solved_again_it_fits_what_was_left(neighborhood):
+    layer = NeighborhoodRidge(species=SPECIES)
+    seen, barriers = [], []
+    for near, _, descriptors in neighborhood:
+        layer(tf.constant(descriptors), near)
+        seen.append(layer.features(tf.constant(descriptors), near).numpy())
+        barriers.append(2 + seen[-1] @ np.linspace(-1, 1, 21))
+    glasses = list(zip(seen, barriers, strict=True))
+    layer.adapt(glasses[:1])
+    first = layer.kernel.numpy().T.ravel(), layer.bias.numpy()
+    left = barriers[1] - seen[1] @ first[0] - first[1]
+    penalty = layer.adapt(glasses[1:])
+    expected = Ridge(alpha=penalty).fit(StandardScaler().fit_transform(seen[1]), left)
+    change = layer.kernel.numpy().T.ravel() - first[0]
+    np.testing.assert_allclose(change * seen[1].std(axis=0), expected.coef_, atol=1e-4)
+    assert np.abs(expected.coef_).max() > 0.01
+
+
 def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
     """Thirty features that tell of two causes: averaging over all of them pays the more, the noisier the barriers."""
     rng = np.random.default_rng(2)

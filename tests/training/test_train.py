@@ -16,6 +16,7 @@ import yaml
 from scipy.stats import pearsonr
 from tensorflow.core.util.event_pb2 import Event
 
+from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
@@ -110,6 +111,38 @@ def test_overfits_one_small_glass(tmp_path):
     folder = train(config)
     with folder.history_file.open() as file:
         assert float(list(csv.DictReader(file))[-1]["pearson"]) > 0.99
+
+
+@pytest.mark.parametrize("model", ["symgnn", "symgnn_spectral"])
+def test_a_run_starts_from_another_ones_weights(model, data, tmp_path):
+    first = train(small_config(data, tmp_path / "first", model=model))
+    own = write_data(tmp_path / "own", {"train0": 40, "val0": 30})
+    # So little is learned that what is found at the end is what was there at the start.
+    slow = OptimizerConfig(learning_rate=1e-9)
+    tuned = train(small_config(own, tmp_path / "tuned", model=model, init=str(first.path), optimizer=slow))
+    assert tuned.facts() == first.facts()  # not the labels of its own glasses
+    for before, after in zip(
+        first.load_model().trainable_variables, tuned.load_model().trainable_variables, strict=True
+    ):
+        np.testing.assert_allclose(after, before, atol=1e-6)
+    if model == "symgnn_spectral":
+        one, other = (run.load_model() for run in (first, tuned))
+        np.testing.assert_array_equal(one.components.components, other.components.components)
+        assert np.abs(one.ridge.kernel - other.ridge.kernel).max() > 0
+
+
+def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_path):
+    narrow = small_config(data, tmp_path / "run", init=str(finished_run.path), network=NetworkConfig(width=4))
+    with pytest.raises(InputError, match="config.yaml: network: found .*'width': 4.* expected .*'width': 8"):
+        train(narrow)
+    with pytest.raises(InputError, match="nowhere: run folder: found no config.yaml"):
+        train(small_config(data, tmp_path / "run", init="nowhere"))
+    foreign = tmp_path / "foreign"
+    for stem in ("train0", "val0"):
+        write_glasses(foreign / f"{stem}.xyz", [replace(random_glass(0, 20), species=np.full(20, "Al"))])
+    with pytest.raises(InputError, match="species: found Al"):
+        train(small_config(foreign, tmp_path / "run", init=str(finished_run.path)))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_training_gives_the_same_weights(finished_run, data, tmp_path):

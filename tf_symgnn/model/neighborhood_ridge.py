@@ -42,6 +42,11 @@ class PrincipalComponents(tf.keras.layers.Layer):
         self.farthest = self.add_weight(name="farthest", shape=(), **start)
         super().build(input_shape)
 
+    @property
+    def found(self) -> bool:
+        """Whether there are any yet."""
+        return bool(self.built and self.farthest > 0)
+
     def adapt(self, descriptors: Sequence[np.ndarray]) -> None:
         """Finds the components of descriptors f[N, P] of some glasses."""
         every = np.concatenate(descriptors).astype(np.float64)
@@ -128,7 +133,9 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         return tf.concat(seen, axis=1)
 
     def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-        """Solves for the weights, at the penalty that serves best when one glass after another is left out.
+        """Solves for what is added to the weights, at the penalty that serves best when glasses are left out in turn.
+
+        So a regression that was solved before on other glasses stays as it was where these say nothing else.
 
         Args:
             glasses: features f[N, blocks K] and barriers [N], in standard deviations from the mean, of each.
@@ -136,11 +143,13 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         Returns:
             The penalty.
         """
-        equations = [_NormalEquations.of(*glass) for glass in glasses]
-        penalty = _best_penalty(equations, glasses)
+        before = self.kernel.numpy().T.ravel()
+        left = [(features, barrier - features @ before - self.bias.numpy()) for features, barrier in glasses]
+        equations = [_NormalEquations.of(*glass) for glass in left]
+        penalty = _best_penalty(equations, left)
         weights, bias = _NormalEquations.sum(equations).solve(penalty)
-        self.kernel.assign(weights.reshape(self.blocks, -1).T)
-        self.bias.assign(bias)
+        self.kernel.assign_add(weights.reshape(self.blocks, -1).T)
+        self.bias.assign_add(bias)
         return penalty
 
     def get_config(self) -> dict:

@@ -62,10 +62,14 @@ class SpectralSymGNN(SymGNN):
         return self.components(self.spectrum(around)), around
 
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV."""
+        """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV.
+
+        Where both were found before, on other glasses, components stay, and of the regression what fits these, too.
+        """
         near = [Surroundings.of(graph, "float32") for graph in graphs]
         spectra = [self.spectrum(around) for around in near]
-        self.components.adapt([spectrum.numpy() for spectrum in spectra])
+        if not self.components.found:
+            self.components.adapt([spectrum.numpy() for spectrum in spectra])
         shown = [self.components(spectrum) for spectrum in spectra]
         scaled = [(label - self.label_mean) / self.label_std for label in labels]
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -100,7 +101,10 @@ def _prepared(
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    facts = _facts(splits[names.TRAIN])
+    before = RunFolder.open(config.init) if config.init else None
+    if before:
+        before.require_same_model(config)
+    facts = _facts(splits[names.TRAIN], before)
     if resume:
         folder.require_data(splits, facts)
     for glasses in splits.values():
@@ -108,7 +112,9 @@ def _prepared(
     return folder, splits, facts, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
 
 
-def _facts(training: Sequence[Glass]) -> RunFacts:
+def _facts(training: Sequence[Glass], before: RunFolder | None) -> RunFacts:
+    if before:
+        return replace(before.facts(), versions=package_versions())
     scaling = label_scaling(training)
     species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
     return RunFacts(species, scaling.mean, scaling.std, package_versions())
@@ -139,9 +145,12 @@ def _fit(
     budget = _budget(config, checkpointing)
     if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
         return checkpointing
-    if first == 0 and isinstance(network, SpectralSymGNN):
+    if first == 0:
         with team.strategy.scope():
-            adapt(network, graphs[names.TRAIN])
+            if config.init:
+                RunFolder.open(config.init).load_best_weights(network)
+            if isinstance(network, SpectralSymGNN):
+                adapt(network, graphs[names.TRAIN])
 
     callbacks = [StopOnNonFinite(stream, seed=config.seed), EpochStatistics(network)]
     bound = config.epochs if config.minutes is None else None

@@ -139,6 +139,13 @@ class RunFolder:
             if asked[name] != value and name != "run_dir":
                 raise InputError(self.config_file, name, asked[name], f"{value}, as the run was started")
 
+    def require_same_model(self, config: RunConfig) -> None:
+        """Raises InputError where a configuration's model could not take this run's weights."""
+        stored, asked = self.config().as_plain(), config.as_plain()
+        for name in ("model", "graph", "network"):
+            if asked[name] != stored[name]:
+                raise InputError(self.config_file, name, asked[name], f"{stored[name]}, as in the run to start from")
+
     def require_data(self, splits: dict[str, list[Glass]], facts: RunFacts) -> None:
         """Raises InputError where the data are no longer those that the run was started on."""
         found = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
