@@ -29,7 +29,7 @@ def around(glass) -> Surroundings:
 
 def spectrum(glass, **changes) -> np.ndarray:
     layer = PowerSpectrum(species=SPECIES, cutoff=CUTOFF, **{"shells": 3, "degree": 4} | changes)
-    return layer(around(glass)).numpy()
+    return layer(around(glass))[0].numpy()
 
 
 def test_harmonics_are_scipys():
@@ -72,10 +72,13 @@ def test_the_spectrum_is_the_sum_over_pairs_of_neighbours_by_the_addition_theore
 def test_a_spectrum_says_where_neighbours_stand_and_not_how_strongly_they_count():
     pairs = around(random_glass(3, 40))
     layer = PowerSpectrum(species=SPECIES, cutoff=CUTOFF)
-    whole, half, none = (layer(pairs._replace(weight=share * pairs.weight)).numpy() for share in (1.0, 0.5, 0.0))
-    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(half, whole, atol=1e-5)
-    assert not none.any()
+    whole, half, none = (layer(pairs._replace(weight=share * pairs.weight)) for share in (1.0, 0.5, 0.0))
+    np.testing.assert_allclose(np.linalg.norm(whole[0], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(half[0], whole[0], atol=1e-5)
+    # Half the weight is a sixteenth of the squared length.
+    odds = [presence / (1 - presence) for _, presence in (whole, half)]
+    np.testing.assert_allclose(odds[1], odds[0] / 16, rtol=1e-2)
+    assert not none[0].numpy().any() and not none[1].numpy().any()
 
 
 @pytest.mark.parametrize("element", [TURN, -TURN], ids=["rotation", "reflection"])
@@ -91,7 +94,7 @@ def test_an_fcc_crystal_has_inversion_symmetry_and_no_quadrupole():
     """Odd degrees vanish, and of the even ones l = 2, as for every cubic site."""
     layer = PowerSpectrum(species=(29,), cutoff=3.0, shells=2, degree=6)
     graph = build_graph(fcc_copper(), cutoff=3.0, self_loops=True)
-    power = layer(Surroundings.of(to_graph_tensor(graph), "float32")).numpy()
+    power = layer(Surroundings.of(to_graph_tensor(graph), "float32"))[0].numpy()
     np.testing.assert_allclose(power, np.tile(power[0], (len(power), 1)), rtol=1e-4, atol=1e-6)
     first = power[0, ::3]  # the first shell with itself, by degree
     assert np.abs(first[[1, 2, 3, 5]]).max() < 1e-5 * first[0]

@@ -22,8 +22,8 @@ ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
 class PrincipalComponents(tf.keras.layers.Layer):
     """Standardised descriptors in whitened principal components, which `adapt` finds.
 
-    What lies farther from the mean than anything that was seen, whitened, is drawn in to as many times less than that
-    distance: the stranger, the less it says, where components of little variance would drown all others.
+    Components c longer than the longest that were seen, R, become c (R / |c|)^2: the stranger an atom, the less it
+    says, where components of little variance would drown all others.
 
     Args:
         units: how many components.
@@ -99,32 +99,32 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
 
     def call(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """Barriers f[N] of atoms with descriptors [N, K], in standard deviations from the mean."""
-        sums = self.first_hop(self.shares(descriptors), around)
+        sums = self.first_hop(self.terms(descriptors), around)
         for _ in range(1, HOPS):
             sums = self.next_hop(sums, around)
         return tf.squeeze(sums, axis=1)
 
-    def shares(self, descriptors: tf.Tensor) -> tf.Tensor:
+    def terms(self, descriptors: tf.Tensor) -> tf.Tensor:
         """What is averaged of atoms with descriptors [N, K], a number a block of features [N, blocks].
 
         Averages are linear, so that the kernel may come before them.
         """
         return tf.matmul(descriptors, self.kernel)
 
-    def first_hop(self, shares: tf.Tensor, around: Surroundings) -> tf.Tensor:
-        """From shares [N, blocks] the barriers so far, of atoms and their neighbours, and sums for hops to come."""
-        own, *by_species = tf.split(shares, [1, *[HOPS] * len(self.species)], axis=1)
-        average = _Averages(around, self.species)
+    def first_hop(self, terms: tf.Tensor, around: Surroundings) -> tf.Tensor:
+        """From terms [N, blocks] the barriers so far, of atoms and their neighbours, and sums for hops to come."""
+        own, *by_species = tf.split(terms, [1, *[HOPS] * len(self.species)], axis=1)
+        average = _Averages(around)
         heard = [average.of_species(z, values) for z, values in zip(self.species, by_species, strict=True)]
         return _added(own + self.bias, tf.add_n(heard))
 
     def next_hop(self, sums: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """Barriers and sums [N, H] after another hop, [N, H - 1]."""
-        return _added(sums[:, :1], _Averages(around, self.species).of_all(sums[:, 1:]))
+        return _added(sums[:, :1], _Averages(around).of_all(sums[:, 1:]))
 
     def features(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
         """All that the regression sees of each atom, [N, blocks K]."""
-        average = _Averages(around, self.species)
+        average = _Averages(around)
         seen = [descriptors]
         for z in self.species:
             seen.append(average.of_species(z, descriptors))
@@ -165,19 +165,17 @@ def _added(barrier: tf.Tensor, heard: tf.Tensor) -> tf.Tensor:
 class _Averages:
     """Weighted averages over the neighbours of each atom; zero where there is none."""
 
-    def __init__(self, around: Surroundings, species: Sequence[int]):
-        near = tf.exp((BOND - around.distance) / DECAY)
-        self._around, self._all = around, (near, around.received(near))
-        shares = {z: near * around.sent_by(z) for z in species}
-        self._of = {z: (share, around.received(share)) for z, share in shares.items()}
+    def __init__(self, around: Surroundings):
+        self._around, self._near = around, tf.exp((BOND - around.distance) / DECAY)
 
     def of_species(self, z: int, values: tf.Tensor) -> tf.Tensor:
-        return self._average(*self._of[z], values)
+        return self._average(self._near * self._around.sent_by(z), values)
 
     def of_all(self, values: tf.Tensor) -> tf.Tensor:
-        return self._average(*self._all, values)
+        return self._average(self._near, values)
 
-    def _average(self, share: tf.Tensor, total: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    def _average(self, share: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        total = self._around.received(share)
         return self._around.received(share * self._around.from_source(values)) / (total + FAINT)
 
 

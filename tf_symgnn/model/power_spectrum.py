@@ -9,8 +9,8 @@ import tensorflow as tf
 from tf_symgnn.model.surroundings import Surroundings
 
 SHORTEST = 2.0  # A, where the first shell lies: the shortest bonds of metals
-WIDTH = 2.0  # of a shell, in distances between shells: the smoother, the better they carry over to other glasses
-FAINT = 1e-6  # of squared length: a spectrum shorter than that, of next to no neighbour, fades
+WIDTH = 2.0  # of a shell, in distances between shells: as broad as carries over best to other glasses
+SLIGHT = 0.1  # of a squared length, which has some 15 in a glass: that of next to no neighbour
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -22,8 +22,9 @@ class PowerSpectrum(tf.keras.layers.Layer):
         c_nslm = sum_i w_ij g_n(r_ij) [species of i = s] Y_lm(x_ij / r_ij)
         p_l(ns, n's') = sum_m c_nslm c_n's'lm / sqrt(2 l + 1)
 
-    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff, divided by the length of p. An
-    atom without neighbours has zeros. Exactly invariant under rotation, reflection and permutation.
+    with pair weights w_ij and broad Gaussian shells g_n that fall to zero at the cutoff. It is given as its direction
+    p / |p|, with |p|^2 / (|p|^2 + 0.1) as the atom's presence, which falls from 1 to 0 as its last neighbours fade.
+    Exactly invariant under rotation, reflection and permutation.
 
     Args:
         species: S atomic numbers that neighbours may be of.
@@ -36,8 +37,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         self.species, self.cutoff, self.shells, self.degree = tuple(species), cutoff, shells, degree
 
-    def call(self, around: Surroundings) -> tf.Tensor:
-        """The power spectrum f[N, (degree + 1) C (C + 1) / 2] of each atom, of C = S shells channels."""
+    def call(self, around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
+        """Each atom's direction f[N, (degree + 1) C (C + 1) / 2], of C = S shells channels, and presence f[N, 1]."""
         radial = around.weight * self._shells(around)  # [E, S n]
         unit = tf.math.divide_no_nan(around.displacement, around.distance)
         harmonics = real_harmonics(unit, self.degree)  # [E, (l + 1)^2]
@@ -50,7 +51,9 @@ class PowerSpectrum(tf.keras.layers.Layer):
             of_degree = moments[:, :, degree**2 : (degree + 1) ** 2]
             power = tf.matmul(of_degree, of_degree, transpose_b=True) / math.sqrt(2 * degree + 1)
             spectrum.append(tf.gather(tf.reshape(power, [-1, channels**2]), upper, axis=1))
-        return tf.math.l2_normalize(tf.concat(spectrum, axis=1), axis=1, epsilon=FAINT)
+        spectrum = tf.concat(spectrum, axis=1)
+        squared = tf.reduce_sum(tf.square(spectrum), axis=1, keepdims=True)
+        return spectrum * tf.math.rsqrt(tf.maximum(squared, 1e-12)), squared / (squared + SLIGHT)
 
     def _shells(self, around: Surroundings) -> tf.Tensor:
         """g_n(r) for the species that the neighbour is of, 0 for others, [E, S n]."""

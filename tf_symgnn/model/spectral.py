@@ -46,20 +46,25 @@ class SpectralSymGNN(SymGNN):
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predicts one energy barrier per atom f[N], eV; in training SymGNN's own."""
         barrier = super().call(graph, training=training)
-        return barrier if training else self.mean_with(barrier, self.ridge(*self.shown(graph)))
+        return barrier if training else self.mean(barrier, self.linear_part(graph))
 
     def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """What the ridge regression predicts, f[N] eV."""
-        return self._unscaled(self.ridge(*self.shown(graph)))
+        return self.unscaled(self.ridge(*self.shown(graph)))
 
-    def mean_with(self, barrier: tf.Tensor, linear: tf.Tensor) -> tf.Tensor:
-        """The prediction f[N] eV: of SymGNN's own [N] eV and the regression's [N] in standard deviations, the mean."""
-        return 0.5 * (barrier + self._unscaled(linear))
+    def mean(self, barrier: tf.Tensor, linear: tf.Tensor) -> tf.Tensor:
+        """The prediction f[N] eV, of SymGNN's own and the regression's."""
+        return 0.5 * (barrier + linear)
+
+    def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
+        """Barriers in eV, of those in standard deviations from the mean of the training labels."""
+        return self.label_mean + self.label_std * scaled
 
     def shown(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, Surroundings]:
         """Each atom's spectrum in principal components [N, K], and the pairs that it is of."""
         around = Surroundings.of(graph, "float32")
-        return self.components(self.spectrum(around)), around
+        direction, presence = self.spectrum(around)
+        return self.components(direction) * presence, around
 
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV.
@@ -67,10 +72,10 @@ class SpectralSymGNN(SymGNN):
         Where both were found before, on other glasses, components stay, and of the regression what fits these, too.
         """
         near = [Surroundings.of(graph, "float32") for graph in graphs]
-        spectra = [self.spectrum(around) for around in near]
+        directions, presences = zip(*map(self.spectrum, near), strict=True)
         if not self.components.found:
-            self.components.adapt([spectrum.numpy() for spectrum in spectra])
-        shown = [self.components(spectrum) for spectrum in spectra]
+            self.components.adapt([direction.numpy() for direction in directions])
+        shown = [self.components(x) * presence for x, presence in zip(directions, presences, strict=True)]
         scaled = [(label - self.label_mean) / self.label_std for label in labels]
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
         self.ridge.adapt(list(zip(seen, scaled, strict=True)))
@@ -81,6 +86,3 @@ class SpectralSymGNN(SymGNN):
         components, _ = self.shown(graph)
         shown = self.spectral_encoder(self.dropout(components, training=training))
         return nodes + shown * masks[0][:, tf.newaxis], edges, masks
-
-    def _unscaled(self, linear: tf.Tensor) -> tf.Tensor:
-        return self.label_mean + self.label_std * linear

@@ -13,7 +13,6 @@ from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.serving.layers import LayerFunctions, part_of_glass
 
 _AT_ONCE = 2000  # atoms whose spectra are computed: a spectrum is wider than any state
-_PAIR_OF_SPECTRUM = 1500  # bytes a pair of theirs
 
 
 class SpectralLayerFunctions(LayerFunctions):
@@ -50,7 +49,7 @@ class SpectralLayerFunctions(LayerFunctions):
         # Of a sender a spectrum sees the species, so that one atom of each stands for all of them.
         known = np.sort(np.array(self._model.spectrum.species, np.int32))
         sender = np.searchsorted(known, species[source]).astype(np.int32)
-        starts = np.arange(0, max(int(own), 1), _AT_ONCE)
+        starts = np.arange(0, own, _AT_ONCE)
         ends = np.minimum(starts + _AT_ONCE, own)
         made = []
         for begin, end in zip(starts, ends, strict=True):
@@ -64,8 +63,15 @@ class SpectralLayerFunctions(LayerFunctions):
 
     def working_bytes(self, own: np.ndarray, around: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """What a step takes besides the states that are kept, by numbers of own atoms, of all atoms and of pairs."""
-        of_spectra = _PAIR_OF_SPECTRUM * pairs * np.minimum(1, _AT_ONCE / np.maximum(own, 1))
-        return np.maximum(super().working_bytes(own, around, pairs), of_spectra)
+        spectrum = self._model.spectrum
+        channels, harmonics = len(spectrum.species) * spectrum.shells, (spectrum.degree + 1) ** 2
+        # Both sides of the moments, as pairs and filled up to the most that an atom receives; then the power spectra,
+        # whole, of one triangle, divided and standardised.
+        of_pair = 4 * 3 * (channels + harmonics)
+        of_atom = 4 * channels * (harmonics + (spectrum.degree + 1) * 3 * channels)
+        at_once = np.minimum(own, _AT_ONCE)
+        spectra = at_once * (of_pair * pairs / np.maximum(own, 1) + of_atom)
+        return super().working_bytes(own, around, pairs) + spectra
 
     def _kept(self, level: int) -> int:
         """How many numbers of an atom a level keeps after its state."""
@@ -93,7 +99,8 @@ class SpectralLayerFunctions(LayerFunctions):
                 kept = self._averaged(k, kept, displacement, source, target)
             if k < self.depth - 1:
                 return _joined(nodes, kept)[:own], _joined(edges, displacement if k < HOPS else displacement[:, :0])
-            return self._model.mean_with(self._barrier(nodes[:own]), kept[:own, 0]), of_pairs[:0]
+            linear = self._model.unscaled(kept[:own, 0])
+            return self._model.mean(self._barrier(nodes[:own]), linear), of_pairs[:0]
 
         return level
 
@@ -103,7 +110,7 @@ class SpectralLayerFunctions(LayerFunctions):
         graph = part_of_glass(source, target, species=species, displacement=displacement)
         nodes, edges, _ = self._model.encode(graph, training=False)
         components, _ = self._model.shown(graph)
-        kept = tf.concat([tf.cast(species, tf.float32)[:, tf.newaxis], self._model.ridge.shares(components)], axis=1)
+        kept = tf.concat([tf.cast(species, tf.float32)[:, tf.newaxis], self._model.ridge.terms(components)], axis=1)
         return _joined(nodes, kept)[:own], _joined(edges, displacement)
 
     def _averaged(
