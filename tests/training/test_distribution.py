@@ -208,9 +208,10 @@ def assert_same_course(found: Path, expected: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_devices_and_two_workers_train_symgnn_as_one(tmp_path):
-    """Its blocks of pairs, batch statistics and gradients of their own must all add up, and its transforms agree."""
-    trainer = Trainer(tmp_path, "symgnn")
+@pytest.mark.parametrize("model", ["symgnn", "symgnn_spectral"])
+def test_two_devices_and_two_workers_train_as_one(model, tmp_path):
+    """Blocks of pairs, batch statistics and own gradients must all add up, and transforms and dropout agree."""
+    trainer = Trainer(tmp_path, model)
     # Small steps: Adam makes whole ones of gradients that are nothing but rounding.
     trainer.options += ["--optimizer.learning-rate", "5e-4"]
     expected = trainer.alone(tmp_path / "alone")

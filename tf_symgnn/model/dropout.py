@@ -9,6 +9,8 @@ import tensorflow as tf
 class CountedDropout(tf.keras.layers.Layer):
     """Sets a share of values to zero in every training step, and scales the others up (Srivastava et al. 2014).
 
+    Replicas draw for their rows what one replica would draw for all, one after another's.
+
     Args:
         rate: the share.
         seed: of the draws.
@@ -31,13 +33,24 @@ class CountedDropout(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Values of any shape, in prediction as they are."""
+        """Values [N, C], in prediction as they are."""
         if not training:
             return values
         self.draws.assign_add(1)
-        drawn = tf.random.stateless_uniform(tf.shape(values), (self.seed, self.draws))
+        before, shape = _rows_before(values), tf.shape(values)
+        drawn = tf.random.stateless_uniform([before + shape[0], shape[1]], (self.seed, self.draws))[before:]
         return tf.where(drawn < self.rate, 0.0, values / (1 - self.rate))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+
+def _rows_before(values: tf.Tensor) -> tf.Tensor:
+    """How many rows the replicas before this one have together."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.constant(0)
+    place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    rows = context.all_reduce(tf.distribute.ReduceOp.SUM, place * tf.cast(tf.shape(values)[0], tf.float32))
+    return tf.cast(tf.reduce_sum(rows * tf.math.cumsum(place, exclusive=True, reverse=True)), tf.int32)
