@@ -30,6 +30,9 @@ def test_masks_and_gradients_of_every_model(name, graph):
     for neighbourhood, mask, part in zip(neighbourhoods, masks.importance, gradients.contribution, strict=True):
         assert mask.shape == part.shape == (neighbourhood.n_pairs,)
         assert part.any() == (name != "mlp")  # which uses no pair
+    # Contributions of either sign that nearly cancel say no less than others.
+    sizes = [np.abs(part).sum() for part in gradients.contribution]
+    assert gradients.incompleteness < 0.1 * max(sizes) + 1e-3 * barrier.std()
     assert gradients.incompleteness < 0.25 * max(np.abs(gradients.difference).max(), barrier.std())
     if has_attention(model):
         assert all(flow.sum() > 0.3 for flow in rolled_out(model, neighbourhoods))

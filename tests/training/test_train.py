@@ -131,12 +131,30 @@ def test_a_run_starts_from_another_ones_weights(model, data, tmp_path):
         assert np.abs(one.ridge.kernel - other.ridge.kernel).max() > 0
 
 
+def test_a_run_goes_on_without_the_one_it_started_from(finished_run, data, tmp_path):
+    first = shutil.copytree(finished_run.path, tmp_path / "first")
+    own = write_data(tmp_path / "own", {"train0": 40, "val0": 30})
+    config = small_config(own, tmp_path / "tuned", init=str(first))
+    whole = weights(train(config))
+    cut = train(replace(config, run_dir=str(tmp_path / "cut")))
+    shutil.rmtree(first)
+    again = train(cut.config(), resume=True)
+    assert again.facts() == finished_run.facts()
+    for key, value in weights(again).items():
+        np.testing.assert_array_equal(value, whole[key], err_msg=key)
+
+
 def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_path):
     narrow = small_config(data, tmp_path / "run", init=str(finished_run.path), network=NetworkConfig(width=4))
     with pytest.raises(InputError, match="config.yaml: network: found .*'width': 4.* expected .*'width': 8"):
         train(narrow)
     with pytest.raises(InputError, match="nowhere: run folder: found no config.yaml"):
         train(small_config(data, tmp_path / "run", init="nowhere"))
+    with pytest.raises(InputError, match="run folder: found that of the run to start from"):
+        train(small_config(data, finished_run.path, init=str(finished_run.path)), overwrite=True)
+    untrained = RunFolder.create(small_config(data, tmp_path / "new"), {}, finished_run.facts(), overwrite=False)
+    with pytest.raises(InputError, match="new: run folder: found no finished epoch"):
+        train(small_config(data, tmp_path / "run", init=str(untrained.path)))
     foreign = tmp_path / "foreign"
     for stem in ("train0", "val0"):
         write_glasses(foreign / f"{stem}.xyz", [replace(random_glass(0, 20), species=np.full(20, "Al"))])

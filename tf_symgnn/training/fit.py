@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -101,10 +102,11 @@ def _prepared(
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    before = RunFolder.open(config.init) if config.init else None
-    if before:
-        before.require_same_model(config)
-    facts = _facts(splits[names.TRAIN], before)
+    facts = _facts(splits[names.TRAIN])
+    if config.init:
+        # A run that goes on keeps what it took from the other, which may be gone by now.
+        before = folder if resume else _to_start_from(config)
+        facts = replace(before.facts(), versions=package_versions())
     if resume:
         folder.require_data(splits, facts)
     for glasses in splits.values():
@@ -112,9 +114,21 @@ def _prepared(
     return folder, splits, facts, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
 
 
-def _facts(training: Sequence[Glass], before: RunFolder | None) -> RunFacts:
-    if before:
-        return replace(before.facts(), versions=package_versions())
+def _to_start_from(config: RunConfig) -> RunFolder:
+    """The run whose weights a configuration starts from.
+
+    Raises:
+        InputError: it has none yet, they are of another model, or the new run would replace them.
+    """
+    before = RunFolder.open(config.init)
+    before.require_same_model(config)
+    before.require_weights()
+    if before.path.resolve() == Path(config.run_dir).resolve():
+        raise InputError(config.run_dir, "run folder", "that of the run to start from", "another folder")
+    return before
+
+
+def _facts(training: Sequence[Glass]) -> RunFacts:
     scaling = label_scaling(training)
     species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
     return RunFacts(species, scaling.mean, scaling.std, package_versions())

@@ -146,6 +146,11 @@ class RunFolder:
             if asked[name] != stored[name]:
                 raise InputError(self.config_file, name, asked[name], f"{stored[name]}, as in the run to start from")
 
+    def require_weights(self) -> None:
+        """Raises InputError where no epoch of the run has finished yet."""
+        if not self.best_weights.with_suffix(".index").exists():
+            raise InputError(self.path, "run folder", "no finished epoch", "a trained run")
+
     def require_data(self, splits: dict[str, list[Glass]], facts: RunFacts) -> None:
         """Raises InputError where the data are no longer those that the run was started on."""
         found = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
@@ -191,8 +196,7 @@ class RunFolder:
         Raises:
             InputError: no epoch of the run has finished yet, or the weights are damaged or another model's.
         """
-        if not self.best_weights.with_suffix(".index").exists():
-            raise InputError(self.path, "run folder", "no finished epoch", "a trained run")
+        self.require_weights()
         try:
             tf.train.Checkpoint(model=model).read(str(self.best_weights)).assert_existing_objects_matched()
         except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
