@@ -1,5 +1,7 @@
 """Distributions on O(3): orthogonality, the Haar measure's moments, learnable parameters, quantiles."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,10 +63,40 @@ def test_uniform_has_the_moments_of_the_haar_measure(layer):
         np.testing.assert_allclose(third, np.sign(np.linalg.det(half[0])) / 6, atol=0.01)
 
 
-def test_euler_angles_are_not_haar():
-    """The test above can fail: uniform Euler angles are not uniform rotations."""
+def test_base_noise_comes_in_orbits_of_half_turns_and_inversion(distribution):
+    """T_0^-1 T_k are the eight changes of signs of coordinates, each once, where nothing has been learned yet."""
+    if isinstance(distribution, EulerVonMises):
+        distribution.log_concentration.assign(tf.fill((2, 1, 3), -12.0))  # uniform angles
+    transforms = distribution(None).numpy()
+    between = transforms[0].T @ transforms
+    signs = {tuple(np.round(np.diag(matrix)).astype(int)) for matrix in between}
+    assert signs == set(itertools.product((1, -1), repeat=3))
+    np.testing.assert_allclose(np.abs(between), np.tile(np.eye(3), (8, 1, 1)), atol=1e-4)
+
+
+def test_orbits_cut_short_begin_with_a_half_turn():
+    for name in DISTRIBUTIONS:
+        layer = DISTRIBUTIONS[name](transforms=4, seed=3)
+        layer(None)
+        if name == "euler_von_mises":
+            layer.log_concentration.assign(tf.fill((2, 1, 3), -12.0))
+        first, turned, *_ = layer(None).numpy()
+        np.testing.assert_allclose(first.T @ turned, np.diag([-1, -1, 1]), atol=1e-4)
+
+
+def test_euler_angles_start_with_the_second_moments_of_the_haar_measure():
     layer = EulerVonMises()
     layer(None)
+    drawn = layer.sample(40_000, seed=1).numpy().astype(float)
+    second = np.einsum("nij,nkl->ijkl", drawn, drawn) / len(drawn)
+    np.testing.assert_allclose(second, np.einsum("ik,jl->ijkl", np.eye(3), np.eye(3)) / 3, atol=0.03)
+
+
+def test_uniform_euler_angles_are_not_haar():
+    """The tests above can fail: uniform Euler angles are not uniform rotations."""
+    layer = EulerVonMises()
+    layer(None)
+    layer.log_concentration.assign(tf.fill((2, 1, 3), -12.0))
     drawn = layer.sample(4_000, seed=1).numpy()[:2_000]
     assert abs(np.mean(drawn[:, 2, 2] ** 2) - 1 / 3) > 0.1  # E cos^2 of a uniform angle is 1/2
 

@@ -157,6 +157,11 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         return super().get_config() | {"species": self.species}
 
 
+def neighborhood_average(values: tf.Tensor, around: Surroundings) -> tf.Tensor:
+    """Averages [N, C] of neighbours' values [N, C], weighted by exp(-r / 1 A); zero where there is none."""
+    return _Averages(around).of_all(values)
+
+
 def _added(barrier: tf.Tensor, heard: tf.Tensor) -> tf.Tensor:
     """Barriers [N, 1] with what was heard for them, in the first of columns [N, H], and the other columns."""
     return tf.concat([barrier + heard[:, :1], heard[:, 1:]], axis=1)

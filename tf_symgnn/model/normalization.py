@@ -129,15 +129,31 @@ class DenseBlocks(tf.keras.layers.Layer):
         units: width of each block.
         activation: `relu`, or `prelu` with one learned slope a channel (He et al. 2015).
         spread: of the normalisations' initial offsets, so of where the activations bend.
+        radial: of vectors given, start with functions of their length: the first block bends at the origin, later
+            kernels are positive, so that directions add up to a length, and the last block's bends alone are spread.
     """
 
-    def __init__(self, *, units: Sequence[int], activation: str = "relu", spread: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        *,
+        units: Sequence[int],
+        activation: str = "relu",
+        spread: float = 0.0,
+        radial: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        self.units, self.activation, self.spread = tuple(units), activation, spread
+        self.units, self.activation, self.spread, self.radial = tuple(units), activation, spread, radial
         own = {"dtype": self.dtype_policy}
-        self._linear = [tf.keras.layers.Dense(n, name=f"linear_{k}", **own) for k, n in enumerate(self.units)]
-        self._norm = [MaskedBatchNormalization(spread=spread, name=f"norm_{k}", **own) for k in range(len(self.units))]
-        self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in range(len(self.units))]
+        blocks = range(len(self.units))
+        starts = [_positive_glorot if radial and k > 0 else "glorot_uniform" for k in blocks]
+        spreads = [0.0 if radial and k < blocks[-1] else spread for k in blocks]
+        self._linear = [
+            tf.keras.layers.Dense(self.units[k], kernel_initializer=starts[k], name=f"linear_{k}", **own)
+            for k in blocks
+        ]
+        self._norm = [MaskedBatchNormalization(spread=spreads[k], name=f"norm_{k}", **own) for k in blocks]
+        self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in blocks]
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the weights of the layers inside, as their calls would."""
@@ -162,7 +178,16 @@ class DenseBlocks(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return super().get_config() | {"units": self.units, "activation": self.activation, "spread": self.spread}
+        return super().get_config() | {
+            "units": self.units,
+            "activation": self.activation,
+            "spread": self.spread,
+            "radial": self.radial,
+        }
+
+
+def _positive_glorot(shape: tuple, dtype: tf.DType) -> tf.Tensor:
+    return tf.abs(tf.keras.initializers.GlorotUniform()(shape, dtype))
 
 
 def _activation(function: str, **kwargs) -> tf.keras.layers.Layer:

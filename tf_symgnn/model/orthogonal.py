@@ -2,6 +2,11 @@
 
 Half of the transforms are rotations, half improper rotations (det -1). Vectors are rows, so a transform acts
 as `x @ T`.
+
+Base noise comes in orbits of four: with each rotation R go R H for the half-turns H about three axes, and as improper
+rotations the same four inverted. Each is distributed as before, but together they are an orbit of the point group
+D2h, over which whatever is odd in a coordinate averages to nothing. With as many transforms drawn one by one, most of
+an edge's encoding is noise of the draw (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -13,6 +18,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 KerasLayer = tf.keras.layers.Layer
+
+START_CONCENTRATION = (0.1, 2.17, 0.1)  # of the Euler angles
+ORBIT = 4  # a rotation, and its products with three half-turns
 
 
 def rotation_from_quaternion(q: tf.Tensor) -> tf.Tensor:
@@ -103,9 +111,16 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         """Draws `n` (even) fresh transforms [n, 3, 3] at the present parameters."""
         return self.transform(tf.cast(self.draw_noise(n, (seed, 0)), self.compute_dtype))
 
-    @abc.abstractmethod
     def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
-        """Base noise of `n` transforms [2, n / 2, ...]: first of the rotations, then of the improper rotations."""
+        """Base noise of `n` transforms [2, n / 2, ...]: that of the rotations, and the same of the improper ones."""
+        half = n // 2
+        orbits = self.orbits(-(-half // ORBIT), seed)
+        noise = tf.reshape(orbits, [-1, orbits.shape[-1]])[:half]
+        return tf.stack([noise, noise])
+
+    @abc.abstractmethod
+    def orbits(self, n: int, seed: tuple) -> tf.Tensor:
+        """Base noise [n, 4, ...] of `n` rotations R, each followed by that of R H, for half-turns H about z, y and x."""
 
     @abc.abstractmethod
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
@@ -127,19 +142,26 @@ class EulerVonMises(OrthogonalDistribution):
     """Three Euler angles for rotations and three for improper rotations, each von Mises with learnable mean and
     concentration: the published form of SymGNN's symmetrization (Li et al.).
 
-    Starts at mean 0 and concentration 0.1, close to uniform angles; uniform angles are not uniform rotations.
+    Starts close to uniform rotations: the angles about z near uniform, that about y around pi / 2 as narrowly as a
+    uniform rotation's, by its second moment, E cos^2 = I_1(k) / (k I_0(k)) = 1/3.
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates mean [2, 1, 3] radians and log concentration [2, 1, 3]."""
         super().build(input_shape)
-        self.mean = self.add_weight(name="mean", shape=(2, 1, 3), initializer="zeros")
-        start = tf.keras.initializers.Constant(math.log(0.1))
-        self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=start)
+        start = {"mean": (0.0, math.pi / 2, 0.0), "log_concentration": tuple(map(math.log, START_CONCENTRATION))}
+        self.mean, self.log_concentration = (
+            self.add_weight(name=name, shape=(2, 1, 3), initializer=tf.keras.initializers.Constant([[each]] * 2))
+            for name, each in start.items()
+        )
 
-    def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
-        """Uniform numbers in (0, 1), f32[2, n / 2, 3]."""
-        return tf.random.stateless_uniform((2, n // 2, 3), seed, minval=1e-6, maxval=1 - 1e-6)
+    def orbits(self, n: int, seed: tuple) -> tf.Tensor:
+        """Uniform numbers in (0, 1), f32[n, 4, 3]; half-turns are exact where the angles about z are uniform."""
+        a, b, c = tf.unstack(tf.random.stateless_uniform((n, 3), seed), axis=-1)
+        # R_z(a) R_y(b) R_z(c) times a half-turn about z is c + pi; times one about y, a + pi, pi - b and pi - c.
+        orbit = [(a, b, c), (a, b, c + 0.5), (a + 0.5, 1 - b, 1.5 - c), (a + 0.5, 1 - b, 1 - c)]
+        orbit = tf.stack([tf.stack(angles, axis=-1) for angles in orbit], axis=1)
+        return tf.clip_by_value(orbit % 1, 1e-6, 1 - 1e-6)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
         """Rotations by the angles at which the noise is the cumulative probability."""
@@ -151,9 +173,12 @@ class EulerVonMises(OrthogonalDistribution):
 class Uniform(OrthogonalDistribution):
     """The uniform (Haar) measure on O(3): normalised Gaussian quaternions (Shoemake 1992). Nothing is learned."""
 
-    def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
-        """Standard normal numbers f32[2, n / 2, 4]."""
-        return tf.random.stateless_normal((2, n // 2, 4), seed)
+    def orbits(self, n: int, seed: tuple) -> tf.Tensor:
+        """Standard normal numbers f32[n, 4, 4]."""
+        w, x, y, z = tf.unstack(tf.random.stateless_normal((n, 4), seed), axis=-1)
+        # Products with the unit quaternions 1, k, j and i.
+        orbit = [(w, x, y, z), (-z, y, -x, w), (-y, -z, w, x), (-x, w, z, -y)]
+        return tf.stack([tf.stack(product, axis=-1) for product in orbit], axis=1)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
         """Rotations of the quaternions z / |z|."""

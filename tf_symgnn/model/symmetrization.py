@@ -9,8 +9,8 @@ import tensorflow as tf
 from tf_symgnn.model.normalization import DenseBlocks
 from tf_symgnn.model.orthogonal import DISTRIBUTIONS
 
-# In standard deviations of what the encoder's ReLUs are given. At zero they would all bend at the origin, where no
-# neighbour is, and the average over transforms would start as a linear function of distance (benchmarks/RESULTS.md).
+# In standard deviations of what the encoder's last ReLUs are given. At zero they would all bend at the mean distance,
+# and the average over transforms would start as nearly one function of it (benchmarks/RESULTS.md).
 SPREAD = 2.0
 
 
@@ -44,7 +44,9 @@ class Symmetrization(tf.keras.layers.Layer):
         self.distribution = DISTRIBUTIONS[distribution](
             transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.variable_dtype
         )
-        self._encoder = DenseBlocks(units=self.units, spread=SPREAD, name="encoder", dtype=self.dtype_policy)
+        self._encoder = DenseBlocks(
+            units=self.units, spread=SPREAD, radial=True, name="encoder", dtype=self.dtype_policy
+        )
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_symgnn.model.neighborhood_ridge import HOPS
-from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.model.neighborhood_ridge import HOPS, neighborhood_average
+from tf_symgnn.model.spectral import LOCAL_HOPS, SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.serving.layers import LayerFunctions, part_of_glass
 
@@ -16,11 +16,12 @@ _AT_ONCE = 2000  # atoms whose spectra are computed: a spectrum is wider than an
 
 
 class SpectralLayerFunctions(LayerFunctions):
-    """SymGNN on power spectra taken apart: spectra, then its layers with the regression's averages beside them.
+    """SymGNN on power spectra taken apart: spectra, its layers with the regression's averages beside them, the rest.
 
     Level 1 are states with the spectrum in them, level l those after l - 1 layers. In an atom's state follow, until all
-    averages are made, its species and what is averaged next, and from then on what the regression predicts; in a
-    pair's, as long, its displacement.
+    averages are made, its species and what is averaged next, and from then on what the regression predicts. Levels
+    after the last layer and the last of these averages are, of an atom, what the regression predicts, what SymGNN
+    differs from it by, and the average of that so far. A pair's state ends with its displacement.
 
     Args:
         model: to predict with.
@@ -31,7 +32,12 @@ class SpectralLayerFunctions(LayerFunctions):
     @property
     def depth(self) -> int:
         """How many levels there are."""
-        return 1 + max(self._n_layers, HOPS)
+        return 1 + self._of_states + LOCAL_HOPS
+
+    @property
+    def _of_states(self) -> int:
+        """How many levels are states."""
+        return max(self._n_layers, HOPS)
 
     @property
     def atom_width(self) -> int:
@@ -82,7 +88,7 @@ class SpectralLayerFunctions(LayerFunctions):
     def _given(self, k: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         if k == 0:
             return super()._given(k)
-        widths = self._width + self._kept(k), self._width + (3 if k <= HOPS else 0)
+        widths = (self._width + self._kept(k), self._width + 3) if k <= self._of_states else (3, 3)
         return tuple(tf.TensorSpec([None, width], tf.float32) for width in widths)
 
     def _level(self, k: int) -> Callable:
@@ -97,12 +103,21 @@ class SpectralLayerFunctions(LayerFunctions):
                 nodes, edges = self._pass_messages(k - 1, nodes, edges, source, target)
             if k <= HOPS:
                 kept = self._averaged(k, kept, displacement, source, target)
-            if k < self.depth - 1:
-                return _joined(nodes, kept)[:own], _joined(edges, displacement if k < HOPS else displacement[:, :0])
+            if k < self._of_states:
+                return _joined(nodes, kept)[:own], _joined(edges, displacement)
             linear = self._model.unscaled(kept[:own, 0])
-            return self._model.mean(self._barrier(nodes[:own]), linear), of_pairs[:0]
+            difference = tf.cast(self._barrier(nodes[:own]), tf.float32) - linear
+            return tf.stack([linear, difference, difference], axis=1), displacement
 
-        return level
+        def correction(of_atoms: tf.Tensor, of_pairs: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor):
+            around = _around(tf.ones_like(of_atoms[:, 0], tf.int32), of_pairs, source, target)
+            average = neighborhood_average(of_atoms[:, 2:], around)
+            linear, difference = of_atoms[:own, 0], of_atoms[:own, 1]
+            if k < self.depth - 1:
+                return tf.concat([of_atoms[:own, :2], average[:own]], axis=1), of_pairs
+            return self._model.corrected(linear, difference, average[:own, 0]), of_pairs[:0]
+
+        return level if k <= self._of_states else correction
 
     def _encoded(
         self, species: tf.Tensor, displacement: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor
@@ -118,9 +133,13 @@ class SpectralLayerFunctions(LayerFunctions):
     ) -> tf.Tensor:
         """What is kept after another hop."""
         species, ridge = tf.cast(kept[:, 0], tf.int32), self._model.ridge
-        around = Surroundings.of(part_of_glass(source, target, species=species, displacement=displacement), "float32")
+        around = _around(species, displacement, source, target)
         sums = (ridge.first_hop if k == 1 else ridge.next_hop)(kept[:, 1:], around)
         return sums if k == HOPS else tf.concat([kept[:, :1], sums], axis=1)
+
+
+def _around(species: tf.Tensor, displacement: tf.Tensor, source: tf.Tensor, target: tf.Tensor) -> Surroundings:
+    return Surroundings.of(part_of_glass(source, target, species=species, displacement=displacement), "float32")
 
 
 def _joined(states: tf.Tensor, others: tf.Tensor) -> tf.Tensor:

@@ -25,7 +25,9 @@ class TurnedEncoding(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.seed = tuple(units), seed
         self._rotation = RandomRotation(seed=seed, name="rotation", dtype=self.dtype_policy)
-        self._encoder = DenseBlocks(units=self.units, spread=SPREAD, name="encoder", dtype=self.dtype_policy)
+        self._encoder = DenseBlocks(
+            units=self.units, spread=SPREAD, radial=True, name="encoder", dtype=self.dtype_policy
+        )
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
