@@ -46,6 +46,28 @@ def test_dense_blocks_come_back_from_their_config(activation):
     assert DenseBlocks.from_config(layer.get_config()).get_config() == layer.get_config()
 
 
+def test_radial_blocks_start_with_functions_that_never_fall_with_a_vectors_length():
+    directions = np.random.default_rng(0).normal(size=(50, 1, 3))
+    vectors = tf.constant(directions * np.linspace(0, 3, 20)[:, np.newaxis], tf.float32)  # [50, 20, 3]
+    falls = {}
+    for radial in (True, False):
+        tf.keras.utils.set_random_seed(0)
+        made = DenseBlocks(units=(16, 16), spread=2.0, radial=radial)(vectors).numpy()
+        falls[radial] = np.diff(made, axis=1).min()
+    assert falls[True] >= 0
+    assert falls[False] < -0.01
+
+
+def test_radial_blocks_bend_at_various_lengths():
+    tf.keras.utils.set_random_seed(0)
+    directions = np.random.default_rng(0).normal(size=(2000, 1, 3))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    vectors = tf.constant(directions * np.linspace(0.5, 5, 10)[:, np.newaxis], tf.float32)  # [2000, 10, 3]
+    made = DenseBlocks(units=(32, 32), spread=2.0, radial=True)(vectors, training=True).numpy().mean(axis=0)
+    half = 0.5 * (made[0] + made[-1])
+    assert len(set(np.argmax(made > half, axis=0))) >= 3  # lengths at which channels are half up
+
+
 def test_statistics_are_synchronised_across_replicas():
     """Two replicas with unequal shares of real rows normalise as one device with all of them."""
     # Logical devices can only be made before TensorFlow starts, hence a process of its own.

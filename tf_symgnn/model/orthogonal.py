@@ -120,7 +120,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
 
     @abc.abstractmethod
     def orbits(self, n: int, seed: tuple) -> tf.Tensor:
-        """Base noise [n, 4, ...] of `n` rotations R, each followed by that of R H, for half-turns H about z, y and x."""
+        """Base noise [n, 4, ...] of `n` rotations R, each followed by R H, H half-turns about z, y and x."""
 
     @abc.abstractmethod
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
