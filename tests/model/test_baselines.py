@@ -15,7 +15,7 @@ from tf_symgnn.data import LabelScaling
 from tf_symgnn.graph import build_graph, to_graph_tensor, with_pair_weights
 from tf_symgnn.model.catalog import CATALOG, build_model
 from tf_symgnn.model.neighborhood_ridge import HOPS
-from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.model.spectral import LOCAL_HOPS, SpectralSymGNN
 from tf_symgnn.training import train
 
 CUTOFF = 4.0
@@ -138,7 +138,7 @@ def test_a_prediction_depends_on_no_more_than_the_receptive_field(model):
     delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
     distance = np.linalg.norm(delta, axis=1)
     reach = np.minimum(distance[graph.source], distance[graph.target])[felt].max(initial=0.0)
-    hops = {"mlp": 0, "symgnn_spectral": 1 + HOPS}.get(model.name, 2)
+    hops = {"mlp": 0, "symgnn_spectral": 1 + HOPS + LOCAL_HOPS}.get(model.name, 2)
     assert model.receptive_field == hops * CUTOFF
     assert reach <= model.receptive_field
     assert felt.any() == (model.name not in ("mlp", "gcn"))
