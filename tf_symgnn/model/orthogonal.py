@@ -19,7 +19,7 @@ import tensorflow_probability as tfp
 
 KerasLayer = tf.keras.layers.Layer
 
-START_CONCENTRATION = (0.1, 2.17, 0.1)  # of the Euler angles
+START_MEAN, START_CONCENTRATION = (0.0, math.pi / 2, 0.0), (0.1, 2.17, 0.1)  # of the Euler angles
 ORBIT = 4  # a rotation, and its products with three half-turns
 
 
@@ -149,11 +149,10 @@ class EulerVonMises(OrthogonalDistribution):
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates mean [2, 1, 3] radians and log concentration [2, 1, 3]."""
         super().build(input_shape)
-        start = {"mean": (0.0, math.pi / 2, 0.0), "log_concentration": tuple(map(math.log, START_CONCENTRATION))}
-        self.mean, self.log_concentration = (
-            self.add_weight(name=name, shape=(2, 1, 3), initializer=tf.keras.initializers.Constant([[each]] * 2))
-            for name, each in start.items()
-        )
+        for_both = tf.keras.initializers.Constant
+        self.mean = self.add_weight(name="mean", shape=(2, 1, 3), initializer=for_both([[START_MEAN]] * 2))
+        start = [[[math.log(concentration) for concentration in START_CONCENTRATION]]] * 2
+        self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=for_both(start))
 
     def orbits(self, n: int, seed: tuple) -> tf.Tensor:
         """Uniform numbers in (0, 1), f32[n, 4, 3]; half-turns are exact where the angles about z are uniform."""
