@@ -57,7 +57,7 @@ class NetworkConfig:
         heads: attention heads of each layer.
         decoder_layers: dense blocks before the readout.
         distribution: of the orthogonal transformations.
-        transforms: how many of them, even: half rotations, half improper rotations.
+        transforms: how many of them, even: half rotations, half improper rotations; whole orbits are multiples of 8.
         resample: draw them afresh in every training step.
     """
 

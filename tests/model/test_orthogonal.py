@@ -52,7 +52,7 @@ def test_uniform_has_the_moments_of_the_haar_measure(layer):
     """E[T_ij] = 0 and E[T_ij T_kl] = delta_ik delta_jl / 3 on rotations and on improper rotations alike."""
     layer(None)
     n = 40_000
-    drawn = layer.sample(n, seed=1).numpy().astype(float)
+    drawn = layer.sample(4 * n, seed=1).numpy().astype(float)[::4]  # one of each orbit, or sums of orbits say it all
     np.testing.assert_allclose(np.linalg.det(drawn), np.repeat([1.0, -1.0], n // 2), atol=1e-4)
     for half in (drawn[: n // 2], drawn[n // 2 :]):
         np.testing.assert_allclose(half.mean(0), 0.0, atol=0.02)
@@ -87,7 +87,7 @@ def test_orbits_cut_short_begin_with_a_half_turn():
 def test_euler_angles_start_with_the_second_moments_of_the_haar_measure():
     layer = EulerVonMises()
     layer(None)
-    drawn = layer.sample(40_000, seed=1).numpy().astype(float)
+    drawn = layer.sample(40_000, seed=1).numpy().astype(float)[::4]
     second = np.einsum("nij,nkl->ijkl", drawn, drawn) / len(drawn)
     np.testing.assert_allclose(second, np.einsum("ik,jl->ijkl", np.eye(3), np.eye(3)) / 3, atol=0.03)
 

@@ -1,4 +1,4 @@
-"""Power spectra, the ridge regression on them, and SymGNN beside it."""
+"""Power spectra, the ridge regression on them, and SymGNN that corrects it."""
 
 from dataclasses import replace
 
@@ -231,20 +231,33 @@ def test_the_prediction_is_the_regression_and_half_of_what_symgnn_differs_by_loc
     difference = model.decode(states, mask=masks[0], training=False).numpy() - linear
     share = np.zeros((80, 80))
     distance = np.linalg.norm(graphs[0].displacement, axis=1)
-    np.add.at(share, (graphs[0].target, graphs[0].source), np.where(distance > 0, np.exp(BOND - distance) / DECAY, 0))
+    np.add.at(share, (graphs[0].target, graphs[0].source), np.where(distance > 0, np.exp((BOND - distance) / DECAY), 0))
     share /= share.sum(axis=1, keepdims=True) + FAINT
-    expected = linear + 0.5 * (difference - share @ share @ difference)
+    twice = share @ share
+    expected = linear + 0.5 * (twice.sum(axis=1) * difference - twice @ difference)
     np.testing.assert_allclose(model(tensors[0]), expected, atol=1e-4)
     assert np.abs(expected - linear).max() > 0.01
 
 
 def test_barriers_as_far_off_everywhere_are_not_corrected():
-    """SymGNN that predicts one number for all atoms leaves the regression as it is, but for faint averages."""
-    graph = to_graph_tensor(build_graph(random_glass(6, 80), cutoff=CUTOFF, self_loops=True))
+    """SymGNN that predicts one number for all atoms leaves the regression as it is, of a lone atom, too."""
+    glass = random_glass(6, 80)
+    lone = glass.positions[:1] + 0.5 * glass.cell.sum(axis=0)
+    positions = np.concatenate([glass.positions, lone + np.diag(glass.cell) * 2])
+    sparse = replace(
+        glass,
+        positions=positions,
+        cell=5 * glass.cell,
+        species=np.append(glass.species, glass.species[0]),
+        barrier=None,
+    )
+    graph = build_graph(sparse, cutoff=CUTOFF, self_loops=True)
+    assert np.bincount(graph.target, minlength=81)[-1] == 1  # itself
+    graph = to_graph_tensor(graph)
     model = small_model()
     model.readout.kernel.assign(tf.zeros_like(model.readout.kernel))
     model.readout.bias.assign([10.0])  # 3 eV above the regression that is not solved yet
-    np.testing.assert_allclose(model(graph), model.linear_part(graph), atol=0.05)
+    np.testing.assert_allclose(model(graph), model.linear_part(graph), atol=1e-4)
 
 
 def test_training_moves_neither_the_components_nor_the_regression():

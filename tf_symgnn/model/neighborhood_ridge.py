@@ -158,7 +158,10 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
 
 
 def neighborhood_average(values: tf.Tensor, around: Surroundings) -> tf.Tensor:
-    """Averages [N, C] of neighbours' values [N, C], weighted by exp(-r / 1 A); zero where there is none."""
+    """Averages [N, C] of neighbours' values [N, C], the atom's own left out, weighted by exp(-r / 1 A).
+
+    They fade where weights are small, and are zero where there is no neighbour.
+    """
     return _Averages(around).of_all(values)
 
 

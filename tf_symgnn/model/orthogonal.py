@@ -4,9 +4,10 @@ Half of the transforms are rotations, half improper rotations (det -1). Vectors 
 as `x @ T`.
 
 Base noise comes in orbits of four: with each rotation R go R H for the half-turns H about three axes, and as improper
-rotations the same four inverted. Each is distributed as before, but together they are an orbit of the point group
-D2h, over which whatever is odd in a coordinate averages to nothing. With as many transforms drawn one by one, most of
-an edge's encoding is noise of the draw (benchmarks/RESULTS.md).
+rotations the same four inverted. Each is distributed as if drawn alone, but together, where rotations are uniform, they
+are an orbit of the point group D2h, over which whatever is odd in a coordinate averages to nothing; what is learned
+moves them away from that. Eight transforms are one orbit, four the half of it with one half-turn. Drawn one by one,
+transforms leave more noise in an edge's encoding (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         return self.transform(tf.cast(noise, self.compute_dtype))
 
     def sample(self, n: int, *, seed: int) -> tf.Tensor:
-        """Draws `n` (even) fresh transforms [n, 3, 3] at the present parameters."""
+        """Draws `n` (even) fresh transforms [n, 3, 3] at the present parameters, in orbits."""
         return self.transform(tf.cast(self.draw_noise(n, (seed, 0)), self.compute_dtype))
 
     def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
@@ -155,7 +156,10 @@ class EulerVonMises(OrthogonalDistribution):
         self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=for_both(start))
 
     def orbits(self, n: int, seed: tuple) -> tf.Tensor:
-        """Uniform numbers in (0, 1), f32[n, 4, 3]; half-turns are exact where the angles about z are uniform."""
+        """Uniform numbers in (0, 1), f32[n, 4, 3].
+
+        Half-turns are exact where angles about z are uniform and the mean of that about y is pi / 2.
+        """
         a, b, c = tf.unstack(tf.random.stateless_uniform((n, 3), seed), axis=-1)
         # R_z(a) R_y(b) R_z(c) times a half-turn about z is c + pi; times one about y, a + pi, pi - b and pi - c.
         orbit = [(a, b, c), (a, b, c + 0.5), (a + 0.5, 1 - b, 1.5 - c), (a + 0.5, 1 - b, 1 - c)]

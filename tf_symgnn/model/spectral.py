@@ -55,18 +55,27 @@ class SpectralSymGNN(SymGNN):
             return barrier
         around = Surroundings.of(graph, "float32")
         linear = self.linear_part(graph)
-        difference = average = tf.cast(barrier, linear.dtype) - linear
+        difference = tf.cast(barrier, linear.dtype) - linear
+        averages = self.unaveraged(difference)
         for _ in range(LOCAL_HOPS):
-            average = tf.squeeze(neighborhood_average(average[:, tf.newaxis], around), axis=1)
-        return self.corrected(linear, difference, average)
+            averages = neighborhood_average(averages, around)
+        return self.corrected(linear, difference, averages)
 
     def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """What the ridge regression predicts, f[N] eV."""
         return self.unscaled(self.ridge(*self.shown(graph)))
 
-    def corrected(self, linear: tf.Tensor, difference: tf.Tensor, average: tf.Tensor) -> tf.Tensor:
-        """The prediction f[N] eV: the regression's, and what SymGNN's differs from it by and on average does not."""
-        return linear + SHARE * (difference - average)
+    def unaveraged(self, difference: tf.Tensor) -> tf.Tensor:
+        """What is averaged of differences [N] eV: they, and ones, which fade as their averages do [N, 2]."""
+        return tf.stack([difference, tf.ones_like(difference)], axis=1)
+
+    def corrected(self, linear: tf.Tensor, difference: tf.Tensor, averages: tf.Tensor) -> tf.Tensor:
+        """The prediction f[N] eV: the regression's, and what SymGNN's differs from it by and on average does not.
+
+        Of averages [N, 2] the ones say how much of the difference is to be set against its average: of an atom without
+        neighbours nothing.
+        """
+        return linear + SHARE * (averages[:, 1] * difference - averages[:, 0])
 
     def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
         """Barriers in eV, of those in standard deviations from the mean of the training labels."""

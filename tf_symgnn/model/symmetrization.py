@@ -9,8 +9,8 @@ import tensorflow as tf
 from tf_symgnn.model.normalization import DenseBlocks
 from tf_symgnn.model.orthogonal import DISTRIBUTIONS
 
-# In standard deviations of what the encoder's last ReLUs are given. At zero they would all bend at the mean distance,
-# and the average over transforms would start as nearly one function of it (benchmarks/RESULTS.md).
+# In standard deviations of what the ReLUs are given whose bends are spread: an encoder's last ones, where it is radial.
+# At zero they would all bend in one place.
 SPREAD = 2.0
 
 
@@ -24,7 +24,7 @@ class Symmetrization(tf.keras.layers.Layer):
     Args:
         units: widths of phi's blocks.
         distribution: `euler_von_mises`, `angular_gaussian` or `uniform`.
-        transforms: K, even.
+        transforms: K, even; whole orbits are multiples of 8.
         seed: of the distribution's base noise.
         resample: draw transforms afresh in every training step.
     """

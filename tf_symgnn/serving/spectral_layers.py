@@ -21,7 +21,7 @@ class SpectralLayerFunctions(LayerFunctions):
     Level 1 are states with the spectrum in them, level l those after l - 1 layers. In an atom's state follow, until all
     averages are made, its species and what is averaged next, and from then on what the regression predicts. Levels
     after the last layer and the last of these averages are, of an atom, what the regression predicts, what SymGNN
-    differs from it by, and the average of that so far. A pair's state ends with its displacement.
+    differs from it by, and the averages for that so far. A pair's state ends with its displacement.
 
     Args:
         model: to predict with.
@@ -88,7 +88,7 @@ class SpectralLayerFunctions(LayerFunctions):
     def _given(self, k: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         if k == 0:
             return super()._given(k)
-        widths = (self._width + self._kept(k), self._width + 3) if k <= self._of_states else (3, 3)
+        widths = (self._width + self._kept(k), self._width + 3) if k <= self._of_states else (4, 3)
         return tuple(tf.TensorSpec([None, width], tf.float32) for width in widths)
 
     def _level(self, k: int) -> Callable:
@@ -107,15 +107,15 @@ class SpectralLayerFunctions(LayerFunctions):
                 return _joined(nodes, kept)[:own], _joined(edges, displacement)
             linear = self._model.unscaled(kept[:own, 0])
             difference = tf.cast(self._barrier(nodes[:own]), tf.float32) - linear
-            return tf.stack([linear, difference, difference], axis=1), displacement
+            kept = [linear[:, tf.newaxis], difference[:, tf.newaxis], self._model.unaveraged(difference)]
+            return tf.concat(kept, axis=1), displacement
 
         def correction(of_atoms: tf.Tensor, of_pairs: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor):
             around = _around(tf.ones_like(of_atoms[:, 0], tf.int32), of_pairs, source, target)
-            average = neighborhood_average(of_atoms[:, 2:], around)
-            linear, difference = of_atoms[:own, 0], of_atoms[:own, 1]
+            averages = neighborhood_average(of_atoms[:, 2:], around)[:own]
             if k < self.depth - 1:
-                return tf.concat([of_atoms[:own, :2], average[:own]], axis=1), of_pairs
-            return self._model.corrected(linear, difference, average[:own, 0]), of_pairs[:0]
+                return tf.concat([of_atoms[:own, :2], averages], axis=1), of_pairs
+            return self._model.corrected(of_atoms[:own, 0], of_atoms[:own, 1], averages), of_pairs[:0]
 
         return level if k <= self._of_states else correction
 

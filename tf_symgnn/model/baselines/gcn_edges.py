@@ -54,7 +54,9 @@ class EdgeGCN(BaselineNetwork):
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.edge_encoder = DenseBlocks(units=(width, width), spread=SPREAD, name="edge_encoder", **self.own)
+        self.edge_encoder = DenseBlocks(
+            units=(width, width), spread=SPREAD, radial=True, name="edge_encoder", **self.own
+        )
         self.layers_ = [EdgeConvolution(units=width, name=f"layer_{k}", **self.own) for k in range(layers)]
 
     def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:

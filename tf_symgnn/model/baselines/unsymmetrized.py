@@ -19,5 +19,5 @@ class UnsymmetrizedSymGNN(SymGNN):
     def __init__(self, *, width: int = 32, **kwargs):
         super().__init__(width=width, **kwargs)
         self.symmetrization = DenseBlocks(
-            units=(width, width), spread=SPREAD, name="edge_encoder", dtype=self.dtype_policy
+            units=(width, width), spread=SPREAD, radial=True, name="edge_encoder", dtype=self.dtype_policy
         )
