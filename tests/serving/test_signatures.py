@@ -86,7 +86,8 @@ def test_a_published_glass_gets_the_live_models_barriers(published_data, tmp_pat
     barrier = loaded.signatures["serving_default"](**inputs(glass))[names.ENERGY_BARRIER]
     live = Predictor(model)(graph)
     assert len(barrier) == 3000 and live.std() > 1e-3
-    np.testing.assert_allclose(barrier, live, atol=1e-5)
+    # Single precision of a regression on two thousand numbers, whose sums over neighbours are in another order.
+    np.testing.assert_allclose(barrier, live, atol=3e-5)
 
 
 GLASS = random_glass(22, 12)
