@@ -63,10 +63,17 @@ def test_uniform_has_the_moments_of_the_haar_measure(layer):
         np.testing.assert_allclose(third, np.sign(np.linalg.det(half[0])) / 6, atol=0.01)
 
 
+def with_uniform_angles(layer):
+    """A distribution before anything is learned, Euler angles made quite uniform."""
+    layer(None)
+    if isinstance(layer, EulerVonMises):
+        layer.log_concentration.assign(tf.fill((2, 1, 3), -12.0))
+    return layer
+
+
 def test_base_noise_comes_in_orbits_of_half_turns_and_inversion(distribution):
-    """T_0^-1 T_k are the eight changes of signs of coordinates, each once, where nothing has been learned yet."""
-    if isinstance(distribution, EulerVonMises):
-        distribution.log_concentration.assign(tf.fill((2, 1, 3), -12.0))  # uniform angles
+    """T_0^-1 T_k are the eight changes of signs of coordinates, each once."""
+    distribution = with_uniform_angles(distribution)
     transforms = distribution(None).numpy()
     between = transforms[0].T @ transforms
     signs = {tuple(np.round(np.diag(matrix)).astype(int)) for matrix in between}
@@ -74,14 +81,10 @@ def test_base_noise_comes_in_orbits_of_half_turns_and_inversion(distribution):
     np.testing.assert_allclose(np.abs(between), np.tile(np.eye(3), (8, 1, 1)), atol=1e-4)
 
 
-def test_orbits_cut_short_begin_with_a_half_turn():
-    for name in DISTRIBUTIONS:
-        layer = DISTRIBUTIONS[name](transforms=4, seed=3)
-        layer(None)
-        if name == "euler_von_mises":
-            layer.log_concentration.assign(tf.fill((2, 1, 3), -12.0))
-        first, turned, *_ = layer(None).numpy()
-        np.testing.assert_allclose(first.T @ turned, np.diag([-1, -1, 1]), atol=1e-4)
+@pytest.mark.parametrize("name", list(DISTRIBUTIONS))
+def test_orbits_cut_short_begin_with_a_half_turn(name):
+    first, turned, *_ = with_uniform_angles(DISTRIBUTIONS[name](transforms=4, seed=3))(None).numpy()
+    np.testing.assert_allclose(first.T @ turned, np.diag([-1, -1, 1]), atol=1e-4)
 
 
 def test_euler_angles_start_with_the_second_moments_of_the_haar_measure():
@@ -94,9 +97,7 @@ def test_euler_angles_start_with_the_second_moments_of_the_haar_measure():
 
 def test_uniform_euler_angles_are_not_haar():
     """The tests above can fail: uniform Euler angles are not uniform rotations."""
-    layer = EulerVonMises()
-    layer(None)
-    layer.log_concentration.assign(tf.fill((2, 1, 3), -12.0))
+    layer = with_uniform_angles(EulerVonMises())
     drawn = layer.sample(4_000, seed=1).numpy()[:2_000]
     assert abs(np.mean(drawn[:, 2, 2] ** 2) - 1 / 3) > 0.1  # E cos^2 of a uniform angle is 1/2
 

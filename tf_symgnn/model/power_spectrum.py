@@ -42,8 +42,9 @@ class PowerSpectrum(tf.keras.layers.Layer):
         radial = around.weight * self._shells(around)  # [E, S n]
         unit = tf.math.divide_no_nan(around.displacement, around.distance)
         harmonics = real_harmonics(unit, self.degree)  # [E, (l + 1)^2]
-        radial, harmonics = _by_receiver(around, radial, harmonics)  # [N, D, .]
-        moments = tf.matmul(radial, harmonics, transpose_a=True)  # [N, S n, (l + 1)^2]
+        # Summed in double precision, or regressions on components of little variance hear in what order pairs stand.
+        wide = [tf.cast(x, tf.float64) for x in _by_receiver(around, radial, harmonics)]  # [N, D, .]
+        moments = tf.cast(tf.matmul(*wide, transpose_a=True), radial.dtype)  # [N, S n, (l + 1)^2]
         channels = moments.shape[1]
         upper = [i * channels + j for i in range(channels) for j in range(i, channels)]
         spectrum = []

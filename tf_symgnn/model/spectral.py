@@ -53,8 +53,8 @@ class SpectralSymGNN(SymGNN):
         barrier = super().call(graph, training=training)
         if training:
             return barrier
-        around = Surroundings.of(graph, "float32")
-        linear = self.linear_part(graph)
+        components, around = self.shown(graph)
+        linear = self.unscaled(self.ridge(components, around))
         difference = tf.cast(barrier, linear.dtype) - linear
         averages = self.unaveraged(difference)
         for _ in range(LOCAL_HOPS):

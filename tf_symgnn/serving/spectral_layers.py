@@ -71,10 +71,10 @@ class SpectralLayerFunctions(LayerFunctions):
         """What a step takes besides the states that are kept, by numbers of own atoms, of all atoms and of pairs."""
         spectrum = self._model.spectrum
         channels, harmonics = len(spectrum.species) * spectrum.shells, (spectrum.degree + 1) ** 2
-        # Both sides of the moments, as pairs and filled up to the most that an atom receives; then the power spectra,
-        # whole, of one triangle, divided and standardised.
-        of_pair = 4 * 3 * (channels + harmonics)
-        of_atom = 4 * channels * (harmonics + (spectrum.degree + 1) * 3 * channels)
+        # Both sides of the moments, as pairs and filled up to the most that an atom receives, then in double precision;
+        # the moments; the power spectra, whole, of one triangle, divided and standardised.
+        of_pair = 4 * 7 * (channels + harmonics)
+        of_atom = 4 * channels * (3 * harmonics + (spectrum.degree + 1) * 3 * channels)
         at_once = np.minimum(own, _AT_ONCE)
         spectra = at_once * (of_pair * pairs / np.maximum(own, 1) + of_atom)
         return super().working_bytes(own, around, pairs) + spectra
