@@ -111,9 +111,8 @@ LAYERS = {
     "concatenated heads": lambda: (MessagePassing, {"heads": 4, "units": 8}),
     "mean of heads": lambda: (MessagePassing, {"heads": 2, "units": 8, "merge": "mean"}),
     "no edge update": lambda: (MessagePassing, {"heads": 2, "units": 8, "update_edges": False}),
-    "one dense block": lambda: (Symmetrization, {"units": (8,), "transforms": 4}),
-    "two dense blocks": lambda: (Symmetrization, {"units": (8, 8), "transforms": 4}),
-    "three dense blocks": lambda: (Symmetrization, {"units": (8, 4, 8), "transforms": 4}),
+    "symmetrization": lambda: (Symmetrization, {"units": (8, 8), "transforms": 4}),
+    "symmetrization of two widths": lambda: (Symmetrization, {"units": (6, 8), "transforms": 4}),
 }
 BLOCKED = {MessagePassing: BlockedMessagePassing, Symmetrization: BlockedSymmetrization}
 

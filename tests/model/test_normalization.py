@@ -39,33 +39,21 @@ def test_leading_axes_share_statistics():
     np.testing.assert_allclose(tf.reshape(other(values, training=True), [30, 4]), flat, atol=1e-6)
 
 
-@pytest.mark.parametrize("activation", ["relu", "prelu"])
+@pytest.mark.parametrize("activation", ["relu", "prelu", "gaussian"])
 def test_dense_blocks_come_back_from_their_config(activation):
     layer = DenseBlocks(units=(3, 5), activation=activation)
     assert layer(tf.ones([2, 4])).shape == (2, 5)
     assert DenseBlocks.from_config(layer.get_config()).get_config() == layer.get_config()
 
 
-def test_radial_blocks_start_with_functions_that_never_fall_with_a_vectors_length():
-    directions = np.random.default_rng(0).normal(size=(50, 1, 3))
-    vectors = tf.constant(directions * np.linspace(0, 3, 20)[:, np.newaxis], tf.float32)  # [50, 20, 3]
-    falls = {}
-    for radial in (True, False):
-        tf.keras.utils.set_random_seed(0)
-        made = DenseBlocks(units=(16, 16), spread=2.0, radial=radial)(vectors).numpy()
-        falls[radial] = np.diff(made, axis=1).min()
-    assert falls[True] >= 0
-    assert falls[False] < -0.01
-
-
-def test_radial_blocks_bend_at_various_lengths():
-    tf.keras.utils.set_random_seed(0)
-    directions = np.random.default_rng(0).normal(size=(2000, 1, 3))
-    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
-    vectors = tf.constant(directions * np.linspace(0.5, 5, 10)[:, np.newaxis], tf.float32)  # [2000, 10, 3]
-    made = DenseBlocks(units=(32, 32), spread=2.0, radial=True)(vectors, training=True).numpy().mean(axis=0)
-    half = 0.5 * (made[0] + made[-1])
-    assert len(set(np.argmax(made > half, axis=0))) >= 3  # lengths at which channels are half up
+def test_gaussians_start_evenly_centred_over_what_they_are_given():
+    values = tf.linspace(-1.0, 1.0, 2001)[:, tf.newaxis]  # of standard deviation 1 / sqrt(3)
+    made = DenseBlocks(units=(9,), activation="gaussian", kernel_initializer="ones")(values, training=True).numpy()
+    centres = values.numpy()[np.argmax(made, axis=0), 0]
+    inside = np.abs(np.linspace(-2, 2, 9)) < np.sqrt(3)
+    np.testing.assert_allclose(centres[inside], np.linspace(-2, 2, 9)[inside] / np.sqrt(3), atol=1e-3)
+    # Each is exp(-1/2) high two centres on, hence one standard deviation wide.
+    np.testing.assert_allclose(made[np.argmax(made[:, 4]), 6], np.exp(-0.5), atol=1e-3)
 
 
 def test_statistics_are_synchronised_across_replicas():

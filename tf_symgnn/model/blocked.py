@@ -23,7 +23,7 @@ from tf_symgnn.model.blocks import (
     to_runs,
 )
 from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
-from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
+from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments, gaussian
 from tf_symgnn.model.symmetrization import Symmetrization
 
 SLOPE = 0.01  # of LeakyReLU below zero
@@ -208,7 +208,7 @@ class BlockedSymmetrization(Symmetrization):
             return Rows(shared=Moments.of_rows(encode(part), real))
 
         def average(_: Block, part: Rows) -> Rows:
-            encoded = tf.nn.relu(encode(part))
+            encoded = gaussian(encode(part))
             return Rows(edges=tf.reduce_mean(tf.reshape(encoded, [-1, copies, self.units[-1]]), axis=1))
 
         maps = ()

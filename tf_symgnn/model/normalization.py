@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -55,21 +56,25 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
     Args:
         momentum: share of the moving average that stays in each step.
         epsilon: added to the variance.
-        spread: the offsets start uniformly distributed in [-spread, spread].
+        scale: what each channel's scale starts as.
+        spread: the channels' offsets start evenly spaced from `spread` to `-spread`.
     """
 
-    def __init__(self, *, momentum: float = 0.9, epsilon: float = 1e-5, spread: float = 0.0, **kwargs):
+    def __init__(
+        self, *, momentum: float = 0.9, epsilon: float = 1e-5, scale: float = 1.0, spread: float = 0.0, **kwargs
+    ):
         super().__init__(**kwargs)
-        self.momentum, self.epsilon, self.spread = momentum, epsilon, spread
+        self.momentum, self.epsilon, self.scale, self.spread = momentum, epsilon, scale, spread
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates scale, offset and moving moments, each [C]."""
         shape = input_shape[-1:]
         exact = {"experimental_autocast": False}  # statistics stay in the variables' precision
         moving = {"trainable": False, "aggregation": tf.VariableAggregation.MEAN, **exact}
-        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", **exact)
-        start = tf.keras.initializers.RandomUniform(-self.spread, self.spread) if self.spread else "zeros"
-        self.beta = self.add_weight(name="beta", shape=shape, initializer=start, **exact)
+        scale = tf.keras.initializers.Constant(self.scale)
+        offset = tf.keras.initializers.Constant(np.linspace(self.spread, -self.spread, shape[0]))
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer=scale, **exact)
+        self.beta = self.add_weight(name="beta", shape=shape, initializer=offset, **exact)
         self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", **moving)
         self.moving_variance = self.add_weight(name="moving_variance", shape=shape, initializer="ones", **moving)
         super().build(input_shape)
@@ -102,7 +107,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        own = {"momentum": self.momentum, "epsilon": self.epsilon, "spread": self.spread}
+        own = {"momentum": self.momentum, "epsilon": self.epsilon, "scale": self.scale, "spread": self.spread}
         return super().get_config() | own
 
 
@@ -121,16 +126,24 @@ def _all_reduce(value: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+# In standard deviations of what Gaussians are given: how far from its mean the outermost are centred.
+SPREAD = 2.0
+
+
+def gaussian(x: tf.Tensor) -> tf.Tensor:
+    """exp(-x^2 / 2)."""
+    return tf.exp(-0.5 * tf.square(x))
+
+
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class DenseBlocks(tf.keras.layers.Layer):
     """Dense blocks in a row, each a linear map, batch normalisation and an activation.
 
     Args:
         units: width of each block.
-        activation: `relu`, or `prelu` with one learned slope a channel (He et al. 2015).
-        spread: of the normalisations' initial offsets, so of where the activations bend.
-        radial: of vectors given, start with functions of their length: the first block bends at the origin, later
-            kernels are positive, so that directions add up to a length, and the last block's bends alone are spread.
+        activation: `relu`; `prelu` with one learned slope a channel (He et al. 2015); or `gaussian`, whose channels
+            start evenly centred over what they are given, each reaching to the next but one.
+        kernel_initializer: of the linear maps.
     """
 
     def __init__(
@@ -138,22 +151,21 @@ class DenseBlocks(tf.keras.layers.Layer):
         *,
         units: Sequence[int],
         activation: str = "relu",
-        spread: float = 0.0,
-        radial: bool = False,
+        kernel_initializer: str | tf.keras.initializers.Initializer = "glorot_uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.units, self.activation, self.spread, self.radial = tuple(units), activation, spread, radial
+        self.units, self.activation = tuple(units), activation
+        self.kernel_initializer = kernel_initializer
         own = {"dtype": self.dtype_policy}
-        blocks = range(len(self.units))
-        starts = [_positive_glorot if radial and k > 0 else "glorot_uniform" for k in blocks]
-        spreads = [0.0 if radial and k < blocks[-1] else spread for k in blocks]
         self._linear = [
-            tf.keras.layers.Dense(self.units[k], kernel_initializer=starts[k], name=f"linear_{k}", **own)
-            for k in blocks
+            tf.keras.layers.Dense(n, kernel_initializer=self.kernel_initializer, name=f"linear_{k}", **own)
+            for k, n in enumerate(self.units)
         ]
-        self._norm = [MaskedBatchNormalization(spread=spreads[k], name=f"norm_{k}", **own) for k in blocks]
-        self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in blocks]
+        self._norm = [
+            MaskedBatchNormalization(name=f"norm_{k}", **_start(activation, n), **own) for k, n in enumerate(self.units)
+        ]
+        self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in range(len(self.units))]
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the weights of the layers inside, as their calls would."""
@@ -178,19 +190,20 @@ class DenseBlocks(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return super().get_config() | {
-            "units": self.units,
-            "activation": self.activation,
-            "spread": self.spread,
-            "radial": self.radial,
-        }
+        start = tf.keras.initializers.serialize(tf.keras.initializers.get(self.kernel_initializer))
+        own = {"units": self.units, "activation": self.activation, "kernel_initializer": start}
+        return super().get_config() | own
 
 
-def _positive_glorot(shape: tuple, dtype: tf.DType) -> tf.Tensor:
-    return tf.abs(tf.keras.initializers.GlorotUniform()(shape, dtype))
+def _start(activation: str, units: int) -> dict[str, float]:
+    """Of the normalisation before an activation of so many channels."""
+    if activation != "gaussian" or units == 1:
+        return {}
+    narrow = (units - 1) / (4 * SPREAD)  # a Gaussian's standard deviation is twice the distance of two centres
+    return {"scale": narrow, "spread": SPREAD * narrow}
 
 
 def _activation(function: str, **kwargs) -> tf.keras.layers.Layer:
     if function == "prelu":
         return tf.keras.layers.PReLU(alpha_initializer=tf.keras.initializers.Constant(0.25), **kwargs)
-    return tf.keras.layers.Activation(function, **kwargs)
+    return tf.keras.layers.Activation(gaussian if function == "gaussian" else function, **kwargs)

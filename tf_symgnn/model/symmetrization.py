@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
-from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.edge_encoder import EdgeEncoder
 from tf_symgnn.model.orthogonal import DISTRIBUTIONS
-
-# In standard deviations of what the ReLUs are given whose bends are spread: an encoder's last ones, where it is radial.
-# At zero they would all bend in one place.
-SPREAD = 2.0
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class Symmetrization(tf.keras.layers.Layer):
-    """Edge encoding e_ij = (1/K) sum_k phi(x_ij T_k) with phi dense blocks (SymGNN's symmetrization module).
+    """Edge encoding e_ij = (1/K) sum_k phi(x_ij T_k) with phi an `EdgeEncoder` (SymGNN's symmetrization module).
 
     Rotation-invariant in expectation where the distribution's rotations are uniform on SO(3); K transforms leave an
     error, which evaluation measures.
@@ -32,7 +26,7 @@ class Symmetrization(tf.keras.layers.Layer):
     def __init__(
         self,
         *,
-        units: Sequence[int] = (32, 32),
+        units: tuple[int, int] = (32, 32),
         distribution: str = "euler_von_mises",
         transforms: int = 8,
         seed: int = 0,
@@ -44,9 +38,7 @@ class Symmetrization(tf.keras.layers.Layer):
         self.distribution = DISTRIBUTIONS[distribution](
             transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.variable_dtype
         )
-        self._encoder = DenseBlocks(
-            units=self.units, spread=SPREAD, radial=True, name="encoder", dtype=self.dtype_policy
-        )
+        self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
 from tf_symgnn.model.baselines.rotation import RandomRotation
-from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.edge_encoder import EdgeEncoder
 from tf_symgnn.model.symgnn import SymGNN
-from tf_symgnn.model.symmetrization import SPREAD
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -17,17 +14,15 @@ class TurnedEncoding(tf.keras.layers.Layer):
     """phi(x_ij R) with a fresh rotation R in every training step, phi(x_ij) in prediction.
 
     Args:
-        units: widths of phi's blocks.
+        units: widths of phi's two blocks.
         seed: of the rotations.
     """
 
-    def __init__(self, *, units: Sequence[int], seed: int = 0, **kwargs):
+    def __init__(self, *, units: tuple[int, int], seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.units, self.seed = tuple(units), seed
         self._rotation = RandomRotation(seed=seed, name="rotation", dtype=self.dtype_policy)
-        self._encoder = DenseBlocks(
-            units=self.units, spread=SPREAD, radial=True, name="encoder", dtype=self.dtype_policy
-        )
+        self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
 from tf_symgnn.model.normalization import DenseBlocks
 from tf_symgnn.model.surroundings import length
 from tf_symgnn.model.symgnn import SymGNN
-from tf_symgnn.model.symmetrization import SPREAD
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class LengthEncoding(tf.keras.layers.Layer):
-    """phi(|x_ij|).
+    """phi(|x_ij|), a dense block with Gaussians: a radial basis whose centres and widths are learned.
 
     Args:
-        units: widths of phi's blocks.
+        units: how many Gaussians.
     """
 
-    def __init__(self, *, units: Sequence[int], **kwargs):
+    def __init__(self, *, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.units = tuple(units)
-        self._encoder = DenseBlocks(units=self.units, spread=SPREAD, name="encoder", dtype=self.dtype_policy)
+        self.units = units
+        self._gaussians = DenseBlocks(
+            units=(units,), activation="gaussian", kernel_initializer="ones", name="gaussians", dtype=self.dtype_policy
+        )
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
-        return self._encoder(length(displacement), mask=mask, training=training)
+        """Encodes displacements [E, 3] A as [E, units]; `mask` [E] is 1 for edges that count in statistics."""
+        return self._gaussians(length(displacement), mask=mask, training=training)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -43,4 +42,4 @@ class LengthEGAT(SymGNN):
 
     def __init__(self, *, width: int = 32, **kwargs):
         super().__init__(width=width, **kwargs)
-        self.symmetrization = LengthEncoding(units=(width, width), name="edge_encoder", dtype=self.dtype_policy)
+        self.symmetrization = LengthEncoding(units=width, name="edge_encoder", dtype=self.dtype_policy)

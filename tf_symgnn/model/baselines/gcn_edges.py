@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from tf_symgnn.model.baselines.gcn import degree
 from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.normalization import DenseBlocks, MaskedBatchNormalization
+from tf_symgnn.model.edge_encoder import EdgeEncoder
+from tf_symgnn.model.normalization import MaskedBatchNormalization
 from tf_symgnn.model.surroundings import Surroundings
-from tf_symgnn.model.symmetrization import SPREAD
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -54,9 +54,7 @@ class EdgeGCN(BaselineNetwork):
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.edge_encoder = DenseBlocks(
-            units=(width, width), spread=SPREAD, radial=True, name="edge_encoder", **self.own
-        )
+        self.edge_encoder = EdgeEncoder(units=(width, width), name="edge_encoder", **self.own)
         self.layers_ = [EdgeConvolution(units=width, name=f"layer_{k}", **self.own) for k in range(layers)]
 
     def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.edge_encoder import EdgeEncoder
 from tf_symgnn.model.symgnn import SymGNN
-from tf_symgnn.model.symmetrization import SPREAD
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -18,6 +17,4 @@ class UnsymmetrizedSymGNN(SymGNN):
 
     def __init__(self, *, width: int = 32, **kwargs):
         super().__init__(width=width, **kwargs)
-        self.symmetrization = DenseBlocks(
-            units=(width, width), spread=SPREAD, radial=True, name="edge_encoder", dtype=self.dtype_policy
-        )
+        self.symmetrization = EdgeEncoder(units=(width, width), name="edge_encoder", dtype=self.dtype_policy)
