@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.conftest import SPECIES, random_glass
 from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
-from tf_symgnn.model.baselines.egnn import EquivariantConvolution
+from tf_symgnn.model.baselines.egnn import BentSlopes, EquivariantConvolution, SpreadBends
 from tf_symgnn.model.baselines.schnet import Interaction
 from tf_symgnn.model.surroundings import Surroundings, gaussian_basis
 
@@ -56,7 +56,7 @@ def with_ones(layer: tf.keras.layers.Layer) -> None:
 
 
 def test_an_egnn_layer_by_hand(around):
-    layer = EquivariantConvolution(units=1)
+    layer = EquivariantConvolution(units=1, reach=5.0)
     states, still = tf.constant(STATES)[:, tf.newaxis], tf.zeros([3, 3])
     layer((states, still), around=around)
     with_ones(layer)
@@ -67,6 +67,15 @@ def test_an_egnn_layer_by_hand(around):
         push = sum((POSITIONS[j] - POSITIONS[i]) * silu(message[i]) for i in others(j))
         np.testing.assert_allclose(moved[j], push / 2, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(found[j, 0], STATES[j] + silu(STATES[j] + sum(message.values())), rtol=1e-5)
+
+
+def test_egnn_messages_start_with_bends_at_various_distances():
+    """The first map of a layer, of the squared distance alone: each channel is zero at a distance of its own."""
+    tf.keras.utils.set_random_seed(0)
+    slopes = BentSlopes()((7, 9)).numpy()[-1]
+    bends = -SpreadBends(reach=4.0)((9,)).numpy() / slopes
+    np.testing.assert_allclose(bends, np.linspace(0, 16, 9), atol=1e-5)
+    assert set(slopes) == {1.0, -1.0} and slopes.sum() == 1.0
 
 
 def test_a_schnet_interaction_by_hand(around):
@@ -93,7 +102,7 @@ def test_egnn_coordinates_turn_with_the_glass_and_states_do_not():
     tf.keras.utils.set_random_seed(0)
     turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]) @ np.diag([1, 1, -1])
     graph = build_graph(random_glass(0, 50), cutoff=4.0, self_loops=True)
-    first, second = EquivariantConvolution(units=4), EquivariantConvolution(units=4)
+    first, second = (EquivariantConvolution(units=4, reach=4.0) for _ in range(2))
     results = []
     for seen in (graph, graph.transformed(turn)):
         around = Surroundings.of(to_graph_tensor(seen), "float32")

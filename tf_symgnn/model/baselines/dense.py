@@ -34,17 +34,29 @@ class PairDense(tf.keras.layers.Layer):
 
     Args:
         units: width of the result.
+        kernel_initializer: of W_s, W_t and W_e, one below the other.
+        bias_initializer: of b.
     """
 
-    def __init__(self, *, units: int, **kwargs):
+    def __init__(
+        self,
+        *,
+        units: int,
+        kernel_initializer: str | tf.keras.initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | tf.keras.initializers.Initializer = "zeros",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units = units
+        self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
+        self.bias_initializer = tf.keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
         """Creates W_s and W_t [C_n, F], W_e [C_e, F] and b [F], as parts of one kernel."""
         nodes, pairs = (shape[-1] for shape in input_shape)
-        self.kernel = self.add_weight(name="kernel", shape=(2 * nodes + pairs, self.units))
-        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+        shape = (2 * nodes + pairs, self.units)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
         super().build(input_shape)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tf.Tensor:
@@ -57,4 +69,9 @@ class PairDense(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return super().get_config() | {"units": self.units}
+        own = {
+            "units": self.units,
+            "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": tf.keras.initializers.serialize(self.bias_initializer),
+        }
+        return super().get_config() | own

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.model.baselines.dense import PairDense, dense_stack
@@ -10,6 +13,42 @@ from tf_symgnn.model.surroundings import Surroundings
 
 # Coordinates start close to where the atoms are: the gain of Satorras et al.'s own initialisation.
 GAIN = 1e-3
+
+
+def _signs(units: int) -> np.ndarray:
+    return np.where(np.arange(units) % 2 == 0, 1.0, -1.0)
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class BentSlopes(tf.keras.initializers.Initializer):
+    """Glorot's kernel, but for its last row: slopes of 1 and -1 by turns, for the squared distance in A^2."""
+
+    def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
+        """Makes a kernel [C, F]."""
+        kernel = tf.keras.initializers.GlorotUniform()(shape, dtype)
+        return tf.concat([kernel[:-1], tf.constant(_signs(shape[1])[np.newaxis], dtype)], axis=0)
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class SpreadBends(tf.keras.initializers.Initializer):
+    """Biases with which channels of `BentSlopes` bend at squared distances that are evenly spread up to a reach's.
+
+    Without biases all bend at distance zero, and messages start as one function of the distance.
+
+    Args:
+        reach: A.
+    """
+
+    def __init__(self, *, reach: float):
+        self.reach = reach
+
+    def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
+        """Makes biases [F]."""
+        return tf.constant(-_signs(shape[0]) * np.linspace(0, self.reach**2, shape[0]), dtype)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return {"reach": self.reach}
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -22,13 +61,15 @@ class EquivariantConvolution(tf.keras.layers.Layer):
 
     Args:
         units: width of messages and states.
+        reach: up to which distance messages tell distances apart from the start, A.
         move: whether coordinates are updated; the last layer's would be used by nobody.
     """
 
-    def __init__(self, *, units: int, move: bool = True, **kwargs):
+    def __init__(self, *, units: int, reach: float, move: bool = True, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.move, own = units, move, {"dtype": self.dtype_policy}
-        self._first = PairDense(units=units, name="message_first", **own)
+        self.units, self.reach, self.move, own = units, reach, move, {"dtype": self.dtype_policy}
+        bends = {"kernel_initializer": BentSlopes(), "bias_initializer": SpreadBends(reach=reach)}
+        self._first = PairDense(units=units, name="message_first", **bends, **own)
         self._second = tf.keras.layers.Dense(units, activation="silu", name="message_second", **own)
         self._node = dense_stack((units, units), "silu", name="node", **own)
         if move:
@@ -54,7 +95,7 @@ class EquivariantConvolution(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return super().get_config() | {"units": self.units, "move": self.move}
+        return super().get_config() | {"units": self.units, "reach": self.reach, "move": self.move}
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -67,7 +108,7 @@ class EGNN(BaselineNetwork):
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
         self.layers_ = [
-            EquivariantConvolution(units=width, move=k < layers - 1, name=f"layer_{k}", **self.own)
+            EquivariantConvolution(units=width, reach=self.cutoff, move=k < layers - 1, name=f"layer_{k}", **self.own)
             for k in range(layers)
         ]
 
