@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.conftest import SPECIES, random_glass
 from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
-from tf_symgnn.model.baselines.egnn import BentSlopes, EquivariantConvolution, SpreadBends
+from tf_symgnn.model.baselines.egnn import EquivariantConvolution
 from tf_symgnn.model.baselines.schnet import Interaction
 from tf_symgnn.model.surroundings import Surroundings, gaussian_basis
 
@@ -69,13 +69,17 @@ def test_an_egnn_layer_by_hand(around):
         np.testing.assert_allclose(found[j, 0], STATES[j] + silu(STATES[j] + sum(message.values())), rtol=1e-5)
 
 
-def test_egnn_messages_start_with_bends_at_various_distances():
-    """The first map of a layer, of the squared distance alone: each channel is zero at a distance of its own."""
-    tf.keras.utils.set_random_seed(0)
-    slopes = BentSlopes()((7, 9)).numpy()[-1]
-    bends = -SpreadBends(reach=4.0)((9,)).numpy() / slopes
-    np.testing.assert_allclose(bends, np.linspace(0, 16, 9), atol=1e-5)
+def test_egnn_messages_start_with_bends_at_various_distances(around):
+    """Of the squared distance alone, each channel of a layer's first map is zero at one of its own."""
+    layer = EquivariantConvolution(units=9, reach=4.0)
+    layer((tf.zeros([3, 9]), tf.zeros([3, 3])), around=around)
+    slopes = layer._first.kernel.numpy()[-1]
+    np.testing.assert_allclose(-layer._first.bias / slopes, np.linspace(0, 16, 9), atol=1e-5)
     assert set(slopes) == {1.0, -1.0} and slopes.sum() == 1.0
+    again = EquivariantConvolution.from_config(layer.get_config())
+    again((tf.zeros([3, 9]), tf.zeros([3, 3])), around=around)
+    np.testing.assert_array_equal(again._first.bias, layer._first.bias)
+    np.testing.assert_array_equal(again._first.kernel[-1], slopes)
 
 
 def test_a_schnet_interaction_by_hand(around):

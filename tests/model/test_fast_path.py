@@ -112,6 +112,7 @@ LAYERS = {
     "mean of heads": lambda: (MessagePassing, {"heads": 2, "units": 8, "merge": "mean"}),
     "no edge update": lambda: (MessagePassing, {"heads": 2, "units": 8, "update_edges": False}),
     "symmetrization": lambda: (Symmetrization, {"units": (8, 8), "transforms": 4}),
+    "symmetrization of its own width": lambda: (Symmetrization, {"units": (32, 32)}),
     "symmetrization of two widths": lambda: (Symmetrization, {"units": (6, 8), "transforms": 4}),
 }
 BLOCKED = {MessagePassing: BlockedMessagePassing, Symmetrization: BlockedSymmetrization}

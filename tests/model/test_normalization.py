@@ -46,6 +46,17 @@ def test_dense_blocks_come_back_from_their_config(activation):
     assert DenseBlocks.from_config(layer.get_config()).get_config() == layer.get_config()
 
 
+def test_blocks_come_back_with_their_initializer_and_each_with_numbers_of_its_own():
+    layer = DenseBlocks(units=(4, 4), kernel_initializer=tf.keras.initializers.Ones())
+    again = DenseBlocks.from_config(layer.get_config())
+    again(tf.ones([2, 4]))
+    np.testing.assert_array_equal(again.linear_and_norm[0][0].kernel, np.ones((4, 4)))
+    drawn = DenseBlocks(units=(4, 4))
+    drawn(tf.ones([2, 4]))
+    (one, _), (other, _) = drawn.linear_and_norm
+    assert np.abs(one.kernel - other.kernel).max() > 0.1
+
+
 def test_gaussians_start_evenly_centred_over_what_they_are_given():
     values = tf.linspace(-1.0, 1.0, 2001)[:, tf.newaxis]  # of standard deviation 1 / sqrt(3)
     made = DenseBlocks(units=(9,), activation="gaussian", kernel_initializer="ones")(values, training=True).numpy()

@@ -196,12 +196,10 @@ class BlockedSymmetrization(Symmetrization):
 
         def encode(part: Rows) -> tf.Tensor:
             """The last linear map of those given, a kernel and a bias each, at each transform [E K, C]."""
-            (kernel, bias), *others = tf.nest.map_structure(lambda x: tf.cast(x, self.compute_dtype), part.shared)
-            encoded = tf.nn.bias_add(part.edges @ kernel, bias)
-            encoded = tf.reshape(encoded, [-1, self.units[0]])
-            for kernel, bias in others:
-                encoded = tf.nn.bias_add(tf.nn.relu(encoded) @ kernel, bias)
-            return encoded
+            inward, outward = tf.nest.map_structure(lambda x: tf.cast(x, self.compute_dtype), part.shared)
+            directions = tf.nn.bias_add(part.edges @ inward[0], inward[1])
+            directions = tf.nn.relu(tf.reshape(directions, [-1, self.units[0]]))
+            return tf.nn.bias_add(directions @ outward[0], outward[1])
 
         def statistics(block: Block, part: Rows) -> Rows:
             real = tf.repeat(block.of_edges(mask), copies)

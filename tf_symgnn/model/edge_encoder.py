@@ -32,9 +32,9 @@ class EvenDirections(tf.keras.initializers.Initializer):
 class EdgeEncoder(tf.keras.layers.Layer):
     """phi: a dense block with ReLUs and one with Gaussians, which start as a radial basis of a displacement.
 
-    The first block's channels look in directions that add up to a length, and Gaussians of that length follow, as
-    SchNet's do. From there the average over transformations, which sees little but length, is learned from several
-    times faster than from blocks that start at random: their averages have nearly one dimension.
+    The first block's channels look in directions that add up to a length, and Gaussians of that length follow, like
+    SchNet's of the distance. Attention learns from their average over transformations several times faster than from
+    that of blocks started at random, which has nearly one dimension (benchmarks/RESULTS.md).
 
     Args:
         units: widths of the two blocks.
@@ -45,8 +45,8 @@ class EdgeEncoder(tf.keras.layers.Layer):
         self.units, own = tuple(units), {"dtype": self.dtype_policy}
         inward, outward = self.units
         self._directions = DenseBlocks(units=(inward,), kernel_initializer=EvenDirections(), name="directions", **own)
-        # Batch normalisation takes the size of a kernel away, but not of a step of Adam: ones, not 1 / inward, for
-        # directions to lose their balance slowly.
+        # Batch normalisation divides a kernel's size out, but not that of Adam's steps: starting at ones, not at
+        # 1 / inward, directions lose their balance slowly.
         self._lengths = DenseBlocks(
             units=(outward,), kernel_initializer="ones", activation="gaussian", name="lengths", **own
         )

@@ -130,6 +130,7 @@ def _all_reduce(value: tf.Tensor) -> tf.Tensor:
 SPREAD = 2.0
 
 
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
 def gaussian(x: tf.Tensor) -> tf.Tensor:
     """exp(-x^2 / 2)."""
     return tf.exp(-0.5 * tf.square(x))
@@ -142,7 +143,7 @@ class DenseBlocks(tf.keras.layers.Layer):
     Args:
         units: width of each block.
         activation: `relu`; `prelu` with one learned slope a channel (He et al. 2015); or `gaussian`, whose channels
-            start evenly centred over what they are given, each reaching to the next but one.
+            start evenly centred over what they are given, of many each as wide as the distance to the next but one.
         kernel_initializer: of the linear maps.
     """
 
@@ -156,10 +157,11 @@ class DenseBlocks(tf.keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units, self.activation = tuple(units), activation
-        self.kernel_initializer = kernel_initializer
+        self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
         own = {"dtype": self.dtype_policy}
         self._linear = [
-            tf.keras.layers.Dense(n, kernel_initializer=self.kernel_initializer, name=f"linear_{k}", **own)
+            # By name each gets one of its own: one initializer gives the same numbers again.
+            tf.keras.layers.Dense(n, kernel_initializer=kernel_initializer, name=f"linear_{k}", **own)
             for k, n in enumerate(self.units)
         ]
         self._norm = [
@@ -190,17 +192,18 @@ class DenseBlocks(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        start = tf.keras.initializers.serialize(tf.keras.initializers.get(self.kernel_initializer))
+        start = tf.keras.initializers.serialize(self.kernel_initializer)
         own = {"units": self.units, "activation": self.activation, "kernel_initializer": start}
         return super().get_config() | own
 
 
 def _start(activation: str, units: int) -> dict[str, float]:
-    """Of the normalisation before an activation of so many channels."""
+    """Scale and spread that the normalisation before an activation of so many channels starts with."""
     if activation != "gaussian" or units == 1:
         return {}
-    narrow = (units - 1) / (4 * SPREAD)  # a Gaussian's standard deviation is twice the distance of two centres
-    return {"scale": narrow, "spread": SPREAD * narrow}
+    # A Gaussian's standard deviation is twice the distance of two centres; of few, no more than what is given spreads.
+    scale = max(1.0, (units - 1) / (4 * SPREAD))
+    return {"scale": scale, "spread": SPREAD * scale}
 
 
 def _activation(function: str, **kwargs) -> tf.keras.layers.Layer:

@@ -16,7 +16,7 @@ class Symmetrization(tf.keras.layers.Layer):
     error, which evaluation measures.
 
     Args:
-        units: widths of phi's blocks.
+        units: widths of phi's two blocks.
         distribution: `euler_von_mises`, `angular_gaussian` or `uniform`.
         transforms: K, even; whole orbits are multiples of 8.
         seed: of the distribution's base noise.

@@ -8,7 +8,7 @@ import time
 
 import tensorflow as tf
 
-from tf_symgnn.data import replacing
+from tf_symgnn.data import as_input_error, replacing
 from tf_symgnn.graph import SubsetStream
 from tf_symgnn.training.run_folder import RunFolder
 
@@ -66,9 +66,16 @@ class Checkpointing(tf.keras.callbacks.Callback):
         return self._patience is not None and self.next_epoch - 1 - max(self.best_epoch, 0) >= self._patience
 
     def restore(self) -> None:
-        """Goes back to the last finished epoch, if there is one."""
+        """Goes back to the last finished epoch, if there is one.
+
+        Raises:
+            InputError: the checkpoint is damaged or of another model, as one of an earlier version may be.
+        """
         if self._manager.latest_checkpoint:
-            self._manager.checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+            checkpoint = self._manager.latest_checkpoint
+            expected = "the state that training wrote, by this version, for the model of config.yaml"
+            with as_input_error(checkpoint, "checkpoint", expected):
+                self._manager.checkpoint.restore(checkpoint).assert_consumed()
             self.history = [row for row in read_history(self._folder) if row["epoch"] < self.next_epoch]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -92,7 +99,7 @@ class Checkpointing(tf.keras.callbacks.Callback):
             self._best_pearson.assign(logs["val_pearson"] if math.isfinite(logs["val_pearson"]) else -1.0)
             self._best_epoch.assign(epoch)
             if self._writes:
-                tf.train.Checkpoint(model=self._network).write(str(self._folder.best_weights))
+                self._folder.save_best_weights(self._network)
         seconds = time.perf_counter() - self._started
         scores = {name: float(value) for name, value in logs.items()}
         self.history.append({"epoch": epoch, **scores, "seconds": seconds, "step_seconds": self._in_steps})

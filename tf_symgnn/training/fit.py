@@ -24,7 +24,7 @@ from tf_symgnn.training.evaluation import Predictor, evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
 from tf_symgnn.training.run_folder import RunFacts, RunFolder, package_versions
-from tf_symgnn.training.statistics import EpochStatistics
+from tf_symgnn.training.statistics import EpochStatistics, settle
 
 
 def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -54,6 +54,8 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         # Scored by this process alone, in variables that no other one shares.
         network = folder.build_model() if team.distributed else network
         folder.load_best_weights(network)
+        settle(network, (graph for graph, *_ in _stream(config, network, graphs[names.TRAIN]).in_order()))
+        folder.save_best_weights(network)
         _report(config, folder, network, graphs, course)
     return folder
 
@@ -143,10 +145,8 @@ def _fit(
     graphs: dict[str, list[GlassGraph]],
 ) -> Checkpointing:
     """Runs the Keras fit loop from where the folder stands; returns the course it took."""
-    halo = network.receptive_field if config.stream.halo is None else config.stream.halo
-    patches = {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size}
-    stream = SubsetStream(graphs[names.TRAIN], **patches, halo=halo)
-    validation = SubsetStream(graphs[names.VALIDATION], **patches, halo=network.receptive_field)
+    stream = _stream(config, network, graphs[names.TRAIN])
+    validation = SubsetStream(graphs[names.VALIDATION], **_patches(config), halo=network.receptive_field)
 
     with team.strategy.scope():
         regressor = BarrierRegressor(network, facts.scaling)
@@ -186,6 +186,16 @@ def _fit(
     finally:
         progress.close()
     return checkpointing
+
+
+def _stream(config: RunConfig, network: tf.keras.Model, graphs: Sequence[GlassGraph]) -> SubsetStream:
+    """What training takes its steps on."""
+    halo = network.receptive_field if config.stream.halo is None else config.stream.halo
+    return SubsetStream(graphs, **_patches(config), halo=halo)
+
+
+def _patches(config: RunConfig) -> dict:
+    return {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size}
 
 
 def _budget(config: RunConfig, course: Checkpointing) -> list[TimeBudget]:

@@ -200,8 +200,12 @@ class RunFolder:
         try:
             tf.train.Checkpoint(model=model).read(str(self.best_weights)).assert_existing_objects_matched()
         except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
-            expected = "the weights that training wrote, for the model of config.yaml"
+            expected = "the weights that training wrote, by this version, for the model of config.yaml"
             raise InputError(self.best_weights, "weights", type(error).__name__, expected) from error
+
+    def save_best_weights(self, model: tf.keras.Model) -> None:
+        """Keeps a model's weights as the best ones."""
+        tf.train.Checkpoint(model=model).write(str(self.best_weights))
 
     @staticmethod
     def write_json(path: Path, record: dict) -> None:

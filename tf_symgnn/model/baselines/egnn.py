@@ -11,7 +11,7 @@ from tf_symgnn.model.baselines.dense import PairDense, dense_stack
 from tf_symgnn.model.baselines.network import BaselineNetwork
 from tf_symgnn.model.surroundings import Surroundings
 
-# Coordinates start close to where the atoms are: the gain of Satorras et al.'s own initialisation.
+# Coordinates start within half an Angstrom of the atoms: the gain of Satorras et al.'s own initialisation.
 GAIN = 1e-3
 
 
@@ -21,7 +21,7 @@ def _signs(units: int) -> np.ndarray:
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class BentSlopes(tf.keras.initializers.Initializer):
-    """Glorot's kernel, but for its last row: slopes of 1 and -1 by turns, for the squared distance in A^2."""
+    """Glorot's kernel, but for its last row: alternating slopes of 1 and -1, for the squared distance in A^2."""
 
     def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
         """Makes a kernel [C, F]."""
@@ -31,7 +31,7 @@ class BentSlopes(tf.keras.initializers.Initializer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class SpreadBends(tf.keras.initializers.Initializer):
-    """Biases with which channels of `BentSlopes` bend at squared distances that are evenly spread up to a reach's.
+    """Biases with which channels of `BentSlopes` bend at squared distances evenly spaced from 0 to reach^2.
 
     Without biases all bend at distance zero, and messages start as one function of the distance.
 
