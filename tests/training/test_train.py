@@ -119,6 +119,15 @@ def test_what_is_kept_are_the_best_epochs_weights_with_statistics_settled(data, 
         np.testing.assert_allclose(variable, expected, rtol=1e-3, atol=1e-5)
 
 
+def test_a_state_of_another_version_is_refused_in_a_line(data, tmp_path):
+    config = small_config(data, tmp_path / "run", epochs=1)
+    folder = train(config)
+    other = tf.train.Checkpoint(other=tf.Variable(1.0))
+    tf.train.CheckpointManager(other, str(folder.checkpoints), max_to_keep=2).save()
+    with pytest.raises(InputError, match="by this version"):
+        train(config, resume=True)
+
+
 @pytest.mark.slow
 def test_overfits_one_small_glass(tmp_path):
     """About 100 atoms with labels drawn at random: nothing but memory reaches 0.99."""
