@@ -217,6 +217,13 @@ def assert_same_course(found: Path, expected: Path) -> None:
             np.testing.assert_allclose(float(one[name]), float(other[name]), atol=1e-4, rtol=1e-3, err_msg=name)
 
 
+def validation_scores(run: Path) -> dict:
+    """Of a run's best weights, by this process alone."""
+    folder = RunFolder.open(run)
+    validation = glass_graphs(folder.config(), read_labelled(folder.config())[names.VALIDATION])
+    return evaluate(Predictor(folder.load_model()), validation)[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["symgnn", "symgnn_spectral"])
 def test_two_devices_and_two_workers_train_as_one(model, tmp_path):
@@ -253,12 +260,10 @@ def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_pat
     np.testing.assert_allclose(losses(output)[:6], expected[:6], atol=1e-5)
     assert len(rows(run)) == 3
     # Metrics of both workers together are those of all glasses, scored by one process with the same weights.
-    folder = RunFolder.open(run)
-    validation = glass_graphs(folder.config(), read_labelled(folder.config())[names.VALIDATION])
-    metrics, _ = evaluate(Predictor(folder.load_model()), validation)
+    scored = validation_scores(run)
     best = max(rows(run), key=lambda row: float(row["val_pearson"]))
     for name in ("pearson", "mae", "rmse"):
-        np.testing.assert_allclose(float(best[f"val_{name}"]), metrics[name], atol=1e-5)
+        np.testing.assert_allclose(float(best[f"val_{name}"]), scored[name], atol=1e-5)
 
     (status, output, errors), (other, silent, _) = trainer.together("--run-dir", str(run), "--resume")
     assert status == other == 0, errors
@@ -266,6 +271,10 @@ def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_pat
     np.testing.assert_allclose(losses(silent), expected[6:], atol=1e-5)
     assert "validation: pearson" in output and "validation: pearson" not in silent
     assert_same_course(run, tmp_path / "alone")
+    # The chief's, of the statistics that it settled.
+    reported, scored = json.loads((run / "metrics.json").read_text())["validation"], validation_scores(run)
+    for name in ("pearson", "mae", "rmse"):
+        np.testing.assert_allclose(reported[name], scored[name], atol=1e-5)
 
 
 @pytest.mark.slow

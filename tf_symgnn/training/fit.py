@@ -49,12 +49,13 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         if team.is_chief and not resume:
             folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
     with team.together():
-        course = _fit(config, team, folder, network, facts, graphs)
+        stream = _stream(config, network, graphs[names.TRAIN])
+        course = _fit(config, team, folder, network, facts, graphs, stream)
     if team.is_chief:
         # Scored by this process alone, in variables that no other one shares.
         network = folder.build_model() if team.distributed else network
         folder.load_best_weights(network)
-        settle(network, (graph for graph, *_ in _stream(config, network, graphs[names.TRAIN]).in_order()))
+        settle(network, (graph for graph, *_ in stream.in_order()))
         folder.save_best_weights(network)
         _report(config, folder, network, graphs, course)
     return folder
@@ -143,9 +144,9 @@ def _fit(
     network: tf.keras.Model,
     facts: RunFacts,
     graphs: dict[str, list[GlassGraph]],
+    stream: SubsetStream,
 ) -> Checkpointing:
     """Runs the Keras fit loop from where the folder stands; returns the course it took."""
-    stream = _stream(config, network, graphs[names.TRAIN])
     validation = SubsetStream(graphs[names.VALIDATION], **_patches(config), halo=network.receptive_field)
 
     with team.strategy.scope():

@@ -30,9 +30,7 @@ class EpochStatistics(tf.keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Forgets."""
         self._seen = 0
-        for norm in self._norms:
-            norm.moving_mean.assign(tf.zeros_like(norm.moving_mean))
-            norm.moving_variance.assign(tf.zeros_like(norm.moving_variance))
+        _forget(self._norms)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts the epoch's steps."""
@@ -58,9 +56,7 @@ def settle(network: tf.keras.Model, graphs: Iterable[tfgnn.GraphTensor]) -> None
     batches = 0
     for graph in graphs:
         batches += 1
-        for norm in norms:
-            norm.moving_mean.assign(tf.zeros_like(norm.moving_mean))
-            norm.moving_variance.assign(tf.zeros_like(norm.moving_variance))
+        _forget(norms)
         step(graph)
         for k, norm in enumerate(norms):
             means[k] += norm.moving_mean / (1 - norm.momentum)
@@ -72,3 +68,9 @@ def settle(network: tf.keras.Model, graphs: Iterable[tfgnn.GraphTensor]) -> None
 
 def _norms(network: tf.keras.Model) -> list[MaskedBatchNormalization]:
     return [layer for layer in network.submodules if isinstance(layer, MaskedBatchNormalization)]
+
+
+def _forget(norms: list[MaskedBatchNormalization]) -> None:
+    for norm in norms:
+        norm.moving_mean.assign(tf.zeros_like(norm.moving_mean))
+        norm.moving_variance.assign(tf.zeros_like(norm.moving_variance))
