@@ -14,6 +14,10 @@ from tf_symgnn.model.surroundings import Surroundings
 # Coordinates start within half an Angstrom of the atoms: the gain of Satorras et al.'s own initialisation.
 GAIN = 1e-3
 
+# Sums of messages are counted in so many, about what an atom receives within 5 A: phi_h's first map takes up any
+# factor, but not Adam's steps, which are as long for an input of 30 as for one of 1.
+UNIT = 32.0
+
 
 def _signs(units: int) -> np.ndarray:
     return np.where(np.arange(units) % 2 == 0, 1.0, -1.0)
@@ -57,7 +61,7 @@ class EquivariantConvolution(tf.keras.layers.Layer):
 
         m_ij = phi_e(h_i, h_j, |x_i - x_j|^2)
         x'_j = x_j + (1 / number of i) sum (x_j - x_i) phi_x(m_ij)
-        h'_j = h_j + phi_h(h_j, sum m_ij)
+        h'_j = h_j + phi_h(h_j, sum m_ij), whose first linear map is of (h_j, sum m_ij / 32)
 
     Args:
         units: width of messages and states.
@@ -90,7 +94,7 @@ class EquivariantConvolution(tf.keras.layers.Layer):
         if self.move:
             push = around.received(-around.displacement * self._outer(self._inner(message)))
             moved += tf.math.divide_no_nan(push, around.received(tf.ones_like(around.weight)))
-        nodes += self._node(tf.concat([nodes, around.received(message)], axis=1))
+        nodes += self._node(tf.concat([nodes, around.received(message) / UNIT], axis=1))
         return nodes, moved
 
     def get_config(self) -> dict:
