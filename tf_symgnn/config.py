@@ -54,24 +54,26 @@ class NetworkConfig:
 
     Args:
         width: of node and edge states.
-        heads: attention heads of each layer.
+        heads: attention heads of each layer; null takes the model's own, 8, 4, 2, 1 as published and 2, 2, 1 for the
+            default model. Models that have no heads have as many layers, four by themselves.
         decoder_layers: dense blocks before the readout.
-        distribution: of the orthogonal transformations.
-        transforms: how many of them, even: half rotations, half improper rotations; whole orbits are multiples of 8.
+        distribution: of the orthogonal transformations; haar averages over all of them, exactly, and draws none; null
+            takes the model's own, haar for the default model, else euler_von_mises.
+        transforms: how many are drawn, even: half rotations, half improper rotations; whole orbits are multiples of 8.
         resample: draw them afresh in every training step.
     """
 
     width: PositiveInt = 32
-    heads: tuple[PositiveInt, ...] = (8, 4, 2, 1)
+    heads: tuple[PositiveInt, ...] | None = None
     decoder_layers: NonNegativeInt = 4
-    distribution: Literal["euler_von_mises", "angular_gaussian", "uniform"] = "euler_von_mises"
+    distribution: Literal["euler_von_mises", "angular_gaussian", "uniform", "haar"] | None = None
     transforms: PositiveInt = 8
     resample: bool = False
 
     def __post_init__(self):
         if self.transforms % 2:
             raise ValueError(f"network.transforms: found {self.transforms}, expected an even number")
-        if not self.heads:
+        if self.heads == ():
             raise ValueError("network.heads: found none, expected at least one layer")
 
 
@@ -85,7 +87,7 @@ class OptimizerConfig:
         clip_norm: gradients of a larger global norm are scaled down to it.
     """
 
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 4e-3
     warmup: ClosedUnitInterval = 0.05
     clip_norm: PositiveFloat = 1.0
 

@@ -20,7 +20,7 @@ from tf_symgnn.training import train
 
 CUTOFF = 4.0
 BASELINES = sorted(set(CATALOG) - {"symgnn"})
-INVARIANT = {"egat_length", "egnn", "faenet", "gcn", "mgcn", "schnet"}
+INVARIANT = {"egat_length", "egnn", "faenet", "gcn", "mgcn", "schnet", "symgnn_spectral"}
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
 
 

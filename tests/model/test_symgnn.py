@@ -177,9 +177,18 @@ def test_a_prediction_depends_on_no_more_than_the_receptive_field():
 def test_config_defaults_are_the_models_own():
     parameters = inspect.signature(SymGNN).parameters
     own = {name: parameter.default for name, parameter in parameters.items()}
+    left_to_the_model = []
     for name, value in asdict(NetworkConfig()).items():
-        assert own[name] == value, name
+        if value is None:
+            left_to_the_model.append(name)
+        else:
+            assert own[name] == value, name
     assert own["cutoff"] == GraphConfig().cutoff
+    assert left_to_the_model == ["heads", "distribution"]
+    published = {"heads": (8, 4, 2, 1), "distribution": "euler_von_mises"}
+    for model, expected in (("symgnn", published), ("symgnn_spectral", {"heads": (2, 2, 1), "distribution": "haar"})):
+        built = build_model(RunConfig(data="data", run_dir="run", model=model), SPECIES, LabelScaling(1.5, 0.3))
+        assert {name: built.get_config()[name] for name in expected} == expected
 
 
 def test_a_model_comes_back_from_its_config(model):

@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
+import tensorflow as tf
 
-from tests.conftest import ZOO, random_glass
+from tests.conftest import SPECIES, ZOO, random_glass
 from tf_symgnn import names
 from tf_symgnn.cli import main
 from tf_symgnn.data import InputError
+from tf_symgnn.graph import to_graph_tensor
+from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.serving.onnx_file import export_onnx
 from tf_symgnn.training import Predictor, glass_graphs
 
@@ -44,6 +47,21 @@ def test_onnx_runtime_gets_the_live_models_barriers(session, finished_run):
         glass = make()
         (barrier,) = session.run([names.ENERGY_BARRIER], inputs(glass))
         np.testing.assert_allclose(barrier, live(*glass_graphs(finished_run.config(), [glass])), atol=1e-4)
+
+
+def test_the_mean_over_all_transforms_is_written_too(finished_run, tmp_path, monkeypatch):
+    tf.keras.utils.set_random_seed(0)
+    sizes = {"species": SPECIES, "cutoff": 4.0, "width": 8, "heads": (2, 1), "decoder_layers": 1}
+    model = SymGNN(distribution="haar", **sizes)
+    glasses = [make() for make in ZOO.values()]
+    graphs = [to_graph_tensor(graph) for graph in glass_graphs(finished_run.config(), glasses)]
+    for graph in graphs:
+        model(graph, training=True)
+    monkeypatch.setattr(finished_run, "load_model", lambda: model)
+    export_onnx(finished_run, tmp_path / "haar.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "haar.onnx"))
+    for glass, graph in zip(glasses, graphs, strict=True):
+        np.testing.assert_allclose(session.run(None, inputs(glass))[0], model(graph), atol=1e-4)
 
 
 def test_an_unknown_species_is_not_guessed(session):

@@ -63,7 +63,7 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
         training_seconds=round(metrics["seconds"], 3),
         prediction_seconds=_seconds(barrier, glasses[names.VALIDATION]),
         rising=still_rising(read_history(folder)),
-        **_circumstances(),
+        **circumstances(),
     )
 
 
@@ -88,7 +88,7 @@ def ridge_row(glasses: dict[str, list[Glass]], protocol: Protocol) -> Row:
         training_seconds=training_seconds,
         prediction_seconds=_seconds(lambda glass: model.predict(descriptor_graph(glass)), glasses[names.VALIDATION]),
         rising=False,
-        **_circumstances(),
+        **circumstances(),
     )
 
 
@@ -113,7 +113,8 @@ def _seconds(barrier: Callable[[Glass], np.ndarray], glasses: list[Glass]) -> fl
     return round((time.perf_counter() - started) / len(glasses), 3)
 
 
-def _circumstances() -> dict:
+def circumstances() -> dict:
+    """The `machine`, processor and cores, and the `versions` of the packages."""
     return {"machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores", "versions": package_versions()}
 
 

@@ -47,26 +47,27 @@ CATALOG: dict[str, type[SymGNN | BaselineNetwork]] = {
 
 def _symgnn(kind: type[SymGNN], config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
     network = config.network
+    chosen = {"heads": network.heads, "distribution": network.distribution}
     return kind(
         species=species,
         cutoff=config.graph.cutoff,
         label_mean=scaling.mean,
         label_std=scaling.std,
         width=network.width,
-        heads=network.heads,
         decoder_layers=network.decoder_layers,
-        distribution=network.distribution,
         transforms=network.transforms,
         resample=network.resample,
         seed=config.seed,
         name=config.model,
         dtype=config.precision,
+        **{name: value for name, value in chosen.items() if value is not None},
     )
 
 
 def _baseline(
     kind: type[BaselineNetwork], config: RunConfig, species: Sequence[int], scaling: LabelScaling
 ) -> tf.keras.Model:
+    layers = {} if config.network.heads is None else {"layers": len(config.network.heads)}
     return kind(
         species=species,
         cutoff=config.graph.cutoff,
@@ -74,11 +75,11 @@ def _baseline(
         label_std=scaling.std,
         # SymGNN's heads widen its messages: twice its width comes closer to its number of parameters.
         width=2 * config.network.width,
-        layers=len(config.network.heads),
         decoder_layers=config.network.decoder_layers,
         seed=config.seed,
         name=config.model,
         dtype=config.precision,
+        **layers,
     )
 
 

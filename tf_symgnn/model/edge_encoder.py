@@ -10,21 +10,26 @@ import tensorflow as tf
 from tf_symgnn.model.normalization import DenseBlocks, MaskedBatchNormalization
 
 
+def even_directions(n: int) -> np.ndarray:
+    """Unit vectors f64[n, 3] in pairs of opposite ones that lie evenly over the sphere; of an odd one, one is alone."""
+    pairs = (n + 1) // 2
+    height = (np.arange(pairs) + 0.5) / pairs
+    angle = np.pi * (1 + np.sqrt(5)) * np.arange(pairs)  # of a Fibonacci lattice
+    round_axis = np.sqrt(1 - height**2) * [np.cos(angle), np.sin(angle)]
+    axes = np.stack([*round_axis, height], axis=1)
+    return np.concatenate([axes, -axes])[:n]
+
+
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EvenDirections(tf.keras.initializers.Initializer):
-    """Unit vectors as columns [3, C], in pairs of opposite ones that lie evenly over the sphere, turned at random.
+    """Even directions as columns [3, C], turned at random.
 
     For even C, sum_c ReLU(v_c . x) is then about C |x| / 4.
     """
 
     def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
         """Makes the columns; `shape` is (3, C)."""
-        pairs = (shape[1] + 1) // 2
-        height = (np.arange(pairs) + 0.5) / pairs
-        angle = np.pi * (1 + np.sqrt(5)) * np.arange(pairs)  # of a Fibonacci lattice
-        round_axis = np.sqrt(1 - height**2) * [np.cos(angle), np.sin(angle)]
-        axes = np.stack([*round_axis, height])
-        columns = tf.constant(np.concatenate([axes, -axes], axis=1)[:, : shape[1]], dtype)
+        columns = tf.constant(even_directions(shape[1]).T, dtype)
         return tf.keras.initializers.Orthogonal()((3, 3), dtype) @ columns
 
 

@@ -1,4 +1,4 @@
-"""SymGNN that is shown the power spectrum of each atom's surroundings, and corrects a ridge regression on it."""
+"""A ridge regression on the power spectrum of each atom's surroundings, which SymGNN corrects."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
-from tf_symgnn.model.dropout import CountedDropout
 from tf_symgnn.model.neighborhood_ridge import HOPS, NeighborhoodRidge, PrincipalComponents, neighborhood_average
 from tf_symgnn.model.power_spectrum import PowerSpectrum
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SymGNN
+from tf_symgnn.model.symmetrization import HAAR
 
 COMPONENTS = 300  # of the power spectrum
-DROPOUT = 0.3  # of them, in training: six glasses punish capacity
 SHARE = 0.5  # of what the network says otherwise than the regression, less its average over so many hops
 LOCAL_HOPS = 2
 
@@ -24,29 +23,33 @@ LOCAL_HOPS = 2
 class SpectralSymGNN(SymGNN):
     """A ridge regression on power spectra, and the local part of what SymGNN says otherwise.
 
-    SymGNN takes the spectrum's principal components into its first node states. The ridge regression is solved
-    before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted to what the regression leaves,
-    it learned what is particular to the training glasses. Half the difference between the two is added to the
-    regression, less that difference's average over the neighbourhood: batch normalisation, glass by glass, hides from
-    SymGNN how high the barriers of a whole region are, and there the regression errs less (benchmarks/RESULTS.md).
+    The ridge regression is solved before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted
+    to what the regression leaves, it learned what is particular to the training glasses; and shown the spectra too, it
+    erred more as the regression does. Half the difference between the two is added to the regression, less that
+    difference's average over the neighbourhood: batch normalisation, glass by glass, hides from SymGNN how high the
+    barriers of a whole region are, and there the regression errs less (benchmarks/RESULTS.md).
 
     Args:
         kwargs: as SymGNN's.
     """
 
-    def __init__(self, *, species: Sequence[int], cutoff: float = 5.0, **kwargs):
-        super().__init__(species=species, cutoff=cutoff, **kwargs)
-        # Layers hear of spectra, which themselves reach a cutoff far; so do the regression's averages, and then those
-        # of the difference.
-        self.receptive_field = cutoff * (1 + max(len(self.layers_), HOPS) + LOCAL_HOPS)  # A
+    def __init__(
+        self,
+        *,
+        species: Sequence[int],
+        cutoff: float = 5.0,
+        heads: Sequence[int] = (2, 2, 1),
+        distribution: str = HAAR,
+        **kwargs,
+    ):
+        super().__init__(species=species, cutoff=cutoff, heads=heads, distribution=distribution, **kwargs)
+        # The regression's averages hear of spectra, which themselves reach a cutoff far; averages of the difference
+        # hear of both.
+        self.receptive_field = cutoff * (max(len(self.layers_), 1 + HOPS) + LOCAL_HOPS)  # A
         exact = {"dtype": "float32"}
         self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
         self.components = PrincipalComponents(units=COMPONENTS, name="components", **exact)
         self.ridge = NeighborhoodRidge(species=species, name="ridge", **exact)
-        self.dropout = CountedDropout(rate=DROPOUT, seed=self._config["seed"], name="dropout", **exact)
-        self.spectral_encoder = tf.keras.layers.Dense(
-            self._config["width"], use_bias=False, name="spectral_encoder", dtype=self.dtype_policy
-        )
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predicts one energy barrier per atom f[N], eV; in training SymGNN's own."""
@@ -87,6 +90,11 @@ class SpectralSymGNN(SymGNN):
         direction, presence = self.spectrum(around)
         return self.components(direction) * presence, around
 
+    def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        """How unlike those it was trained on each atom's surroundings are, f[N], 1 on average over these."""
+        direction, _ = self.spectrum(Surroundings.of(graph, "float32"))
+        return self.components.novelty(direction)
+
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV.
 
@@ -100,10 +108,3 @@ class SpectralSymGNN(SymGNN):
         scaled = [(label - self.label_mean) / self.label_std for label in labels]
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
         self.ridge.adapt(list(zip(seen, scaled, strict=True)))
-
-    def encode(self, graph: tfgnn.GraphTensor, *, training: bool) -> tuple:
-        """First states, those of nodes with the spectrum's part in them."""
-        nodes, edges, masks = super().encode(graph, training=training)
-        components, _ = self.shown(graph)
-        shown = self.spectral_encoder(self.dropout(components, training=training))
-        return nodes + shown * masks[0][:, tf.newaxis], edges, masks

@@ -11,7 +11,7 @@ from tf_symgnn import names
 from tf_symgnn.model.attention import MessagePassing
 from tf_symgnn.model.blocked import BlockedMessagePassing, BlockedSymmetrization
 from tf_symgnn.model.normalization import DenseBlocks
-from tf_symgnn.model.symmetrization import Symmetrization
+from tf_symgnn.model.symmetrization import HAAR, ExactSymmetrization, Symmetrization
 
 HEAVIEST = 118  # the largest atomic number
 
@@ -55,7 +55,7 @@ class SymGNN(tf.keras.Model):
     """The published model: symmetrized edge encoding, attention message passing, decoder (Li et al.).
 
     Predictions are exactly invariant under translation and permutation of atoms, and under rotation and reflection
-    up to an error that evaluation measures.
+    exactly where the distribution is `haar`, else up to an error that evaluation measures.
 
     Args:
         species: atomic numbers the model knows.
@@ -64,8 +64,8 @@ class SymGNN(tf.keras.Model):
         width: of node and edge states.
         heads: attention heads of each layer; heads are concatenated, in the last layer averaged.
         decoder_layers: dense blocks before the readout.
-        distribution, transforms, resample: of the symmetrization.
-        seed: of the symmetrization's base noise.
+        distribution: of the symmetrization's transformations; `haar` takes the mean over all of O(3).
+        transforms, resample, seed: how many are drawn of other distributions, whether afresh, and of what base noise.
     """
 
     symmetrization_layer: type[Symmetrization] = BlockedSymmetrization
@@ -106,15 +106,12 @@ class SymGNN(tf.keras.Model):
         own = {"dtype": self.dtype_policy}
         self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", **own)
         self.node_encoder = DenseBlocks(units=(width,), name="node_encoder", **own)
-        self.symmetrization = self.symmetrization_layer(
-            units=(width, width),
-            distribution=distribution,
-            transforms=transforms,
-            seed=seed,
-            resample=resample,
-            name="symmetrization",
-            **own,
-        )
+        units = (width, width)
+        if distribution == HAAR:
+            self.symmetrization = ExactSymmetrization(units=units, cutoff=cutoff, name="symmetrization", **own)
+        else:
+            drawn = {"distribution": distribution, "transforms": transforms, "seed": seed, "resample": resample}
+            self.symmetrization = self.symmetrization_layer(units=units, name="symmetrization", **drawn, **own)
         self.layers_ = [
             self.message_passing_layer(
                 heads=n,
@@ -148,7 +145,7 @@ class SymGNN(tf.keras.Model):
     def encode(self, graph: tfgnn.GraphTensor, *, training: bool) -> tuple:
         """First states of nodes [N, F] and edges [E, F], and masks [N] and [E] of those that are real."""
         atomic_numbers = graph.node_sets[names.ATOMS][names.SPECIES]
-        displacement = tf.cast(graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT], self.compute_dtype)
+        displacement = graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT]
         real_atoms = tf.cast(atomic_numbers > 0, self.compute_dtype)
         real_edges = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=real_atoms)
         if names.PAIR_WEIGHT in graph.edge_sets[names.NEIGHBORS].features:

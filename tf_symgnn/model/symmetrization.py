@@ -1,11 +1,18 @@
-"""Symmetrization: an edge encoding averaged over orthogonal transformations from a learned distribution."""
+"""Symmetrization: an edge encoding averaged over orthogonal transformations, over some that are drawn or over all."""
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
-from tf_symgnn.model.edge_encoder import EdgeEncoder
+from tf_symgnn.model.edge_encoder import EdgeEncoder, even_directions
 from tf_symgnn.model.orthogonal import DISTRIBUTIONS
+from tf_symgnn.model.surroundings import length
+
+HAAR = "haar"  # the distribution over which `ExactSymmetrization` averages
+SPACING = 0.025  # A, of the distances at which it does
+DIRECTIONS = 64  # in which
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -58,3 +65,80 @@ class Symmetrization(tf.keras.layers.Layer):
             "seed": drawn.seed,
             "resample": drawn.resample,
         }
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class ExactSymmetrization(tf.keras.layers.Layer):
+    """Edge encoding averaged over all of O(3), e(x) = int phi(x T) dT, T uniform (SymGNN's symmetrization, K to
+    infinity).
+
+    As x T then is uniform on the sphere of radius |x|, the mean is a function of the distance alone. It is taken over
+    64 even directions at distances 0.025 A apart, and between these interpolated by cubic convolution (Keys 1981,
+    eq. 15), so that phi is computed at thousands of points and not at each edge: exactly invariant under rotation and
+    reflection. Batch statistics are those of the edges, each shared out among the two distances next to its own.
+
+    Args:
+        units: widths of phi's two blocks.
+        cutoff: the longest distance, A.
+    """
+
+    def __init__(self, *, units: tuple[int, int] = (32, 32), cutoff: float = 5.0, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # half precision knows a distance to a few hundredths of an A
+        self.units, self.cutoff = tuple(units), cutoff
+        self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the weights of the encoder, as its call would."""
+        with tf.name_scope(self._encoder.name):
+            self._encoder.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        distance = tf.minimum(length(tf.cast(displacement, self.variable_dtype))[:, 0], self.cutoff) / SPACING
+        before = tf.floor(distance)
+        beyond, row = distance - before, tf.cast(before, tf.int32)
+        density = self._density(row, beyond, mask) if training else None
+        table = self._table(density, training)
+        parts = [
+            tf.cast(weight, table.dtype)[:, tf.newaxis] * tf.gather(table, row + k)
+            for k, weight in enumerate(_cubic_weights(beyond))
+        ]
+        return tf.add_n(parts)
+
+    @property
+    def _radii(self) -> tf.Tensor:
+        """The table's distances [R] A: from one below zero to two beyond the cutoff, as interpolation asks for.
+
+        Directions come in opposite pairs, so that the mean at the one below zero is that above it.
+        """
+        return SPACING * tf.range(-1, math.ceil(self.cutoff / SPACING) + 3, dtype=self.variable_dtype)
+
+    def _density(self, row: tf.Tensor, beyond: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """How many edges there are at each of the table's distances [R], from each edge's row and how far beyond."""
+        count = tf.ones_like(beyond) if mask is None else tf.cast(mask, beyond.dtype)
+        shares, rows = tf.concat([count * (1 - beyond), count * beyond], axis=0), tf.concat([row + 1, row + 2], axis=0)
+        return tf.math.unsorted_segment_sum(shares, rows, len(self._radii))
+
+    def _table(self, density: tf.Tensor | None, training: bool) -> tf.Tensor:
+        """Means over directions at the table's distances [R, units[-1]]; `density` [R] weighs them in statistics."""
+        directions = tf.constant(even_directions(DIRECTIONS), self.variable_dtype)
+        points = self._radii[:, tf.newaxis, tf.newaxis] * directions
+        if density is not None:
+            density = tf.repeat(density[:, tf.newaxis] / DIRECTIONS, DIRECTIONS, axis=1)
+        encoded = self._encoder(tf.cast(points, self.compute_dtype), mask=density, training=training)
+        return tf.reduce_mean(encoded, axis=1)
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return super().get_config() | {"units": self.units, "cutoff": self.cutoff}
+
+
+def _cubic_weights(t: tf.Tensor) -> list[tf.Tensor]:
+    """Of the values at -1, 0, 1 and 2, in what lies at t between 0 and 1."""
+    return [
+        t * (-0.5 + t * (1 - 0.5 * t)),
+        1 + t * t * (-2.5 + 1.5 * t),
+        t * (0.5 + t * (2 - 1.5 * t)),
+        t * t * (-0.5 + 0.5 * t),
+    ]

@@ -15,6 +15,7 @@ from tf_symgnn.data import InputError, replacing
 from tf_symgnn.graph import neighbor_pairs
 from tf_symgnn.graph.tensors import assemble
 from tf_symgnn.model.symgnn import PlainSymGNN, SymGNN
+from tf_symgnn.model.symmetrization import Symmetrization
 from tf_symgnn.serving.export import metadata
 from tf_symgnn.serving.signatures import GLASS, as_arrays
 from tf_symgnn.serving.warmup import small_glass
@@ -69,7 +70,8 @@ def _plain_barriers(model: SymGNN, run: RunFolder) -> Callable[..., tf.Tensor]:
     glass = small_glass(run.facts().species)
     barriers(**{name: tf.constant(x) for name, x in glass.items()})  # creates the weights
     plain.set_weights(model.get_weights())
-    plain.symmetrization.distribution = _Given(model.symmetrization.distribution(None, training=False))
+    if isinstance(model.symmetrization, Symmetrization):
+        plain.symmetrization.distribution = _Given(model.symmetrization.distribution(None, training=False))
     return barriers
 
 

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""The default model on the published glasses: what each of its parts gives, and what each training glass adds.
+
+    python benchmarks/default_model.py cu64zr36 --runs runs/default --seeds 0 1 2 --glasses 6
+    python benchmarks/default_model.py cu64zr36 --runs runs/default --seeds 0 --glasses 1 2 3 4 5
+
+Trains it on the first of the training glasses in the order below, for 300 steps whatever their number, as the README's
+command does on all six. Each finished run is one row in benchmarks/default_model/rows and is not repeated; an
+interrupted one goes on in the runs' folder. The table and the learning curve are made of all rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ase.data import chemical_symbols
+from matplotlib.figure import Figure
+
+from tf_symgnn import names
+from tf_symgnn.comparing.runs import circumstances
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import replacing, split_files
+from tf_symgnn.graph import GlassGraph, to_graph_tensor
+from tf_symgnn.model.neighborhood_ridge import neighborhood_average
+from tf_symgnn.model.spectral import LOCAL_HOPS, SHARE, SpectralSymGNN
+from tf_symgnn.model.surroundings import Surroundings
+from tf_symgnn.model.symgnn import SymGNN
+from tf_symgnn.training import glass_graphs, read_labelled, train
+from tf_symgnn.training.evaluation import scores
+
+OUTPUT = Path(__file__).parent / "default_model"
+# Slowly and fast quenched glasses by turns, so that few of them are of both kinds.
+ORDER = (0, 5, 2, 4, 1, 3)
+STEPS = 300
+WHOLE, LINEAR = "the default model", "its regression alone"
+SPLITS = (names.VALIDATION, names.TEST)
+
+
+def main() -> None:
+    """Trains what has no row yet, and makes the table and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the published glasses")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--glasses", type=int, nargs="+", default=[len(ORDER)], help="how many training glasses")
+    given = parser.parse_args()
+    for seed in given.seeds:
+        for glasses in given.glasses:
+            file = OUTPUT / "rows" / f"{glasses}-{seed}.json"
+            if not file.exists():
+                row = trained(given.data, given.runs, glasses, seed)
+                with replacing(file) as new:
+                    new.write_text(json.dumps(row, indent=2) + "\n")
+    rows = [json.loads(file.read_text()) for file in sorted((OUTPUT / "rows").glob("*.json"))]
+    with replacing(OUTPUT / "table.md") as new:
+        new.write_text(table(rows))
+    with replacing(OUTPUT / "learning_curve.png") as new:
+        learning_curve(rows).savefig(new, format="png", dpi=150)
+    print((OUTPUT / "table.md").read_text())
+
+
+def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
+    """The row of one run."""
+    run = runs / f"{glasses}-{seed}"
+    config = RunConfig(data=str(folder_of(data, runs, glasses)), run_dir=str(run), seed=seed, epochs=STEPS // glasses)
+    found = train(config, resume=(run / "config.yaml").exists())
+    model, metrics, read = found.load_model(), json.loads(found.metrics_file.read_text()), read_labelled(config)
+    parts: dict[str, dict] = {}
+    for split in SPLITS:
+        (graph,) = glass_graphs(config, read[split])
+        for part, barrier in predictions(model, graph).items():
+            parts.setdefault(part, {})[split] = scored(graph, barrier)
+    kept = ("best_epoch", "invariance_error", "parameters", "seconds")
+    return {
+        "seed": seed,
+        "training_glasses": [glass.name for glass in read[names.TRAIN]],
+        "epochs": config.epochs,
+        **{name: metrics[name] for name in kept},
+        "parts": parts,
+        **circumstances(),
+    }
+
+
+def folder_of(data: Path, runs: Path, glasses: int) -> Path:
+    """A folder of links to the first so many training glasses, and to validation and test."""
+    files = split_files(data)
+    training = [files[names.TRAIN][k] for k in ORDER[:glasses]]
+    folder = runs / f"of-{glasses}-glasses"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (*training, *files[names.VALIDATION], *files[names.TEST]):
+        link = folder / file.name
+        if not link.exists():
+            link.symlink_to(file.resolve())
+    return folder
+
+
+def predictions(model: SpectralSymGNN, graph: GlassGraph) -> dict[str, np.ndarray]:
+    """What the model and its parts predict, f64[N] eV each."""
+    given = to_graph_tensor(graph)
+    around = Surroundings.of(given, "float32")
+    linear = model.linear_part(given)
+    network = SymGNN.call(model, given, training=False)
+    average = difference = network - linear
+    for _ in range(LOCAL_HOPS):
+        average = tf.squeeze(neighborhood_average(average[:, tf.newaxis], around), axis=1)
+    found = {
+        LINEAR: linear,
+        "its SymGNN alone": network,
+        "their mean": linear + SHARE * difference,
+        "the regression, and half of what is not local of the difference": linear + SHARE * average,
+        WHOLE: model(given),
+    }
+    return {part: barrier.numpy().astype(np.float64) for part, barrier in found.items()}
+
+
+def scored(graph: GlassGraph, barrier: np.ndarray) -> dict[str, float]:
+    """Pearson over all atoms and by species, and MAE in eV."""
+    record = scores(graph.barrier.astype(np.float64), barrier)
+    found = {"pearson": record["pearson"], "mae": record["mae"]}
+    for z in np.unique(graph.atomic_numbers):
+        of = graph.atomic_numbers == z
+        found[chemical_symbols[z]] = scores(graph.barrier[of].astype(np.float64), barrier[of])["pearson"]
+    return found
+
+
+def table(rows: list[dict]) -> str:
+    """Parts of the models of all training glasses; then the number of training glasses."""
+    whole = [row for row in rows if len(row["training_glasses"]) == len(ORDER)]
+    symbols = [name for name in rows[0]["parts"][WHOLE][names.TEST] if name not in ("pearson", "mae")]
+    figures = [(split, name) for split in SPLITS for name in ("pearson", "mae", *symbols)]
+    lines = [_line(["", "seeds", *(f"{split} {name}" for split, name in figures)])]
+    lines.append(_line(["---"] * (2 + len(figures))))
+    for part in rows[0]["parts"]:
+        cells = [_spread([row["parts"][part][split][name] for row in whole]) for split, name in figures]
+        lines.append(_line([part, str(len(whole)), *cells]))
+    lines += ["", _line(["training glasses", "seeds", "validation", "test", "of which the regression"])]
+    lines.append(_line(["---"] * 5))
+    for n in sorted({len(row["training_glasses"]) for row in rows}):
+        found = [row for row in rows if len(row["training_glasses"]) == n]
+        whole, linear = (
+            [_spread([row["parts"][part][split]["pearson"] for row in found]) for split in SPLITS]
+            for part in (WHOLE, LINEAR)
+        )
+        lines.append(_line([", ".join(found[0]["training_glasses"]), str(len(found)), *whole, ", ".join(linear)]))
+    return "\n".join(lines) + "\n"
+
+
+def learning_curve(rows: list[dict]) -> Figure:
+    """Pearson of the model and of its regression against the number of training glasses."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    numbers = sorted({len(row["training_glasses"]) for row in rows})
+    for split, color in ((names.VALIDATION, "C0"), (names.TEST, "C1")):
+        for part, style in ((WHOLE, "o-"), (LINEAR, "s--")):
+            found = [
+                [row["parts"][part][split]["pearson"] for row in rows if len(row["training_glasses"]) == n]
+                for n in numbers
+            ]
+            error = [np.std(values) for values in found]
+            mean = [np.mean(values) for values in found]
+            axes.errorbar(numbers, mean, yerr=error, fmt=style, color=color, capsize=3, label=f"{split}: {part}")
+    axes.set(xlabel="training glasses", ylabel="Pearson", xticks=numbers)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _spread(values: list[float]) -> str:
+    mean = f"{np.mean(values):.3f}"
+    return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
