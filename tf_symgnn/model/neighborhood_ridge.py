@@ -64,9 +64,18 @@ class PrincipalComponents(tf.keras.layers.Layer):
 
     def call(self, descriptors: tf.Tensor) -> tf.Tensor:
         """Components [N, units] of descriptors [N, P]."""
-        whitened = tf.matmul((descriptors - self.mean) * self.scale, self.components)
+        whitened = self._whitened(descriptors)
         squared = tf.reduce_sum(tf.square(whitened), axis=1, keepdims=True)
         return whitened * tf.minimum(1.0, tf.square(self.farthest) / tf.maximum(squared, 1e-12))
+
+    def novelty(self, descriptors: tf.Tensor) -> tf.Tensor:
+        """How far descriptors [N, P] lie from what was seen, f[N]: the squared Mahalanobis distance within the
+        components over their number, 1 on average over what they were found on."""
+        found = tf.math.count_nonzero(tf.reduce_any(self.components != 0, axis=0), dtype=descriptors.dtype)
+        return tf.reduce_sum(tf.square(self._whitened(descriptors)), axis=1) / tf.maximum(found, 1)
+
+    def _whitened(self, descriptors: tf.Tensor) -> tf.Tensor:
+        return tf.matmul((descriptors - self.mean) * self.scale, self.components)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +20,7 @@ from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.serving.layers import LayerFunctions
 from tf_symgnn.serving.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
+from tf_symgnn.serving.novelty import UNLIKE, novelty
 from tf_symgnn.serving.partial import PartialPrediction, identity_of
 from tf_symgnn.serving.schedule import needed_levels
 from tf_symgnn.serving.spectral_layers import SpectralLayerFunctions
@@ -39,7 +41,8 @@ def predict_files(
 
     Labels that a file carries are not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types
     are named by `species`, or else as in the run's training data. With `memory`, a budget in bytes that the process is
-    to keep within, glasses are predicted slab by slab, and a run that was killed goes on where it was.
+    to keep within, glasses are predicted slab by slab, and a run that was killed goes on where it was. Without it, the
+    default model tells in a line on standard error of each glass that is unlike all it was trained on.
 
     Returns:
         The number of glasses.
@@ -104,6 +107,8 @@ def _whole(model: tf.keras.Model, config: RunConfig, glasses: Sequence[Glass]) -
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
         predicted.append(replace(glass, barrier=predict(graph)))
+        if isinstance(model, SpectralSymGNN) and (unlike := novelty(model, graph)) > UNLIKE:
+            tqdm.write(f"{glass.name}: unlike the training glasses, novelty {unlike:.1f}; theirs is 1", sys.stderr)
     return predicted
 
 
