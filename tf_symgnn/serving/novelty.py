@@ -9,8 +9,8 @@ from tf_symgnn.graph import GlassGraph
 from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.serving.layers import part_of_glass
 
-# Glasses of one alloy, slowly quenched and fast, have 0.6 to 0.8; one stretched by 3% has 1.1, crystals of its elements
-# and other alloys from 3.8 (benchmarks/RESULTS.md).
+# Glasses of the alloy have 0.8 to 1.0, slowly quenched and fast, those of another potential 1.0 to 1.2, one stretched
+# by 3% 1.5, crystals of its elements and other alloys 5 and more (benchmarks/RESULTS.md).
 UNLIKE = 2.0
 
 _ATOMS = 1000  # that tell what a glass is like; all would cost a third of the prediction
