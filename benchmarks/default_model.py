@@ -25,6 +25,7 @@ from tf_symgnn.comparing.runs import circumstances
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import replacing, split_files
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
+from tf_symgnn.model.catalog import share_cores
 from tf_symgnn.model.neighborhood_ridge import neighborhood_average
 from tf_symgnn.model.spectral import LOCAL_HOPS, SHARE, SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
@@ -46,8 +47,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the published glasses")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--glasses", type=int, nargs="+", default=[len(ORDER)], help="how many training glasses")
+    numbers = range(1, 1 + len(ORDER))
+    parser.add_argument("--glasses", type=int, nargs="+", choices=numbers, default=[len(ORDER)], help="for training")
     given = parser.parse_args()
+    share_cores(RunConfig().model)
     for seed in given.seeds:
         for glasses in given.glasses:
             file = OUTPUT / "rows" / f"{glasses}-{seed}.json"
@@ -71,7 +74,7 @@ def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
     model, metrics, read = found.load_model(), json.loads(found.metrics_file.read_text()), read_labelled(config)
     parts: dict[str, dict] = {}
     for split in SPLITS:
-        (graph,) = glass_graphs(config, read[split])
+        (graph,) = glass_graphs(config, read[split])  # each has one of the published glasses
         for part, barrier in predictions(model, graph).items():
             parts.setdefault(part, {})[split] = scored(graph, barrier)
     kept = ("best_epoch", "invariance_error", "parameters", "seconds")
@@ -129,14 +132,14 @@ def scored(graph: GlassGraph, barrier: np.ndarray) -> dict[str, float]:
 
 def table(rows: list[dict]) -> str:
     """Parts of the models of all training glasses; then the number of training glasses."""
-    whole = [row for row in rows if len(row["training_glasses"]) == len(ORDER)]
+    of_all = [row for row in rows if len(row["training_glasses"]) == len(ORDER)]
     symbols = [name for name in rows[0]["parts"][WHOLE][names.TEST] if name not in ("pearson", "mae")]
     figures = [(split, name) for split in SPLITS for name in ("pearson", "mae", *symbols)]
     lines = [_line(["", "seeds", *(f"{split} {name}" for split, name in figures)])]
     lines.append(_line(["---"] * (2 + len(figures))))
     for part in rows[0]["parts"]:
-        cells = [_spread([row["parts"][part][split][name] for row in whole]) for split, name in figures]
-        lines.append(_line([part, str(len(whole)), *cells]))
+        cells = [_spread([row["parts"][part][split][name] for row in of_all]) for split, name in figures]
+        lines.append(_line([part, str(len(of_all)), *cells]))
     lines += ["", _line(["training glasses", "seeds", "validation", "test", "of which the regression"])]
     lines.append(_line(["---"] * 5))
     for n in sorted({len(row["training_glasses"]) for row in rows}):
@@ -160,7 +163,7 @@ def learning_curve(rows: list[dict]) -> Figure:
                 [row["parts"][part][split]["pearson"] for row in rows if len(row["training_glasses"]) == n]
                 for n in numbers
             ]
-            error = [np.std(values) for values in found]
+            error = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in found]
             mean = [np.mean(values) for values in found]
             axes.errorbar(numbers, mean, yerr=error, fmt=style, color=color, capsize=3, label=f"{split}: {part}")
     axes.set(xlabel="training glasses", ylabel="Pearson", xticks=numbers)

@@ -51,7 +51,7 @@ def draw_graph(axes: Axes, points: np.ndarray) -> None:
 
 def draw_network(axes: Axes) -> None:
     """The stages of the network, from top to bottom."""
-    stages = ("displacements and species", "average over T in O(3)", "attention message passing × 4", "decoder")
+    stages = ("displacements and species", "average over T in O(3)", "attention message passing", "decoder")
     for k, stage in enumerate(stages):
         y = 3.1 - 2.0 * k
         box = FancyBboxPatch((-4.2, y - 0.55), 8.4, 1.1, boxstyle="round,pad=0.1", facecolor="#eef3f8", edgecolor="0.4")

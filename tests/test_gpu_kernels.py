@@ -58,7 +58,9 @@ def host_only(function) -> set[str]:
     }
 
 
-@pytest.fixture(scope="module", params=[("euler_von_mises", False), ("angular_gaussian", True)], ids=str)
+@pytest.fixture(
+    scope="module", params=[("euler_von_mises", False), ("angular_gaussian", True), ("haar", False)], ids=str
+)
 def network(request):
     distribution, resample = request.param
     sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2}

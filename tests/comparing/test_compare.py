@@ -4,18 +4,21 @@ import csv
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.comparing.rows_by_hand import row
 from tf_symgnn.cli import main
 from tf_symgnn.comparing import compare
+from tf_symgnn.comparing.compare import configuration
 from tf_symgnn.comparing.published import CONTENDERS
-from tf_symgnn.comparing.rows import write_row
+from tf_symgnn.comparing.rows import read_rows, write_row
 from tf_symgnn.model.catalog import CATALOG
 from tf_symgnn.training import RunFolder
 
 COMPARE = sys.modules["tf_symgnn.comparing.compare"]
+COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "comparison"
 SETTINGS = {"models": ["mlp", "ridge"], "seeds": [0], "budget_minutes": 0.02}
 
 
@@ -42,6 +45,16 @@ def finished(data, interrupted):
     compare(str(data), interrupted, **SETTINGS)
     assert history.read_bytes() == before  # its time was spent: nothing was trained again
     return interrupted
+
+
+def test_committed_rows_are_of_the_protocol_that_new_ones_will_be():
+    """Whatever a single run takes by default by then."""
+    own = {"data", "run_dir", "model", "seed", "minutes"}
+    rows = read_rows(COMMITTED)
+    assert rows
+    for found in rows:
+        expected = configuration("data", found.budget_minutes).as_plain()
+        assert found.configuration == {name: value for name, value in expected.items() if name not in own}
 
 
 @pytest.fixture

@@ -55,6 +55,16 @@ def test_it_is_the_mean_of_phi_over_uniform_transforms(layer):
     assert np.abs(layer(given) - drawn[0]).max() > 0.1
 
 
+def test_its_directions_are_enough(layer):
+    """Beside the mean over 8192 of them."""
+    distance = np.linspace(2, CUTOFF, 40)
+    points = distance[:, None, None] * even_directions(8192)
+    expected = tf.reduce_mean(layer._encoder(points.astype("f")), axis=1).numpy()
+    found = layer((distance[:, None] * [0.36, 0.48, -0.8]).astype("f")).numpy()
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.05 * expected.std(axis=0).mean()
+    np.testing.assert_allclose(found, expected, atol=0.03)
+
+
 def test_between_distances_it_is_as_good_as_taken_there(layer):
     given = edges(60)
     distance = np.linalg.norm(given, axis=1)
@@ -116,7 +126,7 @@ def test_half_precision_rounds_what_is_encoded_and_not_the_distance():
     assert error < 0.5 * of_distances
 
 
-def test_the_model_on_it_is_invariant_and_learns():
+def test_the_model_on_it_is_invariant_and_all_of_it_is_trained():
     """Where transforms are drawn, the same glass turned is another to the model."""
     graph = build_graph(random_glass(2, 60), cutoff=4.0, self_loops=True)
     turn = Uniform(transforms=2, seed=1)(None).numpy()[1]  # improper

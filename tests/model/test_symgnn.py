@@ -189,6 +189,8 @@ def test_config_defaults_are_the_models_own():
     for model, expected in (("symgnn", published), ("symgnn_spectral", {"heads": (2, 2, 1), "distribution": "haar"})):
         built = build_model(RunConfig(data="data", run_dir="run", model=model), SPECIES, LabelScaling(1.5, 0.3))
         assert {name: built.get_config()[name] for name in expected} == expected
+    built = build_model(RunConfig(data="data", run_dir="run", model="gcn"), SPECIES, LabelScaling(1.5, 0.3))
+    assert built.get_config()["layers"] == 4
 
 
 def test_a_model_comes_back_from_its_config(model):

@@ -106,6 +106,14 @@ def test_other_encodings_stream_too(name, tmp_path):
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
+def test_the_exact_mean_streams_too(tmp_path):
+    config = replace(CONFIG, network=replace(CONFIG.network, distribution="haar"))
+    model, glass = with_lively_weights(config), ZOO["triclinic"]()
+    partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(4, 1, 0), partial)
+    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+
+
 def test_a_single_layer_streams_too(tmp_path):
     config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
     model, glass = with_lively_weights(config), ZOO["slab"]()

@@ -227,7 +227,7 @@ def validation_scores(run: Path) -> dict:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["symgnn", "symgnn_spectral"])
 def test_two_devices_and_two_workers_train_as_one(model, tmp_path):
-    """Blocks of pairs, batch statistics and own gradients must all add up, and transforms and dropout agree."""
+    """Blocks of pairs, batch statistics and own gradients must all add up, and transforms agree."""
     trainer = Trainer(tmp_path, model)
     # Small steps: Adam makes whole ones of gradients that are nothing but rounding.
     trainer.options += ["--optimizer.learning-rate", "5e-4"]

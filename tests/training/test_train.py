@@ -25,6 +25,7 @@ from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
 from tf_symgnn.training.checkpointing import Checkpointing
 from tf_symgnn.training.fit import adapt, read_labelled
+from tf_symgnn.training.run_folder import RunFacts
 from tf_symgnn.training.statistics import settle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,6 +196,31 @@ def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_p
     with pytest.raises(InputError, match="species: found Al"):
         train(small_config(foreign, tmp_path / "run", init=str(finished_run.path)))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_left_to_the_model_is_the_same_as_said(data, tmp_path):
+    """A run of before heads could be left to the model has them in its configuration."""
+    facts = RunFacts(species=(29, 40), label_mean=1.5, label_std=0.3, versions={})
+    said = small_config(
+        data, tmp_path / "said", network=NetworkConfig(heads=(8, 4, 2, 1), distribution="euler_von_mises")
+    )
+    folder = RunFolder.create(said, {}, facts, overwrite=False)
+    folder.require_same_model(replace(said, network=NetworkConfig()))
+    for other in (NetworkConfig(heads=(8, 4, 2)), NetworkConfig(distribution="haar")):
+        with pytest.raises(InputError, match="network: found"):
+            folder.require_same_model(replace(said, network=other))
+
+
+def test_weights_of_a_model_with_more_layers_are_refused(finished_run, tmp_path):
+    """As those of a version in which it had one more: what the others would predict is something else."""
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    model = run.load_model()
+    model.surplus = tf.keras.layers.Dense(1)
+    model.surplus(tf.ones([1, 2]))
+    run.save_best_weights(model)
+    with pytest.raises(InputError, match="weights: found AssertionError, expected the weights that training wrote"):
+        run.load_model()
 
 
 def test_a_second_training_gives_the_same_weights(finished_run, data, tmp_path):

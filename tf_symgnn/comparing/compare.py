@@ -13,6 +13,7 @@ from tf_symgnn.comparing.runs import RUNS, network_row, ridge_row
 from tf_symgnn.comparing.table import write_table
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, RunConfig
 from tf_symgnn.data import Glass, InputError, require_species
+from tf_symgnn.model.catalog import PUBLISHED
 from tf_symgnn.training import read_labelled
 
 RIDGE = "ridge"
@@ -21,8 +22,11 @@ RIDGE = "ridge"
 PATIENCE = 100
 
 # What the configuration of a single run takes by default may change; what rows were made with may not.
-NETWORK = NetworkConfig(heads=(8, 4, 2, 1), distribution="euler_von_mises")  # as published
+NETWORK = NetworkConfig(**PUBLISHED)
 OPTIMIZER = OptimizerConfig(learning_rate=2e-3)
+
+# The default model, whose heads and distribution are its own.
+OWN_NETWORK = "symgnn_spectral"
 
 # More than any budget holds: time ends a run, not the number of epochs.
 EPOCHS = 100_000
@@ -41,7 +45,7 @@ def compare(
     """Trains each model with each seed under one protocol and tabulates every finished run of the results folder.
 
     The split is the data set's, the best epoch is chosen on validation, and the configuration is the same but for the
-    model and the seed. A run whose row is there is not repeated.
+    model and the seed, and for heads and distribution of the default model. A run whose row is there is not repeated.
 
     Args:
         data: a folder of labelled structure files.
@@ -64,17 +68,7 @@ def compare(
     for model in models:
         if model not in CONTENDERS:
             raise InputError("command line", "models", model, "one of " + ", ".join(CONTENDERS))
-    config = RunConfig(
-        data=str(data),
-        run_dir="",
-        epochs=EPOCHS,
-        patience=PATIENCE,
-        minutes=float(budget_minutes),
-        label=label,
-        species=species,
-        network=NETWORK,
-        optimizer=OPTIMIZER,
-    )
+    config = configuration(data, budget_minutes, label=label, species=species)
     glasses = _glasses(config)
     protocol = Protocol.of(config, glasses)
     for row in read_rows(output):
@@ -85,9 +79,27 @@ def compare(
             continue
         print(f"{model}, seed {seed}", flush=True)
         folder = output / RUNS / f"{model}-{seed}"
-        run = replace(config, model=model, seed=seed, run_dir=str(folder))
+        network = NetworkConfig() if model == OWN_NETWORK else NETWORK
+        run = replace(config, model=model, seed=seed, run_dir=str(folder), network=network)
         write_row(output, ridge_row(glasses, protocol) if model == RIDGE else network_row(run, glasses, protocol))
     return write_table(output, read_rows(output))
+
+
+def configuration(
+    data: str, budget_minutes: float, *, label: str = names.ENERGY_BARRIER, species: str | None = None
+) -> RunConfig:
+    """What all runs have in common."""
+    return RunConfig(
+        data=str(data),
+        run_dir="",
+        epochs=EPOCHS,
+        patience=PATIENCE,
+        minutes=float(budget_minutes),
+        label=label,
+        species=species,
+        network=NETWORK,
+        optimizer=OPTIMIZER,
+    )
 
 
 def _glasses(config: RunConfig) -> dict[str, list[Glass]]:

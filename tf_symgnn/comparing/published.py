@@ -40,5 +40,5 @@ CONTENDERS = {
     "symgnn_augmented": Contender("SymGNN with random rotations instead", article_test=0.6614),
     "ridge": Contender("Ridge on structural descriptors"),
     "bapst": Contender("Graph network of Bapst et al."),
-    "symgnn_spectral": Contender("SymGNN on power spectra, correcting a ridge on them"),
+    "symgnn_spectral": Contender("SymGNN, exactly symmetrized, correcting a ridge on power spectra"),
 }

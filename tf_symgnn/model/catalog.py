@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
-from tf_symgnn.config import RunConfig
+from tf_symgnn.config import NetworkConfig, RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.model.baselines.augmented import AugmentedSymGNN
@@ -27,6 +28,7 @@ from tf_symgnn.model.baselines.unsymmetrized import UnsymmetrizedSymGNN
 from tf_symgnn.model.blockwise import give_cores_to_blocks, keep_freed_memory
 from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.model.symgnn import SymGNN
+from tf_symgnn.model.symmetrization import HAAR
 
 CATALOG: dict[str, type[SymGNN | BaselineNetwork]] = {
     "symgnn": SymGNN,
@@ -44,30 +46,33 @@ CATALOG: dict[str, type[SymGNN | BaselineNetwork]] = {
     "bapst": BapstNetwork,
 }
 
+# What a configuration may leave to the model: as published, and what the default model is best with.
+PUBLISHED = {"heads": (8, 4, 2, 1), "distribution": "euler_von_mises"}
+DEFAULT = {"heads": (2, 2, 1), "distribution": HAAR}
+
 
 def _symgnn(kind: type[SymGNN], config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
     network = config.network
-    chosen = {"heads": network.heads, "distribution": network.distribution}
     return kind(
         species=species,
         cutoff=config.graph.cutoff,
         label_mean=scaling.mean,
         label_std=scaling.std,
         width=network.width,
+        heads=network.heads,
         decoder_layers=network.decoder_layers,
+        distribution=network.distribution,
         transforms=network.transforms,
         resample=network.resample,
         seed=config.seed,
         name=config.model,
         dtype=config.precision,
-        **{name: value for name, value in chosen.items() if value is not None},
     )
 
 
 def _baseline(
     kind: type[BaselineNetwork], config: RunConfig, species: Sequence[int], scaling: LabelScaling
 ) -> tf.keras.Model:
-    layers = {} if config.network.heads is None else {"layers": len(config.network.heads)}
     return kind(
         species=species,
         cutoff=config.graph.cutoff,
@@ -75,12 +80,18 @@ def _baseline(
         label_std=scaling.std,
         # SymGNN's heads widen its messages: twice its width comes closer to its number of parameters.
         width=2 * config.network.width,
+        layers=len(config.network.heads),
         decoder_layers=config.network.decoder_layers,
         seed=config.seed,
         name=config.model,
         dtype=config.precision,
-        **layers,
     )
+
+
+def own_network(config: RunConfig) -> NetworkConfig:
+    """The network of a configuration, with the model's own where that is left to the model."""
+    own = DEFAULT if config.model == "symgnn_spectral" else PUBLISHED
+    return replace(config.network, **{name: x for name, x in own.items() if getattr(config.network, name) is None})
 
 
 def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> tf.keras.Model:
@@ -98,7 +109,7 @@ def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling
     """
     if config.model not in CATALOG:
         raise InputError("configuration", "model", config.model, "one of " + ", ".join(sorted(CATALOG)))
-    kind = CATALOG[config.model]
+    kind, config = CATALOG[config.model], replace(config, network=own_network(config))
     build = _symgnn if issubclass(kind, SymGNN) else _baseline
     model = build(kind, config, species, scaling)
     model(_smallest_graph(species[0]))  # creates the weights

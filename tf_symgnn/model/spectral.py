@@ -12,7 +12,6 @@ from tf_symgnn.model.neighborhood_ridge import HOPS, NeighborhoodRidge, Principa
 from tf_symgnn.model.power_spectrum import PowerSpectrum
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SymGNN
-from tf_symgnn.model.symmetrization import HAAR
 
 COMPONENTS = 300  # of the power spectrum
 SHARE = 0.5  # of what the network says otherwise than the regression, less its average over so many hops
@@ -33,16 +32,8 @@ class SpectralSymGNN(SymGNN):
         kwargs: as SymGNN's.
     """
 
-    def __init__(
-        self,
-        *,
-        species: Sequence[int],
-        cutoff: float = 5.0,
-        heads: Sequence[int] = (2, 2, 1),
-        distribution: str = HAAR,
-        **kwargs,
-    ):
-        super().__init__(species=species, cutoff=cutoff, heads=heads, distribution=distribution, **kwargs)
+    def __init__(self, *, species: Sequence[int], cutoff: float = 5.0, **kwargs):
+        super().__init__(species=species, cutoff=cutoff, **kwargs)
         # The regression's averages hear of spectra, which themselves reach a cutoff far; averages of the difference
         # hear of both.
         self.receptive_field = cutoff * (max(len(self.layers_), 1 + HOPS) + LOCAL_HOPS)  # A

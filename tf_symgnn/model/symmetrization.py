@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.model.edge_encoder import EdgeEncoder, even_directions
@@ -69,13 +70,13 @@ class Symmetrization(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class ExactSymmetrization(tf.keras.layers.Layer):
-    """Edge encoding averaged over all of O(3), e(x) = int phi(x T) dT, T uniform (SymGNN's symmetrization, K to
-    infinity).
+    """Edge encoding averaged over all of O(3), e(x) = int phi(x T) dT, T uniform: SymGNN's symmetrization as K grows.
 
-    As x T then is uniform on the sphere of radius |x|, the mean is a function of the distance alone. It is taken over
-    64 even directions at distances 0.025 A apart, and between these interpolated by cubic convolution (Keys 1981,
-    eq. 15), so that phi is computed at thousands of points and not at each edge: exactly invariant under rotation and
-    reflection. Batch statistics are those of the edges, each shared out among the two distances next to its own.
+    As x T then is uniform on the sphere of radius |x|, the mean is a function of the distance alone, and so exactly
+    invariant under rotation and reflection. It is taken at distances 0.025 A apart and between these interpolated by
+    cubic convolution (Keys 1981, eq. 15), so that phi is computed at thousands of points and not at each edge; and over
+    64 even directions, which leave an error of a hundredth of an encoding's spread. Batch statistics are those of the
+    edges, each shared out among the two distances next to its own.
 
     Args:
         units: widths of phi's two blocks.
@@ -107,12 +108,12 @@ class ExactSymmetrization(tf.keras.layers.Layer):
         return tf.add_n(parts)
 
     @property
-    def _radii(self) -> tf.Tensor:
-        """The table's distances [R] A: from one below zero to two beyond the cutoff, as interpolation asks for.
+    def _radii(self) -> np.ndarray:
+        """The table's distances f64[R] A: from one below zero to two beyond the cutoff, as interpolation asks for.
 
         Directions come in opposite pairs, so that the mean at the one below zero is that above it.
         """
-        return SPACING * tf.range(-1, math.ceil(self.cutoff / SPACING) + 3, dtype=self.variable_dtype)
+        return SPACING * np.arange(-1, math.ceil(self.cutoff / SPACING) + 3)
 
     def _density(self, row: tf.Tensor, beyond: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """How many edges there are at each of the table's distances [R], from each edge's row and how far beyond."""
@@ -122,11 +123,10 @@ class ExactSymmetrization(tf.keras.layers.Layer):
 
     def _table(self, density: tf.Tensor | None, training: bool) -> tf.Tensor:
         """Means over directions at the table's distances [R, units[-1]]; `density` [R] weighs them in statistics."""
-        directions = tf.constant(even_directions(DIRECTIONS), self.variable_dtype)
-        points = self._radii[:, tf.newaxis, tf.newaxis] * directions
+        points = self._radii[:, np.newaxis, np.newaxis] * even_directions(DIRECTIONS)
         if density is not None:
             density = tf.repeat(density[:, tf.newaxis] / DIRECTIONS, DIRECTIONS, axis=1)
-        encoded = self._encoder(tf.cast(points, self.compute_dtype), mask=density, training=training)
+        encoded = self._encoder(tf.constant(points, self.compute_dtype), mask=density, training=training)
         return tf.reduce_mean(encoded, axis=1)
 
     def get_config(self) -> dict:

@@ -11,6 +11,7 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.graph.tensors import INDEX_DTYPE
 from tf_symgnn.model.symgnn import SymGNN
+from tf_symgnn.model.symmetrization import ExactSymmetrization
 
 # What level 1 is made of: species, and displacements in A.
 _UNENCODED = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 3], tf.float32))
@@ -64,7 +65,13 @@ class LayerFunctions:
     def working_bytes(self, own: np.ndarray, around: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """What a step takes besides the states that are kept, by numbers of own atoms, of all atoms and of pairs."""
         # New states of pairs are made in parts and then joined; sums over pairs are as wide as all heads.
-        return pairs * 8 * self.pair_width + around * (8 * self._widest + 16 * self.atom_width)
+        of_pair = max(8 * self.pair_width, self._encoding_bytes)
+        return pairs * of_pair + around * (8 * self._widest + 16 * self.atom_width)
+
+    @property
+    def _encoding_bytes(self) -> int:
+        """What encoding takes of a pair at once: interpolation adds up four rows of its table."""
+        return 20 * self._width if isinstance(self._model.symmetrization, ExactSymmetrization) else 0
 
     def _given(self, k: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         """What level k + 1 is made of: level k, or species and displacements."""

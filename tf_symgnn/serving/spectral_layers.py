@@ -1,4 +1,4 @@
-"""The layers of SymGNN on power spectra as functions of a part of a glass."""
+"""The layers of SymGNN and of the regression that it corrects, as functions of a part of a glass."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _AT_ONCE = 2000  # atoms whose spectra are computed: a spectrum is wider than an
 
 
 class SpectralLayerFunctions(LayerFunctions):
-    """SymGNN on power spectra taken apart: spectra, its layers with the regression's averages beside them, the rest.
+    """SymGNN that corrects a regression on spectra, taken apart: its layers, the regression beside them, and the rest.
 
-    Level 1 are states with the spectrum in them, level l those after l - 1 layers. In an atom's state follow, until all
-    averages are made, its species and what is averaged next, and from then on what the regression predicts. Levels
-    after the last layer and the last of these averages are, of an atom, what the regression predicts, what SymGNN
-    differs from it by, and the averages for that so far. A pair's state ends with its displacement.
+    Level 1 are states and what the regression makes of spectra, level l those after l - 1 layers. In an atom's state
+    follow, until all averages are made, its species and what is averaged next, and from then on what the regression
+    predicts. Levels after the last layer and the last of these averages are, of an atom, what the regression predicts,
+    what SymGNN differs from it by, and the averages for that so far. A pair's state ends with its displacement.
 
     Args:
         model: to predict with.
@@ -73,11 +73,16 @@ class SpectralLayerFunctions(LayerFunctions):
         channels, harmonics = len(spectrum.species) * spectrum.shells, (spectrum.degree + 1) ** 2
         # Both sides of the moments, as pairs and filled up to the most that an atom receives, then in double precision;
         # the moments; the power spectra, whole, of one triangle, divided and standardised.
-        of_pair = 4 * 7 * (channels + harmonics)
+        of_pair = 4 * 7 * (channels + harmonics) + super()._encoding_bytes
         of_atom = 4 * channels * (3 * harmonics + (spectrum.degree + 1) * 3 * channels)
         at_once = np.minimum(own, _AT_ONCE)
         spectra = at_once * (of_pair * pairs / np.maximum(own, 1) + of_atom)
         return super().working_bytes(own, around, pairs) + spectra
+
+    @property
+    def _encoding_bytes(self) -> int:
+        """None of all pairs: they are encoded some atoms at once, like spectra."""
+        return 0
 
     def _kept(self, level: int) -> int:
         """How many numbers of an atom a level keeps after its state."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from jsonargparse import ArgumentParser
 
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, replacing
-from tf_symgnn.model.catalog import build_model
+from tf_symgnn.model.catalog import build_model, own_network
 
 # What a run writes into its folder; anything else there is somebody's, and never removed.
 OWN = {
@@ -141,7 +141,8 @@ class RunFolder:
 
     def require_same_model(self, config: RunConfig) -> None:
         """Raises InputError where a configuration's model could not take this run's weights."""
-        stored, asked = self.config().as_plain(), config.as_plain()
+        whole = (replace(given, network=own_network(given)) for given in (self.config(), config))
+        stored, asked = (given.as_plain() for given in whole)
         for name in ("model", "graph", "network"):
             if asked[name] != stored[name]:
                 raise InputError(self.config_file, name, asked[name], f"{stored[name]}, as in the run to start from")
@@ -198,7 +199,9 @@ class RunFolder:
         """
         self.require_weights()
         try:
-            tf.train.Checkpoint(model=model).read(str(self.best_weights)).assert_existing_objects_matched()
+            status = tf.train.Checkpoint(model=model).read(str(self.best_weights))
+            # Neither may lack anything: a version that leaves a layer out would predict something else, and not say so.
+            status.assert_existing_objects_matched().assert_consumed()
         except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
             expected = "the weights that training wrote, by this version, for the model of config.yaml"
             raise InputError(self.best_weights, "weights", type(error).__name__, expected) from error

@@ -75,7 +75,7 @@ class EquivariantConvolution(tf.keras.layers.Layer):
         bends = {"kernel_initializer": BentSlopes(), "bias_initializer": SpreadBends(reach=reach)}
         self._first = PairDense(units=units, name="message_first", **bends, **own)
         self._second = tf.keras.layers.Dense(units, activation="silu", name="message_second", **own)
-        self._node = dense_stack((units, units), "silu", name="node", **own)
+        self._update = dense_stack((units, units), "silu", name="update", **own)
         if move:
             small = tf.keras.initializers.VarianceScaling(GAIN**2, mode="fan_avg", distribution="uniform")
             self._inner = tf.keras.layers.Dense(units, activation="silu", name="coordinate_inner", **own)
@@ -94,7 +94,7 @@ class EquivariantConvolution(tf.keras.layers.Layer):
         if self.move:
             push = around.received(-around.displacement * self._outer(self._inner(message)))
             moved += tf.math.divide_no_nan(push, around.received(tf.ones_like(around.weight)))
-        nodes += self._node(tf.concat([nodes, around.received(message) / UNIT], axis=1))
+        nodes += self._update(tf.concat([nodes, around.received(message) / UNIT], axis=1))
         return nodes, moved
 
     def get_config(self) -> dict:
