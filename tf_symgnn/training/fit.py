@@ -55,6 +55,7 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         # Scored by this process alone, in variables that no other one shares.
         network = folder.build_model() if team.distributed else network
         folder.load_best_weights(network)
+        print("settling batch statistics, one more pass over the training glasses", file=sys.stderr, flush=True)
         settle(network, (graph for graph, *_ in stream.in_order()))
         folder.save_best_weights(network)
         _report(config, folder, network, graphs, course)
