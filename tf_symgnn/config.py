@@ -57,8 +57,8 @@ class NetworkConfig:
         heads: attention heads of each layer; null takes the model's own, 8, 4, 2, 1 as published and 2, 2, 1 for the
             default model. Models that have no heads have as many layers, four by themselves.
         decoder_layers: dense blocks before the readout.
-        distribution: of the orthogonal transformations; haar averages over all, is exactly invariant and draws none; null
-            takes the model's own, haar for the default model, else euler_von_mises.
+        distribution: of the orthogonal transformations; haar averages over all, is exactly invariant and draws none;
+            null takes the model's own, haar for the default model, else euler_von_mises.
         transforms: how many are drawn, even: half rotations, half improper rotations; whole orbits are multiples of 8.
         resample: draw them afresh in every training step.
     """
