@@ -248,6 +248,7 @@ def test_two_devices_and_two_workers_train_as_one(model, tmp_path):
 @pytest.mark.slow
 def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_path):
     trainer = Trainer(tmp_path, "gcn")  # whose functions are made in seconds
+    trainer.options += ["--optimizer.learning-rate", "2e-3"]  # rounding grows with the steps
     expected = trainer.alone(tmp_path / "alone")
     assert len(expected) == 10
 
