@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from tf_symgnn import names
 from tf_symgnn.comparing.runs import circumstances
+from tf_symgnn.comparing.table import line, mean_and_deviation, spread
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import replacing, split_files
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
@@ -135,20 +136,20 @@ def table(rows: list[dict]) -> str:
     of_all = [row for row in rows if len(row["training_glasses"]) == len(ORDER)]
     symbols = [name for name in rows[0]["parts"][WHOLE][names.TEST] if name not in ("pearson", "mae")]
     figures = [(split, name) for split in SPLITS for name in ("pearson", "mae", *symbols)]
-    lines = [_line(["", "seeds", *(f"{split} {name}" for split, name in figures)])]
-    lines.append(_line(["---"] * (2 + len(figures))))
+    lines = [line(["", "seeds", *(f"{split} {name}" for split, name in figures)])]
+    lines.append(line(["---"] * (2 + len(figures))))
     for part in rows[0]["parts"]:
-        cells = [_spread([row["parts"][part][split][name] for row in of_all]) for split, name in figures]
-        lines.append(_line([part, str(len(of_all)), *cells]))
-    lines += ["", _line(["training glasses", "seeds", "validation", "test", "of which the regression"])]
-    lines.append(_line(["---"] * 5))
+        cells = [spread([row["parts"][part][split][name] for row in of_all]) for split, name in figures]
+        lines.append(line([part, str(len(of_all)), *cells]))
+    lines += ["", line(["training glasses", "seeds", "validation", "test", "of which the regression"])]
+    lines.append(line(["---"] * 5))
     for n in sorted({len(row["training_glasses"]) for row in rows}):
         found = [row for row in rows if len(row["training_glasses"]) == n]
         whole, linear = (
-            [_spread([row["parts"][part][split]["pearson"] for row in found]) for split in SPLITS]
+            [spread([row["parts"][part][split]["pearson"] for row in found]) for split in SPLITS]
             for part in (WHOLE, LINEAR)
         )
-        lines.append(_line([", ".join(found[0]["training_glasses"]), str(len(found)), *whole, ", ".join(linear)]))
+        lines.append(line([", ".join(found[0]["training_glasses"]), str(len(found)), *whole, ", ".join(linear)]))
     return "\n".join(lines) + "\n"
 
 
@@ -163,22 +164,12 @@ def learning_curve(rows: list[dict]) -> Figure:
                 [row["parts"][part][split]["pearson"] for row in rows if len(row["training_glasses"]) == n]
                 for n in numbers
             ]
-            error = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in found]
-            mean = [np.mean(values) for values in found]
+            mean, error = np.transpose([mean_and_deviation(values) for values in found])
             axes.errorbar(numbers, mean, yerr=error, fmt=style, color=color, capsize=3, label=f"{split}: {part}")
     axes.set(xlabel="training glasses", ylabel="Pearson", xticks=numbers)
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
-
-
-def _spread(values: list[float]) -> str:
-    mean = f"{np.mean(values):.3f}"
-    return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -25,9 +25,6 @@ PATIENCE = 100
 NETWORK = NetworkConfig(**PUBLISHED)
 OPTIMIZER = OptimizerConfig(learning_rate=2e-3)
 
-# The default model, whose heads and distribution are its own.
-OWN_NETWORK = "symgnn_spectral"
-
 # More than any budget holds: time ends a run, not the number of epochs.
 EPOCHS = 100_000
 
@@ -79,8 +76,8 @@ def compare(
             continue
         print(f"{model}, seed {seed}", flush=True)
         folder = output / RUNS / f"{model}-{seed}"
-        network = NetworkConfig() if model == OWN_NETWORK else NETWORK
-        run = replace(config, model=model, seed=seed, run_dir=str(folder), network=network)
+        # Left to the model: that of the protocol, but for the default model's own heads and distribution.
+        run = replace(config, model=model, seed=seed, run_dir=str(folder), network=NetworkConfig())
         write_row(output, ridge_row(glasses, protocol) if model == RIDGE else network_row(run, glasses, protocol))
     return write_table(output, read_rows(output))
 

@@ -68,7 +68,7 @@ def write_table(output: Path, rows: Sequence[Row]) -> Path:
 def markdown(groups: dict[str, list[Row]]) -> str:
     """The table of each model's rows, with the published figures at its side and its terms below."""
     protocol = next(iter(groups.values()))[0]
-    lines = [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(_cells(*item)) for item in groups.items())]
+    lines = [line(HEADINGS), line(["---"] * len(HEADINGS)), *(line(_cells(*item)) for item in groups.items())]
     return "\n".join(lines) + (
         f"\n\nPearson, mean ± standard deviation over seeds; atoms of a split pooled unless per glass says otherwise. "
         f"Budget {protocol.budget_minutes:g} minutes of training a run, best epoch by validation Pearson. "
@@ -84,7 +84,7 @@ def picture(groups: dict[str, list[Row]]) -> Figure:
     axes = figure.subplots()
     places = np.arange(len(groups))
     for offset, split in ((-0.12, names.VALIDATION), (0.12, names.TEST)):
-        spreads = [_mean_and_deviation(rows, FIGURES[f"{split}_pearson"]) for rows in groups.values()]
+        spreads = [mean_and_deviation(_values(rows, f"{split}_pearson")) for rows in groups.values()]
         mean, deviation = np.array([s or (np.nan, 0.0) for s in spreads]).T
         axes.errorbar(mean, places + offset, xerr=deviation, fmt="o", capsize=3, label=split)
     axes.set(xlabel="Pearson", yticks=places, yticklabels=[CONTENDERS[model].title for model in groups])
@@ -102,7 +102,7 @@ def _cells(model: str, rows: list[Row]) -> list[str]:
         contender.title + (f" {RISING}" if any(row.rising for row in rows) else ""),
         str(len(rows)),
         *(
-            _spread(rows, figure)
+            spread(_values(rows, figure))
             for figure in (
                 "train_pearson",
                 "train_pearson_per_glass",
@@ -113,28 +113,31 @@ def _cells(model: str, rows: list[Row]) -> list[str]:
             )
         ),
         f"{rows[0].parameters:,}",
-        _spread(rows, "training_seconds", digits=0),
-        _spread(rows, "prediction_seconds", digits=2),
+        spread(_values(rows, "training_seconds"), digits=0),
+        spread(_values(rows, "prediction_seconds"), digits=2),
         slides,
         article,
     ]
 
 
-def _spread(rows: list[Row], figure: str, digits: int = 3) -> str:
-    """`mean ± standard deviation`, the mean alone of one run, a dash where it is not defined."""
-    found = _mean_and_deviation(rows, FIGURES[figure])
+def spread(values: Sequence[float | None], digits: int = 3) -> str:
+    """`mean ± standard deviation` over seeds, the mean alone of one run, a dash where it is not defined."""
+    found = mean_and_deviation(values)
     if found is None:
         return "-"
     mean, deviation = (f"{x:.{digits}f}" for x in found)
-    return f"{mean} ± {deviation}" if len(rows) > 1 else mean
+    return f"{mean} ± {deviation}" if len(values) > 1 else mean
 
 
-def _mean_and_deviation(rows: list[Row], figure: Callable[[Row], float | None]) -> tuple[float, float] | None:
+def mean_and_deviation(values: Sequence[float | None]) -> tuple[float, float] | None:
     """Over seeds, the deviation being that of a sample; None where a run has no such figure."""
-    values = [figure(row) for row in rows]
     if None in values:
         return None
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _values(rows: list[Row], figure: str) -> list[float | None]:
+    return [FIGURES[figure](row) for row in rows]
 
 
 def _per_glass(record: dict) -> float | None:
@@ -151,11 +154,12 @@ def _write_csv(path: Path, groups: dict[str, list[Row]]) -> None:
         published = ["slides_train", "slides_test", "article_test"]
         writer.writerow(["model", "seeds", "parameters", "rising", *spreads, *published])
         for model, rows in groups.items():
-            found = [_mean_and_deviation(rows, figure) or ("", "") for figure in FIGURES.values()]
+            found = [mean_and_deviation(_values(rows, figure)) or ("", "") for figure in FIGURES]
             figures = [x for pair in found for x in pair]
             rising = sum(row.rising for row in rows)
             writer.writerow([model, len(rows), rows[0].parameters, rising, *figures, *CONTENDERS[model][1:]])
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
