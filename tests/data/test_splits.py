@@ -107,6 +107,13 @@ def test_bad_folders(folder, tmp_path, make_glass):
         read_glasses(folder)
 
 
+def test_two_glasses_of_one_name(tmp_path, make_glass):
+    write_glasses(tmp_path / "a.xyz", [make_glass()] * 2)
+    write_glasses(tmp_path / "a-1.npz", [make_glass()])
+    with pytest.raises(InputError, match="names: found a-1 twice, expected one glass a name"):
+        read_glasses(tmp_path)
+
+
 def test_arguments_reach_the_readers(folder):
     with pytest.raises(InputError, match="eb: found no such column"):
         read_glasses(folder, label="eb")

@@ -35,7 +35,7 @@ def _same_but_for_place(written: Glass, read: Glass) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-@pytest.mark.parametrize("suffix", [".xyz", ".extxyz", ".npz"])
+@pytest.mark.parametrize("suffix", [".xyz", ".extxyz", ".npz", ".NPZ"])
 @pytest.mark.parametrize("labelled", [True, False])
 def test_round_trip(tmp_path, make_glass, suffix, cell, labelled):
     glass = make_glass(cell=cell, pbc=[True, False, True])

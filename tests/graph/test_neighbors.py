@@ -94,6 +94,18 @@ def test_two_atoms_at_one_point_are_refused():
     positions[17] = positions[4] + glass.cell[1]
     with pytest.raises(InputError, match=r"random\.xyz: positions: found atoms 4 and 17 at one point"):
         build_graph(replace(glass, positions=positions), cutoff=CUTOFF, self_loops=True)
+    with pytest.raises(InputError, match=r"random\.xyz@7: positions: found atoms 4 and 17 at one point"):
+        build_graph(replace(glass, positions=positions, frame=7), cutoff=CUTOFF, self_loops=True)
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False)])
+def test_a_glass_in_nanometres_is_refused_whichever_directions_are_open(pbc):
+    """Along an open direction whatever the cell."""
+    glass = random_glass(0, 500, pbc=pbc)
+    build_graph(glass, cutoff=CUTOFF, self_loops=True)
+    cell = glass.cell * np.where(pbc, 0.1, 100)[:, np.newaxis]
+    with pytest.raises(InputError, match=r"random\.xyz: cell: found room for .* neighbours"):
+        build_graph(replace(glass, positions=0.1 * glass.positions, cell=cell), cutoff=CUTOFF, self_loops=True)
 
 
 def test_published_glass_has_the_known_number_of_edges(published_data):

@@ -130,14 +130,15 @@ def test_weight_zero_is_as_if_the_pair_were_not_there(merge):
     np.testing.assert_allclose(found_edges[kept], expected_edges, atol=1e-12)
 
 
-def test_a_pair_without_weight_leaves_the_others_theirs_however_high_its_score():
+@pytest.mark.parametrize("dtype, rtol", [("float32", 1e-6), ("float16", 2e-3)])
+def test_a_pair_without_weight_leaves_the_others_theirs_however_high_its_score(dtype, rtol):
     graph = topology([0, 1, 2], [2, 2, 2], 3)
-    nodes, edges = tf.zeros([3, 1]), tf.constant([[1.0], [2.0], [300.0]])
+    nodes, edges = tf.zeros([3, 1], dtype), tf.constant([[1.0], [2.0], [300.0]], dtype)
     ones = {name: [[1.0]] for name in ("source_kernel", "target_kernel", "edge_kernel", "message_kernel")}
     layer = attention_with(ones | {"score": [[1.0]]}, heads=1, nodes=nodes, edges=edges, graph=graph)
     _, _, attention = layer((nodes, edges), graph=with_pair_weights(graph, tf.constant([1.0, 1.0, 0.0])))
     expected = np.array([np.exp(1.0), np.exp(2.0), 0.0]) / (np.exp(1.0) + np.exp(2.0))
-    np.testing.assert_allclose(attention[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(attention[:, 0], expected, rtol=rtol)
 
 
 def test_weight_one_changes_nothing(small):

@@ -219,6 +219,18 @@ def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
     assert chosen[0] < chosen[1]
 
 
+def test_a_glass_of_equal_barriers_has_no_say_in_the_penalty():
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(3, 100, 30)).astype(np.float32)
+    barriers = [*(rng.normal(size=(2, 100))), np.full(100, 0.1)]
+    chosen = []
+    for glasses in (2, 3):
+        layer = NeighborhoodRidge(species=())
+        layer.build(tf.TensorShape([None, 30]))
+        chosen.append(layer.adapt(list(zip(features[:glasses], barriers[:glasses], strict=True))))
+    assert chosen[0] == chosen[1] > 300
+
+
 def small_model(**changes) -> SpectralSymGNN:
     own = {"width": 6, "heads": (2, 1), "decoder_layers": 1, "label_mean": 1.5, "label_std": 0.3}
     model = SpectralSymGNN(species=SPECIES, cutoff=CUTOFF, **own | changes)

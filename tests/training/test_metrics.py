@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from tf_symgnn.training.evaluation import scores
+from tests.conftest import random_glass
+from tf_symgnn.graph import build_graph
+from tf_symgnn.training.evaluation import invariance_error, scores
 from tf_symgnn.training.metrics import PearsonCorrelation
 
 
@@ -56,3 +58,17 @@ def test_pooled_scores_by_hand():
     np.testing.assert_allclose(record["rmse"], np.sqrt(1.25 / 3))
     np.testing.assert_allclose(record["pearson"], 0.5 / np.sqrt(2 * (0.25 / 6 + 1 / 8)), rtol=1e-2)
     assert scores(np.array([1.0, 2.0]), np.array([1.0, 1.0]))["pearson"] is None
+
+
+def test_a_correlation_with_labels_that_are_all_the_same_is_not_defined():
+    """In binary a tenth is no such number: the mean of many is another one, and they seem to vary by 1e-17."""
+    labels = np.full(1000, 0.1)
+    assert labels.std() > 0
+    assert scores(labels, np.random.default_rng(0).normal(size=1000))["pearson"] is None
+    assert scores(np.random.default_rng(0).normal(size=1000), labels)["pearson"] is None
+
+
+def test_the_invariance_of_predictions_that_are_all_the_same_is_not_defined():
+    graph = build_graph(random_glass(0, 100), cutoff=5.0, self_loops=True)
+    constant = np.full(100, 0.1)
+    assert invariance_error(lambda graph: constant, [graph], [constant]) is None

@@ -20,7 +20,7 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
-from tf_symgnn.data import InputError, read_glasses, write_glasses
+from tf_symgnn.data import InputError, read_glasses, replacing, write_glasses
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
 from tf_symgnn.training.checkpointing import Checkpointing
@@ -293,6 +293,29 @@ def test_a_folder_with_something_else_in_it_is_never_touched(data, tmp_path, bes
     with pytest.raises(InputError, match="thesis.tex, which is no run's"):
         train(small_config(data, tmp_path), overwrite=True)
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", *beside}
+
+
+def test_hidden_files_of_others_stay_and_those_of_a_killed_run_go(data, tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "run.json") as unfinished:
+        unfinished.write_text("{")
+        killed = unfinished.rename(tmp_path / unfinished.name.replace("run", "history"))
+        raise RuntimeError
+    RunFolder.create(small_config(data, tmp_path), {}, RunFacts((29, 40), 1.6, 0.3, {}), overwrite=False)
+    assert (tmp_path / ".git" / "HEAD").read_text() == "ref: refs/heads/main"
+    assert (tmp_path / "config.yaml").exists() and not killed.exists()
+
+
+def test_labels_that_another_machine_adds_up_otherwise_are_the_same(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"label_mean": np.nextafter(facts["label_mean"], 9)}))
+    train(replace(finished_run.config(), run_dir=str(run)), resume=True)
+    (run / "run.json").write_text(json.dumps(facts | {"label_mean": facts["label_mean"] + 1e-4}))
+    with pytest.raises(InputError, match="labels: found .*, expected .* as the run was started"):
+        train(replace(finished_run.config(), run_dir=str(run)), resume=True)
 
 
 def test_resuming_on_other_data_is_refused(finished_run, tmp_path):

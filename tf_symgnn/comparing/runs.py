@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from joblib import cpu_count
 
 from tf_symgnn import names
 from tf_symgnn.comparing.ridge import DescriptorRidge, descriptor_graph
@@ -115,7 +115,7 @@ def _seconds(barrier: Callable[[Glass], np.ndarray], glasses: list[Glass]) -> fl
 
 def circumstances() -> dict:
     """The `machine`, processor and cores, and the `versions` of the packages."""
-    return {"machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores", "versions": package_versions()}
+    return {"machine": f"{_processor()}, {cpu_count()} cores", "versions": package_versions()}
 
 
 def _processor() -> str:

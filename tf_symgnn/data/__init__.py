@@ -1,7 +1,7 @@
 """Files -> Glass, and back."""
 
 from tf_symgnn.data.errors import InputError, as_input_error
-from tf_symgnn.data.files import naming, replacing
+from tf_symgnn.data.files import is_unfinished, naming, replacing
 from tf_symgnn.data.glass import MAX_EXTENT, Glass, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
@@ -16,6 +16,7 @@ __all__ = [
     "LabelScaling",
     "as_input_error",
     "check_output",
+    "is_unfinished",
     "iter_glasses",
     "label_scaling",
     "naming",

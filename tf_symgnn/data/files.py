@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file has a name that `replacing` gives: one that was left by a process that was killed."""
+    return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", path.name) is not None
 
 
 @contextmanager

@@ -79,12 +79,17 @@ class Glass:
         stem = Path(self.source).stem
         return stem if self.frame is None else f"{stem}-{self.frame}"
 
+    @property
+    def place(self) -> str:
+        """The source as errors name it: `file`, or `file@frame` as ASE writes it."""
+        return place(self.source, self.frame)
+
     def _set(self, field: str, array: np.ndarray) -> None:
         array.setflags(write=False)
         object.__setattr__(self, field, array)
 
     def _error(self, field: str, found: object, expected: object) -> InputError:
-        return InputError(place(self.source, self.frame), field, found, expected)
+        return InputError(self.place, field, found, expected)
 
     def _numbers(self, field: str, values: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """A copy of `values` as finite f64, of `shape` if one is given."""
@@ -130,7 +135,7 @@ class Glass:
 
 
 def place(source: Path | str, frame: int | None) -> str:
-    """A source as errors name it: `file`, or `file@frame` as ASE writes it."""
+    """A frame of a source, or the whole, as `Glass.place`."""
     return str(source) if frame is None else f"{source}@{frame}"
 
 
@@ -145,4 +150,4 @@ def require_species(glasses: Iterable[Glass], atomic_numbers: Sequence[int]) -> 
         if unknown:
             known = ", ".join(chemical_symbols[number] for number in sorted(atomic_numbers))
             found = ", ".join(chemical_symbols[number] for number in unknown)
-            raise InputError(place(glass.source, glass.frame), "species", found, f"only what the model knows: {known}")
+            raise InputError(glass.place, "species", found, f"only what the model knows: {known}")

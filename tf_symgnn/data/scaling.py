@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data.errors import InputError
-from tf_symgnn.data.glass import Glass, place
+from tf_symgnn.data.glass import Glass
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def label_scaling(glasses: Sequence[Glass]) -> LabelScaling:
         raise InputError("label scaling", "glasses", "none", "at least one")
     for glass in glasses:
         if glass.barrier is None:
-            raise InputError(place(glass.source, glass.frame), names.ENERGY_BARRIER, "no labels", "one an atom, eV")
+            raise InputError(glass.place, names.ENERGY_BARRIER, "no labels", "one an atom, eV")
     labels = np.concatenate([glass.barrier for glass in glasses])
     # Equal labels are told by their range: rounding can leave them a deviation of 1e-17.
     return LabelScaling(float(labels.mean()), float(labels.std()) if np.ptp(labels) > 0 else 1.0)

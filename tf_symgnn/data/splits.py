@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -43,16 +44,20 @@ def read_glasses(
         species: as for `iter_glasses`.
 
     Raises:
-        InputError: a file cannot be used, none is there, two share a stem, or `splits.json` does not fit them.
+        InputError: a file cannot be used, none is there, two share a stem or a name, or `splits.json` does not fit.
     """
     path = Path(path)
     if not path.is_dir():
         glasses = {glass.name: glass for glass in iter_glasses(path, label=label, species=species)}
         return {split: [glasses[name] for name in members] for split, members in split_names(glasses).items()}
-    return {
+    splits = {
         split: [glass for file in files for glass in iter_glasses(file, label=label, species=species)]
         for split, files in split_files(path).items()
     }
+    named = Counter(glass.name for glasses in splits.values() for glass in glasses)
+    if named.total() > len(named):  # a-0.npz beside frames of a.xyz
+        raise InputError(path, "names", f"{named.most_common(1)[0][0]} twice", "one glass a name")
+    return splits
 
 
 def split_files(path: Path | str) -> dict[str, list[Path]]:

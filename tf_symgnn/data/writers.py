@@ -66,9 +66,10 @@ def write_frames(path: Path, glasses: Iterable[Glass]) -> None:
 def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
     (glass,) = glasses
     labels = {} if glass.barrier is None else {names.ENERGY_BARRIER: glass.barrier}
-    np.savez_compressed(
-        path, positions=glass.positions, cell=glass.cell, pbc=glass.pbc, species=glass.species, **labels
-    )
+    with path.open("wb") as file:  # to a path that ends otherwise NumPy adds a suffix
+        np.savez_compressed(
+            file, positions=glass.positions, cell=glass.cell, pbc=glass.pbc, species=glass.species, **labels
+        )
 
 
 def _write_dump(path: Path, glasses: Sequence[Glass]) -> None:

@@ -128,16 +128,18 @@ def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:
 def refuse_unphysical(glass: Glass, cutoff: float) -> None:
     """Raises InputError where atoms are spread or crowded beyond any solid.
 
-    The neighbour list takes memory by the extent of open directions and by the density of the cell.
+    The neighbour list takes memory by the extent of open directions and by the density of atoms.
     """
     extent = np.ptp(glass.positions, axis=0).max()
     if not glass.pbc.all() and extent > MAX_EXTENT:
-        raise InputError(glass.source, "positions", f"atoms {extent:g} A apart", f"at most {MAX_EXTENT:g} A")
-    if glass.pbc.all():
-        neighbours = glass.n_atoms / glass.volume * 4 / 3 * np.pi * cutoff**3
-        if neighbours > MAX_NEIGHBOURS:
-            found = f"room for {neighbours:.3g} neighbours an atom within {cutoff:g} A"
-            raise InputError(glass.source, "cell", found, f"at most {MAX_NEIGHBOURS}, the cell being in A")
+        raise InputError(glass.place, "positions", f"atoms {extent:g} A apart", f"at most {MAX_EXTENT:g} A")
+    # Along open directions, where the cell may be anything, by the room that atoms take: a cutoff at least.
+    fractional = glass.positions @ np.linalg.inv(glass.cell)
+    taken = np.where(glass.pbc, 1.0, np.maximum(np.ptp(fractional, axis=0), cutoff / perpendicular_heights(glass.cell)))
+    neighbours = glass.n_atoms / (glass.volume * taken.prod()) * 4 / 3 * np.pi * cutoff**3
+    if neighbours > MAX_NEIGHBOURS:
+        found = f"room for {neighbours:.3g} neighbours an atom within {cutoff:g} A"
+        raise InputError(glass.place, "cell", found, f"at most {MAX_NEIGHBOURS}, lengths being in A")
 
 
 def refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, displacement: np.ndarray) -> None:
@@ -146,7 +148,7 @@ def refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, disp
     if coincident.size:
         first, second = sorted((int(target[coincident[0]]), int(source[coincident[0]])))
         raise InputError(
-            glass.source, "positions", f"atoms {first} and {second} at one point", f"atoms over {COINCIDENT:g} A apart"
+            glass.place, "positions", f"atoms {first} and {second} at one point", f"atoms over {COINCIDENT:g} A apart"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
@@ -11,7 +13,8 @@ from tf_symgnn.model.normalization import MaskedBatchNormalization
 
 def weighted_exp(score: tf.Tensor, highest: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """weight * exp(score - highest), `highest` being that of the pairs with a weight, so others may lie above it."""
-    return weight * tf.exp(tf.minimum(score - highest, 60.0))
+    most = min(60.0, math.log(score.dtype.max) - 1)  # half precision holds less; 0 times infinity is no number
+    return weight * tf.exp(tf.minimum(score - highest, most))
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")

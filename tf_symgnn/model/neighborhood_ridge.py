@@ -15,6 +15,7 @@ HOPS = 3  # that averages reach over
 DECAY, BOND = 1.0, 2.5  # A, of a neighbour's share in an average: exp(-(r - bond) / decay)
 FAINT = 0.01  # of a share at the bond: an average over less than that fades, as the weight of a pair may
 NEGLIGIBLE = 1e-7  # variance of a principal component, of the largest: rounding from there on
+CONSTANT = 1e-6  # what varies by less is rounding; of a glass no feature varies by less than 1e-4
 ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
 
 
@@ -51,7 +52,7 @@ class PrincipalComponents(tf.keras.layers.Layer):
         """Finds the components of descriptors f[N, P] of some glasses."""
         every = np.concatenate(descriptors).astype(np.float64)
         mean, spread = every.mean(axis=0), every.std(axis=0)
-        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=np.ptp(every, axis=0) > CONSTANT)
         every = (every - mean) * scale
         variance, vectors = np.linalg.eigh(every.T @ every / len(every))
         variance, vectors = variance[::-1][: self.units], vectors[:, ::-1][:, : self.units]
@@ -221,7 +222,7 @@ class _NormalEquations(NamedTuple):
         mean, level = self.features / self.atoms, self.barriers / self.atoms
         products = self.products - self.atoms * np.outer(mean, mean)
         spread = np.sqrt(np.maximum(np.diag(products) / self.atoms, 0))
-        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-6)
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > CONSTANT)
         moments = scale * (self.moments - self.barriers * mean)
         products *= scale * scale[:, np.newaxis]
         products[np.diag_indices_from(products)] += penalty
@@ -238,5 +239,7 @@ def _best_penalty(equations: Sequence[_NormalEquations], glasses: Sequence[tuple
         others = _NormalEquations.sum([*equations[:out], *equations[out + 1 :]])
         for k, penalty in enumerate(PENALTIES):
             predicted = features @ others.solve(penalty)[0]
-            scores[k] += np.corrcoef(predicted, barrier)[0, 1] if predicted.std() > 0 else 0
+            # A glass of equal barriers tells no penalty from another.
+            defined = np.ptp(predicted) > 0 and np.ptp(barrier) > 0
+            scores[k] += np.corrcoef(predicted, barrier)[0, 1] if defined else 0
     return PENALTIES[int(np.argmax(scores))]

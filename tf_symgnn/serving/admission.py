@@ -63,14 +63,14 @@ def admit_glass(glass: Glass, species: Sequence[int], cutoff: float) -> float:
     Raises:
         InputError: the glass is too large or too crowded, or it holds another species.
     """
-    _require_atoms(glass.source, glass.n_atoms)
+    _require_atoms(glass.place, glass.n_atoms)
     require_species([glass], species)
     for field, vectors in (("positions", glass.positions), ("cell", glass.cell)):
         extent = np.abs(vectors).max()
         if extent > MAX_EXTENT:
-            raise InputError(glass.source, field, f"{extent:g} A", f"at most {MAX_EXTENT:g} A from the origin")
+            raise InputError(glass.place, field, f"{extent:g} A", f"at most {MAX_EXTENT:g} A from the origin")
     candidates = _candidates(glass, cutoff)
-    _require_room(glass.source, candidates)
+    _require_room(glass.place, candidates)
     return candidates
 
 

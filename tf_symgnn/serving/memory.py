@@ -96,7 +96,7 @@ def cut_to_fit(
         if extent / number < cutoff / 4:
             break
         number = int(np.ceil(1.3 * number))
-    where = f"{glass.source}, {glass.n_atoms} atoms"
+    where = f"{glass.place}, {glass.n_atoms} atoms"
     raise InputError(where, "--memory", _in_words(memory), f"at least {_in_words(least.peak)}")
 
 

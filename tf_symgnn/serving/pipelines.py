@@ -74,7 +74,7 @@ class _EachFile(beam.DoFn, abc.ABC):
                 for glass in iter_glasses(file, label=self._label, species=self._species):
                     has_labels = glass.barrier is not None
                     if labelled not in (None, has_labels):
-                        raise InputError(glass.source, "labels", f"{glass.name} unlike those before it", "all or none")
+                        raise InputError(glass.place, "labels", f"{glass.name} unlike those before it", "all or none")
                     labelled, made = has_labels, self.made_of(glass)
                     names.append(glass.name)
                     yield made

@@ -76,7 +76,7 @@ def scores_by_glass(graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarr
 def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
     """Pearson, MAE and RMSE (eV) and the number of atoms, for labels f64[N] eV and predictions f64[N] eV."""
     error = predictions - labels
-    defined = len(labels) > 1 and labels.std() > 0 and predictions.std() > 0
+    defined = np.ptp(labels) > 0 and np.ptp(predictions) > 0
     return {
         "pearson": float(np.corrcoef(labels, predictions)[0, 1]) if defined else None,
         "mae": float(np.abs(error).mean()),
@@ -100,5 +100,7 @@ def invariance_error(
         for graph, prediction in zip(graphs, predictions, strict=True)
         for element in elements
     ]
-    spread = np.concatenate(predictions).std()
-    return float(np.sqrt(np.square(np.concatenate(changes)).mean()) / spread) if spread > 0 else None
+    every = np.concatenate(predictions)
+    if np.ptp(every) == 0:
+        return None
+    return float(np.sqrt(np.square(np.concatenate(changes)).mean()) / every.std())

@@ -74,7 +74,7 @@ def read_labelled(
     splits = {split: found[split] for split in wanted}
     for glass in (glass for glasses in splits.values() for glass in glasses):
         if glass.barrier is None:
-            raise InputError(glass.source, config.label, "no such column", "one energy barrier an atom, eV")
+            raise InputError(glass.place, config.label, "no such column", "one energy barrier an atom, eV")
     return splits
 
 

@@ -1,10 +1,10 @@
 """The folder of one run: what it was asked, what it was trained on, what it learned and how well it does.
 
 config.yaml      the run's configuration
-splits.json      stems of the training, validation and test glasses
+splits.json      names of the training, validation and test glasses
 run.json         species, label mean and standard deviation, package versions
-history.csv      one row an epoch
-metrics.json     validation and test figures of the best weights
+history.csv      one row an epoch, counted from 0 as in TensorBoard
+metrics.json     validation and test figures of the best weights; its best epoch counts from 1
 checkpoints/     the state to go on from, and the best weights by validation Pearson
 logs/            TensorBoard
 plots/           curves and parity plots
@@ -14,6 +14,7 @@ export/          a folder of versions of a SavedModel: export/1
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -24,7 +25,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, replacing
+from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, is_unfinished, replacing
 from tf_symgnn.model.catalog import build_model, own_network
 
 # What a run writes into its folder; anything else there is somebody's, and never removed.
@@ -102,7 +103,7 @@ class RunFolder:
         folder = cls(config.run_dir)
         folder.refuse_occupied(overwrite=overwrite)
         folder.path.mkdir(parents=True, exist_ok=True)
-        for path in folder.path.iterdir():
+        for path in folder._own():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
         folder.write_json(folder.facts_file, asdict(facts))
@@ -117,12 +118,16 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise InputError(self.path, "run folder", "a file", "a new folder")
-        # Hidden files are what a run that was killed was about to write.
-        foreign = sorted({path.name for path in self.path.iterdir() if not path.name.startswith(".")} - OWN)
+        own = self._own()
+        foreign = sorted(path.name for path in self.path.iterdir() if path not in own and path.name[0] != ".")
         if foreign:
             raise InputError(self.path, "run folder", f"{foreign[0]}, which is no run's", "a new or empty folder")
         if self.config_file.exists() and not overwrite:
             raise InputError(self.path, "run folder", "a run", "a new folder, or --resume or --overwrite")
+
+    def _own(self) -> list[Path]:
+        """What a run wrote into the folder, and what one that was killed was about to."""
+        return [path for path in self.path.iterdir() if path.name in OWN or is_unfinished(path)]
 
     def config(self) -> RunConfig:
         """The run's configuration.
@@ -159,10 +164,10 @@ class RunFolder:
             stored = json.loads(self.splits_file.read_text())
         if found != stored:
             raise InputError(self.splits_file, "glasses", found, f"{stored}, as the run was started")
-        if facts.scaling != self.facts().scaling:
-            raise InputError(
-                self.facts_file, "labels", facts.scaling, f"{self.facts().scaling}, as the run was started"
-            )
+        was, now = self.facts().scaling, facts.scaling
+        # Machines add up in different orders.
+        if not (math.isclose(now.mean, was.mean, rel_tol=1e-6) and math.isclose(now.std, was.std, rel_tol=1e-6)):
+            raise InputError(self.facts_file, "labels", now, f"{was}, as the run was started")
 
     def facts(self) -> RunFacts:
         """What the run learned from its data.
