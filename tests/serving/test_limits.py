@@ -1,8 +1,10 @@
 """Every limit of the server: how much at once, how large, how slow."""
 
 import http.client
+import re
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -56,10 +58,10 @@ def test_more_than_is_taken_in_hand_is_told_to_come_back():
 
 def test_a_slow_answer_is_not_waited_for_and_keeps_its_place_until_it_ends():
     slow = Slow()
-    with in_thread(Service(slow, "symgnn", Limits(in_hand=1, at_work=1, answer_seconds=0.2)).app()) as port:
+    with in_thread(Service(slow, "symgnn", Limits(in_hand=1, at_work=1, answer_seconds=2.0)).app()) as port:
         client = Client(port)
         status, answer = client.ask("POST", PREDICT, {"inputs": [1.0]})
-        assert status == 504 and "0.2 seconds" in answer["error"]
+        assert status == 504 and "2 seconds" in answer["error"]
         assert client.ask("POST", PREDICT, {"inputs": [1.0]})[0] == 503
         slow.let.set()
         while client.ask("POST", PREDICT, {"inputs": [1.0]})[0] == 503:
@@ -71,7 +73,7 @@ def test_a_slow_answer_is_not_waited_for_and_keeps_its_place_until_it_ends():
 def hurried():
     slow = Slow()
     slow.let.set()
-    with in_thread(Service(slow, "symgnn", Limits(body_bytes=1000, body_seconds=0.3)).app()) as port:
+    with in_thread(Service(slow, "symgnn", Limits(body_bytes=1000, body_seconds=2.0)).app()) as port:
         yield port
 
 
@@ -93,9 +95,29 @@ def test_a_body_that_drips_is_given_up(hurried):
     assert Client(hurried).ask("POST", PREDICT, b'{"inputs": [1]}')[0] == 200
 
 
+def test_a_large_answer_is_waited_for_while_it_is_taken(monkeypatch):
+    """By a client so slow that the answer is still on its way several times as long as idle connections are kept."""
+    monkeypatch.setattr(server_module, "IDLE_SECONDS", 1.0)
+    slow = Slow()
+    slow.let.set()
+    body = b'{"inputs":[' + b"0.125," * 1_500_000 + b"1]}"
+    with in_thread(Service(slow, "symgnn", Limits()).app()) as port, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", port))
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        received = bytearray()
+        while part := connection.recv(2**19, socket.MSG_WAITALL):
+            received += part
+            time.sleep(0.25)
+    length = re.search(rb"content-length: (\d+)", received)[1]
+    assert len(received.partition(b"\r\n\r\n")[2]) == int(length) > 5_000_000
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /about HTTP/1.1\r\nHost: x\r\n\r\nGET /ab"])
 def test_a_connection_without_a_whole_request_is_ended(monkeypatch, sent):
-    monkeypatch.setattr(server_module, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(server_module, "IDLE_SECONDS", 1.0)
     with in_thread(Service(Slow(), "symgnn", Limits()).app()) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(sent)

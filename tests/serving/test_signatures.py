@@ -12,7 +12,7 @@ from tensorflow.python.framework import op_def_registry
 from tests.conftest import SPECIES, ZOO, random_glass
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import LabelScaling, read_glass
+from tf_symgnn.data import Glass, LabelScaling, read_glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.model.catalog import build_model
 from tf_symgnn.serving.signatures import ServedModel
@@ -137,6 +137,39 @@ def test_a_graph_with_a_foreign_species_is_refused(served, finished_run):
     example = tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"atomic_numbers: .*found\] \[79\]"):
         served["serialized_graphs"](examples=tf.constant([example]))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"source": -1}, r"neighbors: expected atoms of the glass, found\] \[-1\]"),
+        ({"source": 12}, r"neighbors: expected atoms of the glass, found\] \[12\]"),
+        ({"target": 2**31 - 1}, r"neighbors: expected atoms of the glass, found\] \[2147483647\]"),
+        ({"target": 0}, "neighbors: expected pairs sorted by target"),
+    ],
+)
+def test_graphs_whose_pairs_are_not_their_own_are_refused(served, finished_run, change, message):
+    good, bad = glass_graphs(finished_run.config(), [GLASS, GLASS])
+    for name, value in change.items():
+        getattr(bad, name)[-1] = value
+    examples = [tfgnn.write_example(to_graph_tensor(graph)).SerializeToString() for graph in (bad, good)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serialized_graphs"](examples=tf.constant(examples))
+
+
+def test_an_atom_with_more_pairs_than_a_solid_has_is_refused(served, finished_run):
+    """Room is made for as many pairs of every atom as the one with the most has."""
+    rng = np.random.default_rng(0)
+    crowd, far = rng.uniform(0, 4, (200, 3)), rng.uniform(0, 4, (1, 3)) + 50
+    species = np.full(201, "Cu")
+    glass = Glass(np.concatenate([crowd, far]), np.eye(3) * 100, np.ones(3, bool), species, None, "crowd")
+    message = r"positions: expected A, and at most \d+ pairs an atom, found\] \[\d+\]"
+    (graph,) = glass_graphs(finished_run.config(), [glass])
+    example = tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serialized_graphs"](examples=tf.constant([example]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="positions: expected A, and at most"):
+        served["serving_default"](**inputs(glass))
 
 
 def test_nothing_in_it_needs_a_compiler_or_an_op_of_our_own(exported):

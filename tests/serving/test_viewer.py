@@ -164,7 +164,7 @@ def test_atoms_have_the_colour_of_their_barrier_and_tell_it(page, tmp_path):
         assert found @ expected > 0.99 * np.linalg.norm(found) * np.linalg.norm(expected)
         page.locator("#atoms").hover(position={"x": column, "y": row})
         symbol, barrier, x = (("Cu", "1.200", "2.00"), ("Zr", "1.800", "8.00"))[k]
-        expect(page.locator("#atom")).to_have_text(f"{symbol}, atom {k + 1}: {barrier} eV at ({x}, 5.00, 5.00) Å")
+        expect(page.locator("#atom")).to_have_text(f"{symbol}, atom {k}: {barrier} eV at ({x}, 5.00, 5.00) Å")
 
 
 def test_it_can_be_turned_by_hand_and_by_keys(page, tmp_path):

@@ -19,6 +19,7 @@ from tf_symgnn.serving.versions import newest
 
 MAX_CONNECTIONS = 256
 IDLE_SECONDS = 10
+SLOWEST = 10_000  # bytes/s at which a client takes an answer, or it is idle
 # Time for requests in hand when the server is told to stop.
 FAREWELL_SECONDS = 10
 
@@ -75,18 +76,21 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
-        raise InputError(f"{host}:{port}", "address", error.strerror or error, "one that is free here") from error
+    except (OSError, UnicodeError) as error:  # a name that can be none
+        found = getattr(error, "strerror", None) or error
+        raise InputError(f"{host}:{port}", "address", found, "one that is free here") from error
     return listener
 
 
 class _ImpatientProtocol(H11Protocol):
     """HTTP/1.1 that ends connections on which no request is under way and none arrives, however slowly it drips in.
 
-    uvicorn itself waits for ever for the rest of a request's head, and for a body that nobody will read any more.
+    uvicorn itself waits for ever for the rest of a request's head, and for a body that nobody will read any more. While
+    an answer is on its way at a fair pace a connection is not idle, though uvicorn is done with it.
     """
 
     _timer: TimerHandle | None = None
+    _unsent = 0  # bytes of an answer at the last look
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -102,5 +106,8 @@ class _ImpatientProtocol(H11Protocol):
         if self.cycle is last and was_idle:
             self.transport.abort()
             return
-        is_idle = self.cycle is None or self.cycle.response_complete
+        unsent, before = self.transport.get_write_buffer_size(), self._unsent
+        self._unsent = unsent
+        taken = unsent > 0 and (before == 0 or before - unsent >= SLOWEST * IDLE_SECONDS)
+        is_idle = (self.cycle is None or self.cycle.response_complete) and not taken
         self._timer = self.loop.call_later(IDLE_SECONDS, self._check, self.cycle, is_idle)

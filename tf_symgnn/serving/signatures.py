@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.graph import graph_spec, neighbor_pairs
-from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, require
+from tf_symgnn.graph.neighbor_ops import MAX_DENSITY, Pairs, neighbor_pairs_of_each, require
 from tf_symgnn.graph.tensors import assemble
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -51,6 +52,8 @@ class ServedModel(tf.Module):
         self._predict = partial(model, training=False)
         self._species = tuple(species)
         self._graph = {"cutoff": cutoff, "self_loops": self_loops}
+        # Of an atom; models make room for as many pairs of every one.
+        self._most_pairs = int(MAX_DENSITY * 4 / 3 * math.pi * cutoff**3) + int(self_loops)
         self.metadata = tf.saved_model.Asset(str(metadata))
 
     @tf.function(input_signature=GLASS)
@@ -99,7 +102,7 @@ class ServedModel(tf.Module):
         batch = tfgnn.parse_example(graph_spec(labelled=False), examples)
         graph = batch.merge_batch_to_components()
         atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]
-        with tf.control_dependencies([self._known_species(atoms[names.SPECIES])]):
+        with tf.control_dependencies([*_own_pairs(batch), self._known_species(atoms[names.SPECIES])]):
             species = tf.identity(atoms[names.SPECIES])
         pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
         arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
@@ -126,6 +129,11 @@ class ServedModel(tf.Module):
     )
     def _barriers(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
         """The model, traced once for all signatures: barriers f32[N] eV of B glasses, whose cells are [B, 3, 3]."""
+        target, species = arrays[tfgnn.TARGET_NAME], arrays[names.SPECIES]
+        most = tf.reduce_max(tf.math.unsorted_segment_sum(tf.ones_like(target), target, tf.size(species)))
+        expected = f"A, and at most {self._most_pairs} pairs an atom"
+        with tf.control_dependencies([require(most <= self._most_pairs, "positions", expected, most)]):
+            arrays = arrays | {names.SPECIES: tf.identity(species), tfgnn.TARGET_NAME: tf.identity(target)}
         return tf.cast(self._predict(assemble(arrays, (n_atoms, n_pairs))), tf.float32)
 
     def _known_atoms(self, positions: tf.Tensor, atomic_numbers: tf.Tensor) -> list[tf.Operation]:
@@ -140,6 +148,19 @@ class ServedModel(tf.Module):
         unknown = tf.boolean_mask(atomic_numbers, ~known)
         expected = f"only what the model was trained on, {' and '.join(map(str, self._species))}"
         return require(tf.reduce_all(known), "atomic_numbers", expected, unknown)
+
+
+def _own_pairs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:
+    """Checks that pairs are of their own glass's atoms and sorted by the one that receives, as models take them."""
+    adjacency = batch.edge_sets[names.NEIGHBORS].adjacency
+    n_atoms = tf.reshape(batch.node_sets[names.ATOMS].sizes, [-1])
+    checks = []
+    for end in (adjacency.source, adjacency.target):
+        outside = tf.boolean_mask(end.values, (end.values < 0) | (end.values >= tf.gather(n_atoms, end.value_rowids())))
+        checks.append(require(tf.size(outside) == 0, "neighbors", "atoms of the glass", outside))
+    target, glass = adjacency.target.values, adjacency.target.value_rowids()
+    ascending = (target[1:] >= target[:-1]) | (glass[1:] > glass[:-1])
+    return [*checks, require(tf.reduce_all(ascending), "neighbors", "pairs sorted by target", target)]
 
 
 def as_arrays(positions: tf.Tensor, cells: tf.Tensor, atomic_numbers: tf.Tensor, pairs: Pairs) -> dict[str, tf.Tensor]:

@@ -117,7 +117,7 @@ function download() {
 function describe(index) {
   if (index < 0) return "";
   const place = result.positions[index].map((value) => value.toFixed(2)).join(", ");
-  return `${result.symbols[index]}, atom ${index + 1}: ${digits(result.energy_barrier[index])} eV at (${place}) Å`;
+  return `${result.symbols[index]}, atom ${index}: ${digits(result.energy_barrier[index])} eV at (${place}) Å`;
 }
 
 const stage = $("stage");
