@@ -82,7 +82,9 @@ def test_each_split_has_its_shards_and_the_names_lie_beside_them(tmp_path):
     assert json.loads((tmp_path / "shards.json").read_text()) == {"train": ["g0", "g1"], "validation": ["g2"]}
     with pytest.raises(InputError, match="overwrite"):
         write_splits(splits, tmp_path, build)
+    (tmp_path / "images.tfrecord-00000-of-00010").write_bytes(b"somebody's")
     write_splits(splits, tmp_path, build, shards=1, overwrite=True)
+    assert (tmp_path / "images.tfrecord-00000-of-00010").read_bytes() == b"somebody's"
     assert not (tmp_path / "train.tfrecord-00001-of-00002").exists()
 
 

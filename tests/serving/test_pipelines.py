@@ -86,9 +86,20 @@ def test_a_bundle_done_twice_writes_the_same(folder, tmp_path):
     (output / ".train.tfrecord-train0-of-a-worker-that-was-killed").write_bytes(b"half")
     ends_with(2, *argv)  # it is whole
     (output / "shards.json").rename(output / ".unfinished")  # as where the pipeline was killed before its end
+    (output / "images.tfrecord-0").write_bytes(b"somebody's")
     ends_with(3, *argv)
     after = contents(output)
     assert {name: after[name] for name in before} == before
+    assert after["images.tfrecord-0"] == b"somebody's"
+
+
+def test_shards_of_which_nobody_knows_whose_are_not_removed(folder, tmp_path, capsys):
+    output = tmp_path / "shards"
+    output.mkdir()
+    (output / "train.tfrecord-00000-of-00001").write_bytes(b"months of work")
+    ends_with(2, "convert", folder, "--output", output, HERE)
+    assert "train.tfrecord-00000-of-00001: output: found an existing file" in capsys.readouterr().err
+    assert contents(output) == {"train.tfrecord-00000-of-00001": b"months of work"}
 
 
 def test_a_full_disk_ends_it_and_leaves_no_shard_that_is_not_whole(folder, tmp_path, monkeypatch, capsys):

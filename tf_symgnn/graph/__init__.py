@@ -3,7 +3,7 @@
 from tf_symgnn.graph.neighbor_ops import neighbor_pairs
 from tf_symgnn.graph.neighbors import GlassGraph, build_graph
 from tf_symgnn.graph.patches import PatchedGlass
-from tf_symgnn.graph.records import LISTING, read_records, write_records, write_shard, write_splits
+from tf_symgnn.graph.records import LISTING, read_records, shards_in, write_records, write_shard, write_splits
 from tf_symgnn.graph.stream import Share, SubsetStream
 from tf_symgnn.graph.tensors import graph_spec, join_graphs, to_graph_tensor, with_pair_weights
 
@@ -18,6 +18,7 @@ __all__ = [
     "join_graphs",
     "neighbor_pairs",
     "read_records",
+    "shards_in",
     "to_graph_tensor",
     "with_pair_weights",
     "write_records",

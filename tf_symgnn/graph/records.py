@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
+from tf_symgnn import names
 from tf_symgnn.data import Glass, InputError, replacing
 from tf_symgnn.graph.neighbors import GlassGraph
 from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
@@ -72,6 +73,11 @@ def read_records(paths: Sequence[str | Path], *, labelled: bool) -> tf.data.Data
     return records.map(lambda example: tfgnn.parse_single_example(spec, example), num_parallel_calls=tf.data.AUTOTUNE)
 
 
+def shards_in(directory: str | Path) -> list[Path]:
+    """The shards that a conversion has left in a folder; others' TFRecords are not among them."""
+    return sorted(path for split in names.SPLITS for path in Path(directory).glob(f"{split}.tfrecord-*"))
+
+
 def write_splits(
     splits: dict[str, list[Glass]],
     directory: str | Path,
@@ -89,7 +95,7 @@ def write_splits(
         InputError: the folder holds shards already and `overwrite` is not set, or a split's glasses do not agree.
     """
     directory = Path(directory)
-    existing = sorted(directory.glob("*.tfrecord-*")) if directory.is_dir() else []
+    existing = shards_in(directory)
     if existing and not overwrite:
         raise InputError(directory, "output", existing[0].name, "a folder without shards, or --overwrite")
     directory.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from tf_symgnn.data import (
     structure_files,
     write_frames,
 )
-from tf_symgnn.graph import LISTING, build_graph, write_shard
+from tf_symgnn.graph import LISTING, build_graph, shards_in, write_shard
 from tf_symgnn.training import Predictor, RunFolder
 
 DEAD_LETTERS = "dead_letters.jsonl"
@@ -149,8 +149,9 @@ def convert_in_pipeline(
     """
     splits = split_files(data)
     shards = {str(file): f"{split}.tfrecord-{file.stem}" for split, files in splits.items() for file in files}
-    outcomes = _run(_Convert(label, species, graph), shards, Path(output), flags, overwrite=overwrite)
-    for stale in set(Path(output).glob("*.tfrecord-*")) - {Path(output) / outcome.shard for outcome in outcomes}:
+    work, earlier = _Convert(label, species, graph), shards_in(output)
+    outcomes = _run(work, shards, Path(output), flags, earlier=earlier, overwrite=overwrite)
+    for stale in set(shards_in(output)) - {Path(output) / outcome.shard for outcome in outcomes}:
         stale.unlink()  # of a file that is no longer there
     named = {outcome.file: outcome.glasses for outcome in outcomes}
     listing = {split: [name for file in files for name in named[str(file)]] for split, files in splits.items()}
@@ -182,14 +183,20 @@ def predict_in_pipeline(
 
 
 def _run(
-    work: _EachFile, shards: dict[str, str], output: Path, flags: Sequence[str], *, overwrite: bool
+    work: _EachFile,
+    shards: dict[str, str],
+    output: Path,
+    flags: Sequence[str],
+    *,
+    earlier: Sequence[Path] = (),
+    overwrite: bool,
 ) -> list[Outcome]:
-    """Runs the pipeline; its outcomes by file."""
+    """Runs the pipeline; its outcomes by file. Shards from earlier are to go, even if no file has their names."""
     if (output / LISTING).exists() and not overwrite:
         raise InputError(output, "output", LISTING, "a folder without a finished conversion, or --overwrite")
     if output.exists() and not output.is_dir():
         raise InputError(output, "output", "a file", "a folder")
-    _refuse_losses(shards, output, overwrite=overwrite)
+    _refuse_losses(shards, earlier, output, overwrite=overwrite)
     output.mkdir(parents=True, exist_ok=True)
     (output / _UNFINISHED).touch()
     for name in (LISTING, DEAD_LETTERS):
@@ -209,15 +216,16 @@ def _run(
     return outcomes
 
 
-def _refuse_losses(shards: dict[str, str], output: Path, *, overwrite: bool) -> None:
-    """Raises InputError where a shard would take the place of an input, or of a file that is no earlier run's."""
+def _refuse_losses(shards: dict[str, str], earlier: Sequence[Path], output: Path, *, overwrite: bool) -> None:
+    """Raises InputError where a shard would take the place of an input, or of a file that is no interrupted run's."""
     inputs = {Path(file).resolve() for file in shards}
-    may_replace = overwrite or (output / _UNFINISHED).exists()
-    for target in (output / shard for shard in shards.values()):
+    targets = [output / shard for shard in shards.values()]
+    for target in targets:
         if target.resolve() in inputs:
             raise InputError(target, "output", "a file of the input", "a folder apart from it")
-        if target.exists() and not may_replace:
-            raise InputError(target, "output", "an existing file", "none, or --overwrite")
+    existing = [target for target in (*targets, *earlier) if target.exists()]
+    if existing and not overwrite and not (output / _UNFINISHED).exists():
+        raise InputError(existing[0], "output", "an existing file", "none, or --overwrite")
 
 
 def _tell(outcomes: list[Outcome], path: str) -> None:
