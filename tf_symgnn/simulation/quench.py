@@ -53,6 +53,11 @@ class Quench:
         cooling = (self.melt_temperature - self.final_temperature) / (self.rate * 1e-12)  # ps
         return round(MELTING_TIME / TIMESTEP), max(round(cooling / TIMESTEP), 1)
 
+    @property
+    def velocity_seed(self) -> int:
+        """What LAMMPS takes for the seed: a positive integer of 32 bits."""
+        return 1 + self.seed % (2**31 - 2)
+
 
 def parse_composition(formula: str, n_atoms: int) -> dict[str, int]:
     """How many of `n_atoms` atoms each species of a formula gets, as in `Cu64Zr36`: shares, rounded to whole atoms.
@@ -94,7 +99,7 @@ def quench_glass(quench: Quench) -> ase.Atoms:
         symbols = sorted(quench.composition)
         put_atoms(lmp, atoms, symbols, quench.potential, thinned=True)
         lmp.command("neighbor 1.0 bin")  # hot atoms move far
-        lmp.command(f"velocity all create {quench.melt_temperature} {quench.seed + 1} loop geom")
+        lmp.command(f"velocity all create {quench.melt_temperature} {quench.velocity_seed} loop geom")
         lmp.command(f"timestep {TIMESTEP}")
         hot, cold = quench.melt_temperature, quench.final_temperature
         with tqdm(total=(melting + cooling) * TIMESTEP, unit="ps", unit_scale=True) as bar:

@@ -52,7 +52,7 @@ def report_glasses(atoms: dict[str, ase.Atoms], folder: Path, potential: Potenti
         numbers["barriers"] = _draw_barriers(labelled, atoms, folder / "barriers.png", potential)
     target = folder / "report.json"
     with replacing(target) as file:
-        file.write_text(json.dumps(numbers, indent=1))
+        file.write_text(json.dumps(numbers, indent=1, allow_nan=False))
     return target
 
 

@@ -21,11 +21,15 @@ def radial_distribution(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
 
 
 def barrier_correlation(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
-    """Distances f64[B], A, and the correlation f64[B] of the barriers of atoms so far apart; 0 where there are none."""
+    """Distances f64[B], A, and the correlation f64[B] of the barriers of atoms so far apart.
+
+    It is 0 where there are none, and of barriers that are all the same.
+    """
     source, target, distance = _pairs(glass)
     edges = np.arange(2.0, FARTHEST + BAND / 2, BAND)
     deviation = glass.barrier - glass.barrier.mean()
-    products = deviation[source] * deviation[target] / deviation.var()
+    varied = np.ptp(glass.barrier) > 0
+    products = deviation[source] * deviation[target] / deviation.var() if varied else np.zeros(len(source))
     counts, _ = np.histogram(distance, edges)
     totals, _ = np.histogram(distance, edges, weights=products)
     return (edges[1:] + edges[:-1]) / 2, totals / np.maximum(counts, 1)
@@ -45,14 +49,19 @@ def barriers_by_species(glasses: list[Glass]) -> dict[str, dict[str, float]]:
     }
 
 
-def correlation_by_species(glasses: list[Glass], values: list[np.ndarray]) -> dict[str, float]:
-    """Pearson correlation of barriers with per-atom values f64[N] of each glass, over the atoms of each species."""
+def correlation_by_species(glasses: list[Glass], values: list[np.ndarray]) -> dict[str, float | None]:
+    """Pearson correlation of barriers with per-atom values f64[N] of each glass, over the atoms of each species.
+
+    None where it is not defined, as of one atom.
+    """
     species = np.concatenate([glass.species for glass in glasses])
     barriers, given = np.concatenate([glass.barrier for glass in glasses]), np.concatenate(values)
-    return {
-        str(symbol): float(np.corrcoef(barriers[species == symbol], given[species == symbol])[0, 1])
-        for symbol in np.unique(species)
-    }
+    correlation = {}
+    for symbol in np.unique(species):
+        ours, theirs = barriers[species == symbol], given[species == symbol]
+        defined = np.ptp(ours) > 0 and np.ptp(theirs) > 0
+        correlation[str(symbol)] = float(np.corrcoef(ours, theirs)[0, 1]) if defined else None
+    return correlation
 
 
 def _pairs(glass: Glass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
