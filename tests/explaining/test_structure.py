@@ -170,6 +170,18 @@ def test_pairs_on_rings_are_on_more_of_them_than_random_ones():
     assert nothing["important"] is None and nothing["p_random"] is None
 
 
+def test_important_pairs_are_not_compared_with_themselves():
+    """All pairs that are on a ring being important, those of the same length that are drawn beside them are on none."""
+    graph = build_graph(random_glass(1, 120), cutoff=4.0, self_loops=True)
+    neighbourhoods, cycles = cut_all(graph, list(range(8)), 4.0), shortest_cycles(graph)
+    through = cycles.through()
+    counts = [np.array([through[key] for key in pair_keys(graph, n.pairs)]) for n in neighbourhoods]
+    chosen = [np.flatnonzero((count > 0) & n.explained) for count, n in zip(counts, neighbourhoods, strict=True)]
+    assert all(((count == 0) & n.explained).any() for count, n in zip(counts, neighbourhoods, strict=True))
+    found = cycle_figures(graph, neighbourhoods, chosen, cycles, seed=0)
+    assert found["random_of_same_length"] == 0 and found["important"] >= 1
+
+
 def test_surroundings_are_told_of_the_highest_and_lowest_barriers():
     graph = graph_of(icosahedron())
     barrier = np.zeros(13)

@@ -88,7 +88,7 @@ def _peaks(middles: np.ndarray, counts: np.ndarray) -> list[float]:
 def cycle_figures(
     graph: GlassGraph, neighbourhoods: Sequence[Neighbourhood], chosen: Chosen, cycles: Cycles, seed: int
 ) -> dict[str, float | int | None]:
-    """On how many cycles important pairs lie, against random ones of the same neighbourhoods and of the same lengths.
+    """On how many cycles important pairs lie, against random ones and others of the same lengths.
 
     Returns:
         Means over targets: `important`, `random`, `random_of_same_length`; `p_random` and `p_same_length`, one-sided
@@ -100,21 +100,25 @@ def cycle_figures(
     for neighbourhood, pairs, draw in zip(neighbourhoods, chosen, draws, strict=True):
         if not len(pairs):
             continue
-        count = np.array([through[key] for key in pair_keys(graph, neighbourhood.pairs)], float)
+        keys = pair_keys(graph, neighbourhood.pairs)
+        count = np.array([through[key] for key in keys], float)
         means["important"].append(count[pairs].mean())
         means["random"].append(count[top(neighbourhood, draw, len(pairs))].mean())
-        means["random_of_same_length"].append(count[_of_same_length(neighbourhood, pairs, draw)].mean())
+        chosen_edges = {keys[pair] for pair in pairs}
+        others = neighbourhood.explained & np.array([key not in chosen_edges for key in keys])
+        # Where all are important there is nothing else to draw.
+        among = others if others.any() else neighbourhood.explained
+        means["random_of_same_length"].append(count[_of_same_length(neighbourhood, among, pairs, draw)].mean())
     figures: dict = {name: float(np.mean(values)) if values else None for name, values in means.items()}
     for name, other in (("p_random", "random"), ("p_same_length", "random_of_same_length")):
         figures[name] = _significance(means["important"], means[other], seed)
     return figures | {"cycles": len(cycles.birth)}
 
 
-def _of_same_length(neighbourhood: Neighbourhood, pairs: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """For each pair one of the ten of its neighbourhood next to it in length, drawn."""
+def _of_same_length(neighbourhood: Neighbourhood, among: np.ndarray, pairs: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """For each pair one of the ten next to it in length of those among bool[P] the neighbourhood's, drawn."""
     length = np.linalg.norm(neighbourhood.graph.displacement, axis=1)
-    order = np.argsort(np.where(neighbourhood.explained, length, np.inf), kind="stable")
-    order = order[: int(neighbourhood.explained.sum())]
+    order = np.argsort(np.where(among, length, np.inf), kind="stable")[: int(among.sum())]
     place = np.searchsorted(length[order], length[pairs]) + np.round(10 * (draw[pairs] - 0.5)).astype(int)
     return order[np.clip(place, 0, len(order) - 1)]
 
