@@ -11,9 +11,10 @@ from tf_symgnn import names
 from tf_symgnn.config import GraphConfig
 from tf_symgnn.data import SAMPLE, Glass, read_glasses, write_glasses
 from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
-from tf_symgnn.serving.novelty import UNLIKE, novelty
+from tf_symgnn.serving.novelty import UNLIKE, novelty, novelty_in_slabs
 from tf_symgnn.serving.prediction import predict_files
 
 CUTOFF = 5.0
@@ -71,15 +72,19 @@ def test_a_thousand_atoms_tell_what_all_would(model):
     large = replace(large, positions=large.positions + rng.normal(0, 0.05, large.positions.shape))
     whole = np.median(model.novelty(to_graph_tensor(graph_of(large))))
     assert novelty(model, graph_of(large)) == pytest.approx(whole, rel=0.05)
+    for number in (1, 3, 30):
+        slabbed = SlabbedGlass(large, cutoff=CUTOFF, self_loops=True, number=number)
+        assert novelty_in_slabs(model, slabbed) == pytest.approx(whole, rel=0.05)
 
 
-def test_a_prediction_says_so_in_one_line(finished_run, model, sample, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("memory", [None, 30 * 10**9])
+def test_a_prediction_says_so_in_one_line(memory, finished_run, model, sample, tmp_path, monkeypatch, capsys):
     config = replace(finished_run.config(), graph=GraphConfig(cutoff=CUTOFF))
     monkeypatch.setattr(finished_run, "load_model", lambda: model)
     monkeypatch.setattr(finished_run, "config", lambda: config)
     files = [tmp_path / "alike.xyz", tmp_path / "crystal.xyz"]
     for file, glass in zip(files, (sample[names.VALIDATION][0], crystal("Cu", "fcc", 3.615, 4)), strict=True):
         write_glasses(file, [glass])
-    predict_files(finished_run, files, tmp_path / "out.xyz")
+    predict_files(finished_run, files, tmp_path / "out.xyz", memory=memory)
     told = [line for line in capsys.readouterr().err.splitlines() if "unlike" in line]
     assert len(told) == 1 and told[0].startswith("crystal: unlike the training glasses, novelty ")

@@ -30,19 +30,16 @@ def write_glasses(path: Path | str, glasses: Sequence[Glass], *, overwrite: bool
         InputError: the file exists, its suffix is unknown, or the number of glasses does not suit it.
     """
     path = Path(path)
-    check_output(path, overwrite=overwrite)
-    write = _WRITERS[path.suffix.lower()]
-    if not glasses or (write is _write_npz and len(glasses) > 1):
-        raise InputError(path, "glasses", len(glasses), "one" if write is _write_npz else "at least one")
+    check_output(path, overwrite=overwrite, number=len(glasses))
     with replacing(path) as file:
-        write(file, glasses)
+        _WRITERS[path.suffix.lower()](file, glasses)
 
 
-def check_output(path: Path | str, *, overwrite: bool) -> None:
-    """Checks that `write_glasses` can write to a path, before work is spent on what is to be written.
+def check_output(path: Path | str, *, overwrite: bool, number: int = 1) -> None:
+    """Checks that `write_glasses` can write so many glasses to a path, before work is spent on them.
 
     Raises:
-        InputError: the file exists, its suffix is unknown, or its folder cannot be one.
+        InputError: the file exists, its suffix is unknown or does not suit the number, or its folder cannot be one.
     """
     path = Path(path)
     if path.suffix.lower() not in _WRITERS:
@@ -51,6 +48,9 @@ def check_output(path: Path | str, *, overwrite: bool) -> None:
         raise InputError(path, "output", "an existing file or folder", "a new file, or --overwrite")
     if any(parent.exists() and not parent.is_dir() for parent in path.parents):
         raise InputError(path, "output", "a file on the way to it", "a folder to write in")
+    alone = _WRITERS[path.suffix.lower()] is _write_npz
+    if not number or (alone and number > 1):
+        raise InputError(path, "glasses", number, "one" if alone else "at least one")
 
 
 def write_frames(path: Path, glasses: Iterable[Glass]) -> None:

@@ -14,13 +14,22 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, check_output, iter_glasses, naming, require_species, write_glasses
+from tf_symgnn.data import (
+    Glass,
+    InputError,
+    check_output,
+    iter_glasses,
+    naming,
+    require_species,
+    structure_files,
+    write_glasses,
+)
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.serving.layers import LayerFunctions
 from tf_symgnn.serving.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
-from tf_symgnn.serving.novelty import UNLIKE, novelty
+from tf_symgnn.serving.novelty import UNLIKE, novelty, novelty_in_slabs
 from tf_symgnn.serving.partial import PartialPrediction, identity_of
 from tf_symgnn.serving.schedule import needed_levels
 from tf_symgnn.serving.spectral_layers import SpectralLayerFunctions
@@ -37,12 +46,13 @@ def predict_files(
     overwrite: bool = False,
     memory: int | None = None,
 ) -> int:
-    """Predicts every glass in structure files and writes them, in order, to one file with an `energy_barrier` column.
+    """Predicts every glass in files and folders of them and writes them, in order, to one file.
 
-    Labels that a file carries are not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types
-    are named by `species`, or else as in the run's training data. With `memory`, a budget in bytes that the process is
-    to keep within, glasses are predicted slab by slab, and a run that was killed goes on where it was. Without it, the
-    default model tells in a line on standard error of each glass that is unlike all it was trained on.
+    Of each it holds species, positions, cell and an `energy_barrier` column. Labels and other columns of the files are
+    not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types are named by `species`, or else
+    as in the run's training data. With `memory`, a budget in bytes that the process is to keep within, glasses are
+    predicted slab by slab, and a run that was killed goes on where it was. The default model tells in a line on
+    standard error of each glass that is unlike all it was trained on.
 
     Returns:
         The number of glasses.
@@ -54,9 +64,11 @@ def predict_files(
     check_output(output, overwrite=overwrite)
     config = run.config()
     type_names = species or config.type_names
+    files = [file for given in files for file in structure_files(given).values()]
     if memory is not None:
         require_room_to_read(files, memory)
     glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]
+    check_output(output, overwrite=overwrite, number=len(glasses))
     require_species(glasses, run.facts().species)
     model = run.load_model()
     if memory is None:
@@ -107,9 +119,14 @@ def _whole(model: tf.keras.Model, config: RunConfig, glasses: Sequence[Glass]) -
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
         predicted.append(replace(glass, barrier=predict(graph)))
-        if isinstance(model, SpectralSymGNN) and (unlike := novelty(model, graph)) > UNLIKE:
-            tqdm.write(f"{glass.name}: unlike the training glasses, novelty {unlike:.1f}; theirs is 1", sys.stderr)
+        if isinstance(model, SpectralSymGNN):
+            _tell_unlike(glass, novelty(model, graph))
     return predicted
+
+
+def _tell_unlike(glass: Glass, found: float) -> None:
+    if found > UNLIKE:
+        tqdm.write(f"{glass.name}: unlike the training glasses, novelty {found:.1f}; theirs is 1", sys.stderr)
 
 
 def _within(
@@ -130,4 +147,6 @@ def _within(
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
             predicted.append(replace(glass, barrier=predict_in_slabs(layers, config, glass, cut, partial)))
+        if isinstance(model, SpectralSymGNN):
+            _tell_unlike(glass, novelty_in_slabs(model, SlabbedGlass(glass, **graph, number=cut.number)))
     return predicted
