@@ -243,6 +243,73 @@ def test_evaluate_prints_one_json_object_last(finished_run, data, capsys):
         assert record[name] == pytest.approx(metrics[name])
 
 
+def test_evaluate_takes_files_unlike_those_of_training(finished_run, data, tmp_path, capsys):
+    """The test glass in LAMMPS types, its barriers in a column of another name, in a file whose name says no split."""
+    atoms = ase.io.read(data / "test0.xyz")
+    lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "45", "ITEM: BOX BOUNDS pp pp pp"]
+    lines += [f"0 {length:.10f}" for length in atoms.cell.lengths()] + ["ITEM: ATOMS id type x y z eb"]
+    columns = [np.arange(1, 46), 1 + (atoms.numbers == 40), *atoms.positions.T, atoms.arrays[names.ENERGY_BARRIER]]
+    lines += [" ".join(map(str, row)) for row in zip(*columns, strict=True)]
+    (tmp_path / "mine.dump").write_text("\n".join(lines) + "\n")
+    argv = ["evaluate", finished_run.path, "--data", tmp_path / "mine.dump", "--split", "all", "--json"]
+    assert main([*map(str, argv), "--label", "eb", "--species", "Cu,Zr"]) == 0
+    record = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert record["pearson"] == pytest.approx(
+        json.loads(finished_run.metrics_file.read_text())["test"]["pearson"], abs=1e-5
+    )
+    assert record["n_atoms"] == 45
+
+
+def test_predict_takes_a_folder(finished_run, data, tmp_path):
+    assert main(["predict", str(finished_run.path), str(data), "--output", str(tmp_path / "out.xyz")]) == 0
+    assert len(ase.io.read(tmp_path / "out.xyz", ":")) == len(list(data.glob("*.xyz")))
+
+
+def test_several_glasses_for_a_format_of_one_are_refused_unpredicted(refuses, finished_run, data, tmp_path):
+    refuses(
+        ["predict", finished_run.path, data, "--output", tmp_path / "out.npz"], "out.npz", "glasses", "expected one"
+    )
+
+
+def test_a_machine_too_small_is_told_in_a_line(refuses, finished_run, data, monkeypatch):
+    argv = ["evaluate", finished_run.path, "--data", data]
+    for error, words in (
+        (MemoryError(), ["MemoryError"]),
+        (np._core._exceptions._ArrayMemoryError((9, 9), np.dtype("f8")), ["Unable to allocate"]),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\n\t [[{{node x}}]]"), ["OOM when"]),
+        (tf.errors.PermissionDeniedError(None, None, "/mnt; Permission denied"), ["/mnt"]),
+    ):
+
+        def fail(*_, error=error):
+            raise error
+
+        monkeypatch.setattr("tf_symgnn.training.evaluation.Predictor.__call__", fail)
+        refuses(argv, *words)
+
+
+def test_whoever_interrupts_a_command_hears_how_that_one_goes_on(finished_run, data, tmp_path, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tf_symgnn.training.evaluation.Predictor.__call__", interrupt)
+    predict = ["predict", finished_run.path, data / "test0.xyz", "--output", tmp_path / "out.xyz"]
+    for argv, told in (
+        (predict, "tf-symgnn: interrupted; with --memory it goes on with the same command\n"),
+        (["evaluate", finished_run.path, "--data", data], "tf-symgnn: interrupted\n"),
+    ):
+        assert main([str(argument) for argument in argv]) == 130
+        assert capsys.readouterr().err == told
+
+
+def test_a_finished_run_that_is_resumed_by_its_configuration_file_keeps_its_one_export(finished_run, tmp_path):
+    run, mine = tmp_path / "run", tmp_path / "mine.yaml"
+    shutil.copytree(finished_run.path, run)
+    (run / "export" / "1").mkdir(parents=True)
+    mine.write_text(yaml.safe_dump({"run_dir": str(run), "seed": finished_run.config().seed}))
+    assert main(["train", "--config", str(mine), "--resume"]) == 0
+    assert [path.name for path in (run / "export").iterdir()] == ["1"]
+
+
 def test_convert_writes_every_split(data, tmp_path, capsys):
     assert main(["convert", str(data), "--output", str(tmp_path), "--shards", "2", "--graph.cutoff", "4"]) == 0
     printed = capsys.readouterr().out.split()
@@ -295,6 +362,7 @@ def test_help_and_version_say_what_there_is(capsys):
         (["--composition", "Cu64Zr36", "--quench-rate", "0"], ["quench_rate"]),
         (["--composition", "Cu64Zr36", "--potential", "eam/fs", "absent.fs"], ["absent.fs", "no such file"]),
         (["--composition", "Cu64Zr36", "--output", "a.cif"], ["suffix", ".cif"]),
+        (["--composition", "Cu64Zr36", "--output", "a.npz"], ["suffix", ".npz", "expected one of .xyz, .extxyz"]),
     ],
 )
 def test_simulate_glass_refuses(refuses, tmp_path, options, words):
@@ -311,3 +379,4 @@ def test_simulate_barriers_refuses(refuses, tmp_path):
     glass = tmp_path / "data" / "train0.xyz"
     refuses(["simulate", "barriers", glass, glass, "--output", folder], "files", "one file a stem")
     refuses(["simulate", "barriers", glass, "--output", folder], "forces", "a minimum of CuZr_mm.eam.fs")
+    refuses(["simulate", "barriers", glass, "--output", glass.parent], "train0.xyz", "no labelled glass")

@@ -39,7 +39,8 @@ class StreamConfig:
 
     Args:
         patch_size: edge of a patch's core, A; null trains on whole glasses.
-        halo: width of the halo round a patch's core, A; null takes the model's receptive field, which is exact.
+        halo: width of the halo round a patch's core, A; null takes the model's receptive field, with
+            which predictions are exact.
         batch_size: glasses or patches a step.
     """
 
@@ -53,7 +54,7 @@ class NetworkConfig:
     """The size of SymGNN and the distribution of its symmetrization.
 
     Args:
-        width: of node and edge states.
+        width: of node and edge states; models to compare with that have no heads take twice as much.
         heads: attention heads of each layer; null takes the model's own, 8, 4, 2, 1 as published and 2, 2, 1 for the
             default model. Models that have no heads have as many layers, four by themselves.
         decoder_layers: dense blocks before the readout.
@@ -99,7 +100,8 @@ class RunConfig:
     Args:
         data: a folder of structure files, or one file; null is the sample that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
-        model: name in the model catalog.
+        model: symgnn_spectral, the default; symgnn, as published; or one to compare with: symgnn_unsymmetrized,
+            symgnn_augmented, egat_length, gcn, gcn_edges, egnn, mlp, schnet, mgcn, faenet or bapst.
         init: run folder whose best weights the run starts from, fine-tuning them; species and label scaling stay that
             run's, and model, graph and network must be as they were there.
         epochs: passes over the training glasses.

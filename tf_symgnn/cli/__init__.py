@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
@@ -23,31 +25,42 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-INTERRUPTION = (
-    "interrupted; a training goes on with --resume; a comparison, a labelling or a prediction with --memory goes on "
-    "with the same command"
-)
 
 
 class Command(NamedTuple):
-    """A sub-command: the parser of its arguments, what it does, its parts if any, and whether TensorFlow does it."""
+    """A sub-command.
+
+    Attributes:
+        parser: of its arguments.
+        run: what it does.
+        going_on: how it goes on where it was interrupted, if it does.
+        add_parts: adds its parts, if it has any.
+        tensorflow: whether TensorFlow does it.
+    """
 
     parser: Callable[[], ArgumentParser]
     run: Callable[[Namespace], None]
+    going_on: str | None = None
     add_parts: Callable[[ArgumentParser], None] | None = None
     tensorflow: bool = True
 
 
 COMMANDS = {
-    "train": Command(models.train_parser, models.train),
+    "train": Command(models.train_parser, models.train, "it goes on with --resume"),
     "evaluate": Command(models.evaluate_parser, models.evaluate),
-    "predict": Command(models.predict_parser, models.predict),
+    "predict": Command(models.predict_parser, models.predict, "with --memory it goes on with the same command"),
     "export": Command(models.export_parser, models.export),
     "convert": Command(models.convert_parser, models.convert),
     "serve": Command(serving.serve_parser, serving.serve),
-    "compare": Command(models.compare_parser, models.compare),
+    "compare": Command(models.compare_parser, models.compare, "it goes on with the same command"),
     "explain": Command(explaining.explain_parser, explaining.explain),
-    "simulate": Command(simulations.simulate_parser, simulations.simulate, simulations.add_parts, tensorflow=False),
+    "simulate": Command(
+        simulations.simulate_parser,
+        simulations.simulate,
+        "barriers go on with the same command",
+        simulations.add_parts,
+        tensorflow=False,
+    ),
 }
 
 
@@ -68,17 +81,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.instantiate(parser.parse_args(_arguments(sys.argv[1:] if argv is None else argv)))
     except (ArgumentError, ValueError) as error:
         return _refuse(error)
+    command = COMMANDS[args.command]
     try:
-        command = COMMANDS[args.command]
         if command.tensorflow:
             _import_tensorflow_quietly()
         command.run(args[args.command])
-    except (InputError, OSError) as error:  # a full disk or a folder that may not be written is told in a line, too
+    except (InputError, *_of_the_machine()) as error:
         return _refuse(error)
     except KeyboardInterrupt:
-        print(f"tf-symgnn: {INTERRUPTION}", file=sys.stderr)
+        print("; ".join(filter(None, ["tf-symgnn: interrupted", command.going_on])), file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _of_the_machine() -> tuple[type[Exception], ...]:
+    """What a full disk, a folder that may not be written or too little memory raise, from TensorFlow as from Python."""
+    if "tensorflow" not in sys.modules:
+        return OSError, MemoryError
+    errors = import_module("tensorflow").errors
+    return OSError, MemoryError, errors.ResourceExhaustedError, errors.PermissionDeniedError
 
 
 def _import_tensorflow_quietly() -> None:
@@ -95,7 +116,9 @@ def _import_tensorflow_quietly() -> None:
 
 
 def _refuse(error: Exception) -> int:
-    print(f"tf-symgnn: {' '.join(str(error).split())}", file=sys.stderr)
+    # Of TensorFlow's messages the first line; after it come operations and their inputs.
+    told = error.message.partition("\n")[0] if hasattr(error, "node_def") else str(error)
+    print(f"tf-symgnn: {' '.join(told.split()) or type(error).__name__}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -109,12 +132,22 @@ def _arguments(argv: Sequence[str]) -> list[str]:
     if arguments[:1] == ["train"]:
         resumed = argparse.ArgumentParser(add_help=False)
         resumed.add_argument("--resume", action="store_true")
-        resumed.add_argument("--run_dir", default=RunConfig.run_dir)
+        resumed.add_argument("--run_dir")
+        resumed.add_argument("--config", action="append", default=[])
         known, _ = resumed.parse_known_args(arguments)
-        stored = Path(known.run_dir) / "config.yaml"
+        stored = Path(known.run_dir or _run_dir_in(known.config)) / "config.yaml"
         if known.resume and stored.is_file():
             arguments[1:1] = ["--config", str(stored)]
     return arguments
+
+
+def _run_dir_in(files: Sequence[str]) -> str:
+    """The run folder that the last of some configuration files names, or the default; what is wrong is told later."""
+    found = RunConfig.run_dir
+    for file in files:
+        with suppress(OSError, ValueError, yaml.YAMLError, AttributeError):
+            found = str(yaml.safe_load(Path(file).read_text()).get("run_dir", found))
+    return found
 
 
 def _underscored(option: str) -> str:

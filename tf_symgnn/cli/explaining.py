@@ -27,7 +27,7 @@ def explain(args: Namespace) -> None:
         import gudhi  # noqa: F401
         import plotly  # noqa: F401
     except ImportError as error:
-        raise InputError("explain", "packages", f"no {error.name}", "pip install 'tf_symgnn[explain]'") from error
+        raise InputError("explain", "packages", f"no {error.name}", 'pip install "tf_symgnn[explain]"') from error
     from tf_symgnn.explaining import check_folder, explain, parse_targets, write_report
     from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.training import RunFolder, glass_graphs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
@@ -14,6 +14,8 @@ from tf_symgnn import names
 from tf_symgnn.cli import pipelines
 from tf_symgnn.config import GraphConfig, RunConfig, Seed, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
+
+ALL = "all"  # glasses of a data set, whatever their split
 
 
 def train_parser() -> ArgumentParser:
@@ -30,6 +32,7 @@ def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
     from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving.export import export
+    from tf_symgnn.serving.versions import versions
     from tf_symgnn.training import Team, TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
@@ -42,7 +45,8 @@ def train(args: Namespace) -> None:
         sys.exit(f"tf-symgnn: {stopped}")
     if not Team(config).is_chief:
         return  # the chief's to export and to tell
-    export(folder, folder.export)
+    if not versions(folder.export):  # a finished run that is resumed has one
+        export(folder, folder.export)
     metrics = json.loads(folder.metrics_file.read_text())
     for split in (names.VALIDATION, names.TEST):
         if split in metrics:
@@ -55,7 +59,9 @@ def evaluate_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=evaluate.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("--data", required=True, help="a folder of structure files, or one file")
-    parser.add_argument("--split", choices=names.SPLITS, default=names.TEST, help="which glasses to score")
+    parser.add_argument("--split", choices=(*names.SPLITS, ALL), default=names.TEST, help="which glasses to score")
+    parser.add_argument("--label", help="column or key of the energy barrier, eV, where not as in training")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., where not as in training")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
 
@@ -67,7 +73,10 @@ def evaluate(args: Namespace) -> None:
 
     run = RunFolder.open(args.run)
     config = run.config()
-    glasses = read_labelled(config, [args.split], data=args.data)[args.split]
+    other = {"label": args.label or config.label, "species": args.species or config.species}
+    splits = names.SPLITS if args.split == ALL else [args.split]
+    read = read_labelled(replace(config, **other), splits, data=args.data)
+    glasses = [glass for split in splits for glass in read[split]]
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
     require_species(glasses, run.facts().species)
@@ -83,7 +92,7 @@ def predict_parser() -> ArgumentParser:
     """The arguments of `predict`."""
     parser = ArgumentParser(exit_on_error=False, description=predict.__doc__)
     parser.add_argument("run", help="run folder")
-    parser.add_argument("files", nargs="+", help="structure files")
+    parser.add_argument("files", nargs="+", help="structure files, or folders of them")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
     parser.add_argument("--memory", help="stay within so much, as 6GB: slab by slab, and a killed run goes on")
@@ -93,7 +102,7 @@ def predict_parser() -> ArgumentParser:
 
 
 def predict(args: Namespace) -> None:
-    """Writes structure files with a predicted `energy_barrier` column."""
+    """Writes structures of files with an `energy_barrier` column that is predicted, and no other columns."""
     if args.beam is not None:
         return pipelines.predict(args)
     from tf_symgnn.model.catalog import share_cores
@@ -115,7 +124,9 @@ def export_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("output", help="folder of versions, which gets the next: output/1 at first; or the ONNX file")
-    parser.add_argument("--format", choices=("savedmodel", "onnx"), default="savedmodel", help="onnx needs .[onnx]")
+    parser.add_argument(
+        "--format", choices=("savedmodel", "onnx"), default="savedmodel", help="onnx needs tf_symgnn[onnx]"
+    )
     return parser
 
 
@@ -131,7 +142,9 @@ def export(args: Namespace) -> None:
     try:
         from tf_symgnn.serving.onnx_file import export_onnx
     except ModuleNotFoundError as error:
-        raise InputError("command line", "--format", f"onnx without {error.name}", 'pip install ".[onnx]"') from error
+        raise InputError(
+            "command line", "--format", f"onnx without {error.name}", 'pip install "tf_symgnn[onnx]"'
+        ) from error
     export_onnx(run, args.output)
     print(args.output)
 

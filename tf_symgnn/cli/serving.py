@@ -27,6 +27,6 @@ def serve(args: Namespace) -> None:
     try:
         from tf_symgnn.serving.server import serve
     except ModuleNotFoundError as error:
-        raise InputError("serve", "package", f"no {error.name}", 'it: pip install "tf_symgnn[serve]"') from error
+        raise InputError("serve", "package", f"no {error.name}", 'pip install "tf_symgnn[serve]"') from error
 
     serve(args.export, host=args.host, port=int(args.port), name=args.name)

@@ -88,6 +88,12 @@ def _baseline(
     )
 
 
+def require_known(config: RunConfig) -> None:
+    """Raises InputError where no model has a configuration's name for it."""
+    if config.model not in CATALOG:
+        raise InputError("configuration", "model", config.model, "one of " + ", ".join(sorted(CATALOG)))
+
+
 def own_network(config: RunConfig) -> NetworkConfig:
     """The network of a configuration, with the model's own where that is left to the model."""
     own = DEFAULT if config.model == "symgnn_spectral" else PUBLISHED
@@ -107,8 +113,7 @@ def build_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling
     Raises:
         InputError: no model has that name.
     """
-    if config.model not in CATALOG:
-        raise InputError("configuration", "model", config.model, "one of " + ", ".join(sorted(CATALOG)))
+    require_known(config)
     kind, config = CATALOG[config.model], replace(config, network=own_network(config))
     build = _symgnn if issubclass(kind, SymGNN) else _baseline
     model = build(kind, config, species, scaling)

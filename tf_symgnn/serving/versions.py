@@ -13,8 +13,10 @@ METADATA = "metadata.json"
 
 
 def versions(directory: str | Path) -> dict[int, Path]:
-    """The versions in a folder, by number in ascending order."""
-    found = (path for path in Path(directory).iterdir() if path.name.isdecimal() and path.is_dir())
+    """The versions in a folder, if there is one, by number in ascending order."""
+    directory = Path(directory)
+    members = directory.iterdir() if directory.is_dir() else ()
+    found = (path for path in members if path.name.isdecimal() and path.is_dir())
     return dict(sorted((int(path.name), path) for path in found))
 
 
@@ -26,7 +28,7 @@ def newest(export: str | Path) -> Path:
     """
     export = Path(export)
     if not tf.saved_model.contains_saved_model(str(export)):
-        found = versions(export) if export.is_dir() else {}
+        found = versions(export)
         if not found:
             raise InputError(export, "export", "no version of a SavedModel", "a folder that tf-symgnn export has made")
         export = found[max(found)]

@@ -59,3 +59,14 @@ def rate_at(config: OptimizerConfig, share: float) -> float:
         return config.learning_rate * (0.01 + 0.99 * share / config.warmup)
     left = (share - config.warmup) / max(1 - config.warmup, 1e-9)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(left, 1.0)))
+
+
+def falling_rate(config: OptimizerConfig, steps: int) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+    """The same over a number of steps."""
+    peak, warmup = config.learning_rate, int(config.warmup * steps)
+    return tf.keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=peak / 100 if warmup else peak,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )

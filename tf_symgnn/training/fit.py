@@ -14,10 +14,10 @@ from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, label_scaling, read_glasses, require_species
 from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph, to_graph_tensor
-from tf_symgnn.model.catalog import build_model
+from tf_symgnn.model.catalog import build_model, require_known
 from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.training import plots
-from tf_symgnn.training.budget import TimeBudget
+from tf_symgnn.training.budget import TimeBudget, falling_rate
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Team
 from tf_symgnn.training.evaluation import Predictor, evaluate
@@ -39,6 +39,7 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         InputError: the data, the configuration or the run folder cannot be used.
         TrainingStopped: the loss is no longer finite, or another worker is gone or was refused.
     """
+    require_known(config)
     team = Team(config)
     with team.unanimous():
         folder, splits, facts, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)
@@ -210,20 +211,10 @@ def _budget(config: RunConfig, course: Checkpointing) -> list[TimeBudget]:
 
 def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
     # Where a clock ends the run it sets the learning rate, which is a variable then.
-    rate = config.optimizer.learning_rate if config.minutes is not None else _schedule(config, steps)
+    rate = config.optimizer.learning_rate if config.minutes is not None else falling_rate(config.optimizer, steps)
     adam = tf.keras.optimizers.Adam(rate, global_clipnorm=config.optimizer.clip_norm)
     scaled = config.precision == "mixed_float16"
     return tf.keras.mixed_precision.LossScaleOptimizer(adam) if scaled else adam
-
-
-def _schedule(config: RunConfig, steps: int) -> tf.keras.optimizers.schedules.LearningRateSchedule:
-    peak, warmup = config.optimizer.learning_rate, int(config.optimizer.warmup * steps)
-    return tf.keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=peak / 100 if warmup else peak,
-        decay_steps=max(1, steps - warmup),
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
-    )
 
 
 def _report(
