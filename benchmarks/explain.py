@@ -20,7 +20,7 @@ from tf_symgnn.explaining.page import summary
 from tf_symgnn.model.catalog import share_cores
 from tf_symgnn.training import RunFolder, glass_graphs
 
-# Li et al.: optimal 1-cycles through an important and through a random edge, and peaks of distances, A.
+# Li et al. 2024: optimal 1-cycles through an important and through a random edge, and peaks of distances, A.
 PUBLISHED_CYCLES = (4.1, 1.2)
 PUBLISHED_PEAKS = (2.6, 5.2, 7.0)
 

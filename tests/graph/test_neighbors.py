@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import fcc_copper, random_glass
-from tf_symgnn.data import InputError, read_glass
+from tf_symgnn.data import InputError, perpendicular_heights, read_glass
 from tf_symgnn.graph import build_graph
-from tf_symgnn.graph.neighbors import perpendicular_heights
 
 CUTOFF = 5.0
 

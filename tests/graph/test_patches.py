@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import ZOO, random_glass
+from tf_symgnn.data import perpendicular_heights
 from tf_symgnn.graph import PatchedGlass, build_graph
-from tf_symgnn.graph.neighbors import perpendicular_heights
 
 
 def minimum_image_distance(graph, origin):

@@ -1,6 +1,7 @@
 """What was published of these models, for the table's side columns.
 
-Test Pearson on Cu64Zr36; epochs there were selected on the test set, so the figures are not of this protocol.
+Pearson on Cu64Zr36 in the source project's slides and in its article (Li, Zhang, Tang, Bauchy and Sun, ICML 2024,
+arXiv:2401.08627); epochs there were selected on the test set, so the figures are not of this protocol.
 """
 
 from __future__ import annotations

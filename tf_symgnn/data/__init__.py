@@ -2,7 +2,7 @@
 
 from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.files import is_unfinished, naming, replacing
-from tf_symgnn.data.glass import MAX_EXTENT, Glass, require_species
+from tf_symgnn.data.glass import MAX_EXTENT, Glass, perpendicular_heights, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
 from tf_symgnn.data.splits import SAMPLE, read_glasses, split_files, structure_files
@@ -20,6 +20,7 @@ __all__ = [
     "iter_glasses",
     "label_scaling",
     "naming",
+    "perpendicular_heights",
     "read_glass",
     "read_glasses",
     "replacing",

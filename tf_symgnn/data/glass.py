@@ -134,6 +134,11 @@ class Glass:
         return symbols
 
 
+def perpendicular_heights(cell: np.ndarray) -> np.ndarray:
+    """f64[3] A: the distance between the two faces of the cell that each cell vector joins."""
+    return 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, np.float64)), axis=0)
+
+
 def place(source: Path | str, frame: int | None) -> str:
     """A frame of a source, or the whole, as `Glass.place`."""
     return str(source) if frame is None else f"{source}@{frame}"

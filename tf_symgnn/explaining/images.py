@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tf_symgnn.data import perpendicular_heights
 from tf_symgnn.graph import GlassGraph
-from tf_symgnn.graph.neighbors import perpendicular_heights
 
 
 class Images(NamedTuple):

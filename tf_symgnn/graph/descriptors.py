@@ -1,7 +1,6 @@
 """What a glass looks like from each of its atoms: numbers that no rotation, reflection or translation changes.
 
-Every descriptor is a sum over the directed pairs that an atom receives, so each is linear in the weight of a pair or,
-the bond-orientational ones, quadratic.
+They are of the directed pairs that an atom receives: sums over them, lengths of such sums, and averages of both.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def structural_descriptors(graph: GlassGraph, species: Sequence[int]) -> np.ndar
 
     Args:
         graph: of the glass at a cutoff of `REACH`, without self-loops.
-        species: atomic numbers, in the order in which descriptors by species of the neighbour stand.
+        species: atomic numbers, ascending, as descriptors by species of the neighbour stand.
     """
     kind = np.searchsorted(species, graph.atomic_numbers)
     distance = np.linalg.norm(graph.displacement.astype(np.float64), axis=1)  # [E]

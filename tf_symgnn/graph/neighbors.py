@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from vesin import NeighborList
 
-from tf_symgnn.data import MAX_EXTENT, Glass, InputError
+from tf_symgnn.data import MAX_EXTENT, Glass, InputError, perpendicular_heights
 
 # Closer than any two atoms of a solid by three orders of magnitude, and far above rounding.
 COINCIDENT = 1e-3  # A
@@ -150,11 +150,6 @@ def refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, disp
         raise InputError(
             glass.place, "positions", f"atoms {first} and {second} at one point", f"atoms over {COINCIDENT:g} A apart"
         )
-
-
-def perpendicular_heights(cell: np.ndarray) -> np.ndarray:
-    """f64[3] A: the distance between the two faces of the cell that each cell vector joins."""
-    return 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, np.float64)), axis=0)
 
 
 def _has_repeated_pairs(glass: Glass, cutoff: float) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_symgnn.graph.neighbors import GlassGraph, perpendicular_heights
+from tf_symgnn.data import perpendicular_heights
+from tf_symgnn.graph.neighbors import GlassGraph
 
 
 @dataclass(frozen=True)

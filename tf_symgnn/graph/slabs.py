@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from vesin import NeighborList
 
-from tf_symgnn.data import Glass
-from tf_symgnn.graph.neighbors import perpendicular_heights, refuse_coincident, refuse_unphysical
+from tf_symgnn.data import Glass, perpendicular_heights
+from tf_symgnn.graph.neighbors import refuse_coincident, refuse_unphysical
 
 
 class ReceivedPairs(NamedTuple):

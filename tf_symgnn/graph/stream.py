@@ -59,7 +59,8 @@ class SubsetStream:
         graphs: labelled glass graphs.
         batch_size: subsets a batch, as components of one graph; of all replicas together, whose number divides it.
         patch_size: edge of a patch's core, A; None streams whole glasses.
-        halo: width of a patch's halo, A; the model's receptive field makes core predictions exact.
+        halo: width of a patch's halo, A; the model's receptive field makes predictions in the core exact; in
+            training batch statistics are those of the whole patch.
     """
 
     def __init__(

@@ -113,17 +113,18 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
 
 def _pooled(groups: Moments) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and variance [C] of the rows of all groups on every replica (Chan et al. 1979)."""
-    count = tf.maximum(_all_reduce(tf.reduce_sum(groups.count)), 1)
-    mean = _all_reduce(tf.reduce_sum(groups.count * groups.mean, axis=0)) / count
+    count = tf.maximum(sum_over_replicas(tf.reduce_sum(groups.count)), 1)
+    mean = sum_over_replicas(tf.reduce_sum(groups.count * groups.mean, axis=0)) / count
     deviation = groups.deviation + groups.count * tf.math.squared_difference(groups.mean, mean)
-    return mean, _all_reduce(tf.reduce_sum(deviation, axis=0)) / count
+    return mean, sum_over_replicas(tf.reduce_sum(deviation, axis=0)) / count
 
 
-def _all_reduce(value: tf.Tensor) -> tf.Tensor:
+def sum_over_replicas(nest: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
+    """Sums over the replicas that train together."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+        return nest
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, nest)
 
 
 # In standard deviations of what Gaussians are given: how far from its mean the outermost are centred.

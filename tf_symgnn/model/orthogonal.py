@@ -141,7 +141,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EulerVonMises(OrthogonalDistribution):
     """Three Euler angles for rotations and three for improper rotations, each von Mises with learnable mean and
-    concentration: the published form of SymGNN's symmetrization (Li et al.).
+    concentration: the published form of SymGNN's symmetrization (Li et al. 2024).
 
     Starts close to uniform rotations: the angles about z near uniform, that about y around pi / 2 as narrowly as a
     uniform rotation's, by its second moment, E cos^2 = I_1(k) / (k I_0(k)) = 1/3.

@@ -52,7 +52,7 @@ class SpeciesEmbedding(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class SymGNN(tf.keras.Model):
-    """The published model: symmetrized edge encoding, attention message passing, decoder (Li et al.).
+    """The published model (Li et al. 2024, arXiv:2401.08627): symmetrized encoding, attention message passing, decoder.
 
     Predictions are exactly invariant under translation and permutation of atoms, and under rotation and reflection
     exactly where the distribution is `haar`, else up to an error that evaluation measures.

@@ -9,7 +9,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.geometry import wrap_positions
 
-from tf_symgnn.data import MAX_EXTENT, Glass, InputError, require_species
+from tf_symgnn.data import MAX_EXTENT, Glass, InputError, perpendicular_heights, require_species
 
 MAX_ATOMS = 50_000
 MAX_GLASSES = 1000  # in one request
@@ -94,7 +94,7 @@ def _require_room(source: object, candidates: float) -> None:
 
 def _candidates(glass: Glass, cutoff: float) -> float:
     """An upper bound, atoms times those in the fullest 27 boxes of one cutoff and their images, from one count."""
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(glass.cell), axis=0)
+    heights = perpendicular_heights(glass.cell)
     fractional = glass.positions @ np.linalg.inv(glass.cell)
     boxes = np.where(glass.pbc, np.maximum(heights // cutoff, 1), heights / cutoff)
     index = np.floor(np.where(glass.pbc, fractional % 1.0, fractional) * boxes).astype(np.int64)

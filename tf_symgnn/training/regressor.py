@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.data import LabelScaling
+from tf_symgnn.model.normalization import sum_over_replicas
 from tf_symgnn.training.metrics import PearsonCorrelation
 
 
@@ -54,7 +55,7 @@ class BarrierRegressor(tf.keras.Model):
         gradients = tape.gradient(scaled, variables)
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
-        gradients = _over_replicas(gradients)
+        gradients = sum_over_replicas(gradients)
         norm = tf.linalg.global_norm(gradients)
         # A scaled loss whose gradient overflows is a step that the optimizer leaves out.
         finite = tf.math.is_finite(norm)
@@ -75,7 +76,7 @@ class BarrierRegressor(tf.keras.Model):
 
     def _mean_squared_error(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         """This replica's share of the mean over all atoms of the global batch that carry the loss."""
-        atoms = _over_replicas(tf.reduce_sum(weight))
+        atoms = sum_over_replicas(tf.reduce_sum(weight))
         return tf.math.divide_no_nan(tf.reduce_sum(weight * self._squared_error(label, prediction)), atoms)
 
     def _squared_error(self, label: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
@@ -87,11 +88,3 @@ class BarrierRegressor(tf.keras.Model):
             # Keras's metrics average over the last axis first: one column keeps the weights per atom.
             metric.update_state(label[:, tf.newaxis], prediction[:, tf.newaxis], sample_weight=weight)
         self._atoms.update_state(weight)
-
-
-def _over_replicas(nest: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
-    """Sums over the replicas that train together."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return nest
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, nest)

@@ -35,7 +35,7 @@ class TurnedEncoding(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class AugmentedSymGNN(SymGNN):
-    """SymGNN that learns invariance from turned glasses: the data augmentation that Li et al. compare with.
+    """SymGNN that learns invariance from turned glasses: the data augmentation that Li et al. 2024 compare with.
 
     Predictions are not invariant under rotation and reflection, but trained to be under rotation.
     """

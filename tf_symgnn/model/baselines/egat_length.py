@@ -35,7 +35,7 @@ class LengthEncoding(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class LengthEGAT(SymGNN):
-    """SymGNN's attention message passing (EGAT; Kaminski et al. 2022) on edge lengths: of Li et al.'s comparisons.
+    """SymGNN's attention message passing (EGAT; Kaminski et al. 2022) on edge lengths: as Li et al. 2024 compare.
 
     Predictions are exactly invariant under translation, permutation, rotation and reflection.
     """

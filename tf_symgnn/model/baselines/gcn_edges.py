@@ -47,7 +47,7 @@ class EdgeConvolution(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EdgeGCN(BaselineNetwork):
-    """GCN whose messages know the raw displacement, encoded as SymGNN's phi does: the comparison of Li et al.
+    """GCN whose messages know the raw displacement, encoded as SymGNN's phi does: the comparison of Li et al. 2024.
 
     Predictions are not invariant under rotation and reflection.
     """

@@ -12,7 +12,7 @@ from tf_symgnn.model.surroundings import Surroundings
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class MLP(BaselineNetwork):
-    """Dense blocks on an atom's species and position: the non-graph baseline of Li et al.
+    """Dense blocks on an atom's species and position: the non-graph baseline of Li et al. 2024.
 
     It uses no pair. Predictions are exactly invariant under permutation and nothing else.
     """
