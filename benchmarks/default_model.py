@@ -28,7 +28,7 @@ from tf_symgnn.data import replacing, split_files
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.model.catalog import share_cores
 from tf_symgnn.model.neighborhood_ridge import neighborhood_average
-from tf_symgnn.model.spectral import LOCAL_HOPS, SHARE, SpectralSymGNN
+from tf_symgnn.model.spectral import LOCAL_HOPS, SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SymGNN
 from tf_symgnn.training import glass_graphs, read_labelled, train
@@ -84,6 +84,7 @@ def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
         "training_glasses": [glass.name for glass in read[names.TRAIN]],
         "epochs": config.epochs,
         **{name: metrics[name] for name in kept},
+        "share": round(float(model.share), 4),
         "parts": parts,
         **circumstances(),
     }
@@ -114,8 +115,8 @@ def predictions(model: SpectralSymGNN, graph: GlassGraph) -> dict[str, np.ndarra
     found = {
         LINEAR: linear,
         "its SymGNN alone": network,
-        "their mean": linear + SHARE * difference,
-        "the regression, and half of what is not local of the difference": linear + SHARE * average,
+        "their mean": linear + 0.5 * difference,
+        "the regression, and half of what is not local of the difference": linear + 0.5 * average,
         WHOLE: model(given),
     }
     return {part: barrier.numpy().astype(np.float64) for part, barrier in found.items()}

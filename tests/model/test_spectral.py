@@ -15,8 +15,9 @@ from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
-from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.model.spectral import SHARE, SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
+from tf_symgnn.training.fit import weigh
 
 CUTOFF = 4.0
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
@@ -238,13 +239,16 @@ def small_model(**changes) -> SpectralSymGNN:
     return model
 
 
-def test_the_prediction_is_the_regression_and_half_of_what_symgnn_differs_by_locally():
-    """Of numbers on the neighbours of each atom, in NumPy: differences less their averages over two hops, halved."""
+@pytest.mark.parametrize("heard", [0.5, 0.3])
+def test_the_prediction_is_the_regression_and_a_share_of_what_symgnn_differs_by_locally(heard):
+    """Of numbers on the neighbours of each atom, in NumPy: differences less their averages over two hops."""
     glasses = [random_glass(seed, 80) for seed in (6, 7)]
     graphs = [build_graph(glass, cutoff=CUTOFF, self_loops=True) for glass in glasses]
     tensors = [to_graph_tensor(graph) for graph in graphs]
     model = small_model()
     model.adapt(tensors, [glass.barrier for glass in glasses])
+    if heard != SHARE:
+        model.share.assign(heard)
     linear = model.linear_part(tensors[0]).numpy()
     assert np.corrcoef(linear, glasses[0].barrier)[0, 1] > 0.5
 
@@ -257,9 +261,40 @@ def test_the_prediction_is_the_regression_and_half_of_what_symgnn_differs_by_loc
     np.add.at(share, (graphs[0].target, graphs[0].source), np.where(distance > 0, np.exp((BOND - distance) / DECAY), 0))
     share /= share.sum(axis=1, keepdims=True) + FAINT
     twice = share @ share
-    expected = linear + 0.5 * (twice.sum(axis=1) * difference - twice @ difference)
+    expected = linear + heard * (twice.sum(axis=1) * difference - twice @ difference)
     np.testing.assert_allclose(model(tensors[0]), expected, atol=1e-4)
     assert np.abs(expected - linear).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "agreement, expected", [(0.7, 0.7), (-2.0, 0.0), (3.0, 1.0)], ids=["as much", "none", "no more than all"]
+)
+def test_symgnn_is_heard_as_much_as_errs_least(agreement, expected):
+    """Barriers that are the regression's, a multiple of what SymGNN adds to it, and what neither has to do with."""
+    glass = random_glass(6, 200)
+    graph = build_graph(glass, cutoff=CUTOFF, self_loops=True)
+    model, tensor = small_model(), to_graph_tensor(graph)
+    model.adapt([tensor], [glass.barrier])
+    model.share.assign(1.0)
+    linear = model.linear_part(tensor).numpy().astype(float)
+    added = model(tensor).numpy() - linear
+    other = np.random.default_rng(0).normal(size=200)
+    other -= other.mean() + (other @ (added - added.mean())) / added.var() / 200 * (added - added.mean())
+    labelled = replace(graph, barrier=linear + 0.2 + agreement * added + 0.1 * other)
+    weigh(model, [labelled])
+    assert float(model.share) == pytest.approx(expected, abs=1e-3)
+    model.adapt([tensor], [glass.barrier])
+    assert float(model.share) == SHARE  # to be weighed again
+
+
+def test_symgnn_that_adds_nothing_is_not_heard():
+    glass = random_glass(6, 80)
+    graph = build_graph(glass, cutoff=CUTOFF, self_loops=True)
+    model = small_model()
+    model.readout.kernel.assign(tf.zeros_like(model.readout.kernel))  # nor says the regression, not solved, anything
+    model.readout.bias.assign([0.0])
+    weigh(model, [graph])
+    assert float(model.share) == 0
 
 
 def test_barriers_as_far_off_everywhere_are_not_corrected():

@@ -24,7 +24,7 @@ from tf_symgnn.data import InputError, read_glasses, replacing, write_glasses
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
 from tf_symgnn.training.checkpointing import Checkpointing
-from tf_symgnn.training.fit import adapt, read_labelled
+from tf_symgnn.training.fit import adapt, read_labelled, weigh
 from tf_symgnn.training.run_folder import RunFacts
 from tf_symgnn.training.statistics import settle
 
@@ -392,5 +392,10 @@ def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(
     assert np.abs(kept.ridge.kernel).max() > 0
     np.testing.assert_allclose(kept.ridge.kernel, fresh.ridge.kernel, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(kept.components.components, fresh.components.components, rtol=1e-3, atol=1e-5)
+    weighed = folder.load_model()
+    weighed.share.assign(0.123)
+    weigh(weighed, glass_graphs(config, read_labelled(config)[names.VALIDATION]))
+    assert float(weighed.share) == float(kept.share)
     train(replace(config, epochs=2), resume=True)
     np.testing.assert_array_equal(folder.load_model().ridge.kernel, kept.ridge.kernel)
+    assert float(folder.load_model().share) == float(kept.share)

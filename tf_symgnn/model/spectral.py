@@ -14,8 +14,8 @@ from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SymGNN
 
 COMPONENTS = 300  # of the power spectrum
-SHARE = 0.5  # of what the network says otherwise than the regression, less its average over so many hops
-LOCAL_HOPS = 2
+LOCAL_HOPS = 2  # over which what the network says otherwise than the regression is averaged
+SHARE = 0.5  # of it, less that average, until glasses say how much of it is worth hearing
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -24,12 +24,15 @@ class SpectralSymGNN(SymGNN):
 
     The ridge regression is solved before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted
     to what the regression leaves, it learned what is particular to the training glasses; and shown the spectra too, it
-    erred more as the regression does. Half the difference between the two is added to the regression, less that
+    erred more as the regression does. A share of the difference between the two is added to the regression, less that
     difference's average over the neighbourhood: batch normalisation, glass by glass, hides from SymGNN how high the
     barriers of a whole region are, and there the regression errs less (benchmarks/RESULTS.md).
 
     Args:
         kwargs: as SymGNN's.
+
+    Attributes:
+        share: from 0, the regression alone, to 1; training starts at a half and ends with what validation says.
     """
 
     def __init__(self, *, species: Sequence[int], cutoff: float = 5.0, **kwargs):
@@ -38,6 +41,10 @@ class SpectralSymGNN(SymGNN):
         # hear of both.
         self.receptive_field = cutoff * (max(len(self.layers_), 1 + HOPS) + LOCAL_HOPS)  # A
         exact = {"dtype": "float32"}
+        half = tf.keras.initializers.Constant(SHARE)
+        self.share = self.add_weight(
+            name="share", shape=(), initializer=half, trainable=False, experimental_autocast=False, **exact
+        )
         self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
         self.components = PrincipalComponents(units=COMPONENTS, name="components", **exact)
         self.ridge = NeighborhoodRidge(species=species, name="ridge", **exact)
@@ -64,12 +71,12 @@ class SpectralSymGNN(SymGNN):
         return tf.stack([difference, tf.ones_like(difference)], axis=1)
 
     def corrected(self, linear: tf.Tensor, difference: tf.Tensor, averages: tf.Tensor) -> tf.Tensor:
-        """The prediction f[N] eV: the regression's, and what SymGNN's differs from it by and on average does not.
+        """The prediction f[N] eV: the regression's, and a share of what SymGNN's differs from it by and on average not.
 
         Of averages [N, 2] the ones say how much of the difference is to be set against its average: of an atom without
         neighbours nothing.
         """
-        return linear + SHARE * (averages[:, 1] * difference - averages[:, 0])
+        return linear + self.share * (averages[:, 1] * difference - averages[:, 0])
 
     def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
         """Barriers in eV, of those in standard deviations from the mean of the training labels."""
@@ -90,7 +97,9 @@ class SpectralSymGNN(SymGNN):
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV.
 
         Where both were found before, on other glasses, components stay, and of the regression what fits these, too.
+        SymGNN, which is to learn from these glasses, is half heard again.
         """
+        self.share.assign(SHARE)
         near = [Surroundings.of(graph, "float32") for graph in graphs]
         directions, presences = zip(*map(self.spectrum, near), strict=True)
         if not self.components.found:
