@@ -305,7 +305,7 @@ def test_a_finished_run_that_is_resumed_by_its_configuration_file_keeps_its_one_
     run, mine = tmp_path / "run", tmp_path / "mine.yaml"
     shutil.copytree(finished_run.path, run)
     (run / "export" / "1").mkdir(parents=True)
-    mine.write_text(yaml.safe_dump({"run_dir": str(run), "seed": finished_run.config().seed}))
+    mine.write_text(yaml.safe_dump({"run_dir": str(run), "epochs": int(finished_run.config().epochs)}))
     assert main(["train", "--config", str(mine), "--resume"]) == 0
     assert [path.name for path in (run / "export").iterdir()] == ["1"]
 

@@ -102,7 +102,7 @@ def test_a_large_answer_is_waited_for_while_it_is_taken(monkeypatch):
     slow.let.set()
     body = b'{"inputs":[' + b"0.125," * 1_500_000 + b"1]}"
     with in_thread(Service(slow, "symgnn", Limits()).app()) as port, socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**17)
         connection.settimeout(60)
         connection.connect(("127.0.0.1", port))
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
