@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_symgnn.model.baselines.augmented import TurnedEncoding
 from tf_symgnn.model.baselines.dense import PairDense, dense_stack
-from tf_symgnn.model.baselines.network import BaselineNetwork
-from tf_symgnn.model.baselines.rotation import RandomRotation
+from tf_symgnn.model.baselines.network import UNIT, BaselineNetwork
 from tf_symgnn.model.surroundings import Surroundings
 
 
@@ -31,7 +31,7 @@ class GraphNetworkBlock(tf.keras.layers.Layer):
         """Takes nodes [N, C] and pairs [E, D]; gives nodes and pairs of width F."""
         nodes, pairs = inputs
         pairs = self._second(tf.nn.relu(self._first(inputs, around=around)))
-        return self._node(tf.concat([nodes, around.received(pairs)], axis=1)), pairs
+        return self._node(tf.concat([nodes, around.received(pairs) / UNIT], axis=1)), pairs
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -41,7 +41,8 @@ class GraphNetworkBlock(tf.keras.layers.Layer):
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class BapstNetwork(BaselineNetwork):
     """Encode, process, decode (Bapst et al. 2020, methods): one block applied again and again to what it last gave
-    joined with what was encoded, on relative positions turned at random in training.
+    joined with what was encoded, on relative positions turned at random in training. As SymGNN's phi encodes them it
+    learns in minutes; from a perceptron of ReLUs it learned next to nothing in a quarter of an hour.
 
     Predictions are not invariant under rotation and reflection, but trained to be under rotation.
     """
@@ -49,14 +50,14 @@ class BapstNetwork(BaselineNetwork):
     def __init__(self, *, width: int = 64, layers: int = 4, seed: int = 0, **kwargs):
         super().__init__(width=width, layers=layers, seed=seed, **kwargs)
         self.steps = layers
-        self.rotation = RandomRotation(seed=seed, name="rotation", **self.own)
         self.node_encoder = dense_stack((width, width), "relu", last="relu", name="node_encoder", **self.own)
-        self.pair_encoder = dense_stack((width, width), "relu", last="relu", name="pair_encoder", **self.own)
+        self.pair_encoder = TurnedEncoding(units=(width, width), seed=seed, name="pair_encoder", **self.own)
         self.block = GraphNetworkBlock(units=width, name="block", **self.own)
 
     def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
         """Processes node states [N, F]."""
-        encoded = self.node_encoder(nodes), self.pair_encoder(self.rotation(around.displacement, training=training))
+        pairs = self.pair_encoder(around.displacement, mask=around.real_pairs, training=training)
+        encoded = self.node_encoder(nodes), pairs
         state = encoded
         for _ in range(self.steps):
             joined = tuple(tf.concat(pair, axis=1) for pair in zip(state, encoded, strict=True))

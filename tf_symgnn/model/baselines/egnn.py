@@ -8,15 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.model.baselines.dense import PairDense, dense_stack
-from tf_symgnn.model.baselines.network import BaselineNetwork
+from tf_symgnn.model.baselines.network import UNIT, BaselineNetwork
 from tf_symgnn.model.surroundings import Surroundings
 
 # Coordinates start within half an Angstrom of the atoms: the gain of Satorras et al.'s own initialisation.
 GAIN = 1e-3
-
-# Sums of messages are counted in so many, about what an atom receives within 5 A: phi_h's first map takes up any
-# factor, but not Adam's steps, which are as long for an input of 30 as for one of 1.
-UNIT = 32.0
 
 
 def _signs(units: int) -> np.ndarray:
