@@ -95,9 +95,11 @@ def test_a_body_that_drips_is_given_up(hurried):
     assert Client(hurried).ask("POST", PREDICT, b'{"inputs": [1]}')[0] == 200
 
 
-def test_a_large_answer_is_waited_for_while_it_is_taken(monkeypatch):
-    """By a client so slow that the answer is still on its way several times as long as idle connections are kept."""
+@pytest.mark.parametrize("slowest, naps, nap, whole", [(50_000, 16, 0.25, True), (10**9, 1, 4.0, False)])
+def test_a_large_answer_is_waited_for_as_long_as_it_may_take(monkeypatch, slowest, naps, nap, whole):
+    """By a client so slow that the answer is on its way several times as long as idle connections are kept."""
     monkeypatch.setattr(server_module, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(server_module, "SLOWEST", slowest)
     slow = Slow()
     slow.let.set()
     body = b'{"inputs":[' + b"0.125," * 1_500_000 + b"1]}"
@@ -110,9 +112,11 @@ def test_a_large_answer_is_waited_for_while_it_is_taken(monkeypatch):
         received = bytearray()
         while part := connection.recv(2**19, socket.MSG_WAITALL):
             received += part
-            time.sleep(0.25)
-    length = re.search(rb"content-length: (\d+)", received)[1]
-    assert len(received.partition(b"\r\n\r\n")[2]) == int(length) > 5_000_000
+            naps -= 1
+            time.sleep(nap if naps >= 0 else 0)
+    length = int(re.search(rb"content-length: (\d+)", received)[1])
+    assert length > 8_000_000
+    assert (len(received.partition(b"\r\n\r\n")[2]) == length) == whole
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /about HTTP/1.1\r\nHost: x\r\n\r\nGET /ab"])

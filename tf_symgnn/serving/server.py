@@ -19,7 +19,7 @@ from tf_symgnn.serving.versions import newest
 
 MAX_CONNECTIONS = 256
 IDLE_SECONDS = 10
-SLOWEST = 10_000  # bytes/s at which a client takes an answer, or it is idle
+SLOWEST = 50_000  # bytes/s at which a client takes an answer, or it is idle
 # Time for requests in hand when the server is told to stop.
 FAREWELL_SECONDS = 10
 
@@ -86,11 +86,11 @@ class _ImpatientProtocol(H11Protocol):
     """HTTP/1.1 that ends connections on which no request is under way and none arrives, however slowly it drips in.
 
     uvicorn itself waits for ever for the rest of a request's head, and for a body that nobody will read any more. While
-    an answer is on its way at a fair pace a connection is not idle, though uvicorn is done with it.
+    an answer is on its way, for as long as slow clients take, a connection is not idle, though uvicorn is done with it.
     """
 
     _timer: TimerHandle | None = None
-    _unsent = 0  # bytes of an answer at the last look
+    _taken_by: float | None = None  # when an answer that is on its way must have been taken
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -106,8 +106,11 @@ class _ImpatientProtocol(H11Protocol):
         if self.cycle is last and was_idle:
             self.transport.abort()
             return
-        unsent, before = self.transport.get_write_buffer_size(), self._unsent
-        self._unsent = unsent
-        taken = unsent > 0 and (before == 0 or before - unsent >= SLOWEST * IDLE_SECONDS)
-        is_idle = (self.cycle is None or self.cycle.response_complete) and not taken
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent:
+            self._taken_by = None
+        elif self._taken_by is None:
+            self._taken_by = self.loop.time() + unsent / SLOWEST
+        on_its_way = self._taken_by is not None and self.loop.time() < self._taken_by
+        is_idle = (self.cycle is None or self.cycle.response_complete) and not on_its_way
         self._timer = self.loop.call_later(IDLE_SECONDS, self._check, self.cycle, is_idle)
