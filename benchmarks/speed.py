@@ -31,6 +31,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from joblib import cpu_count
 
 DENSITY = 0.063  # atoms / A^3, of Cu64Zr36
 CUTOFF = 5.0  # A
@@ -252,8 +253,7 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "tensorflow-gnn", "tf-keras", "numpy"))
-    cores = len(os.sched_getaffinity(0))
-    return f"{cpu or platform.processor()}, {cores} cores; Python {platform.python_version()}, {packages}"
+    return f"{cpu or platform.processor()}, {cpu_count()} cores; Python {platform.python_version()}, {packages}"
 
 
 def main() -> None:

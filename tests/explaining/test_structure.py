@@ -179,7 +179,22 @@ def test_important_pairs_are_not_compared_with_themselves():
     chosen = [np.flatnonzero((count > 0) & n.explained) for count, n in zip(counts, neighbourhoods, strict=True)]
     assert all(((count == 0) & n.explained).any() for count, n in zip(counts, neighbourhoods, strict=True))
     found = cycle_figures(graph, neighbourhoods, chosen, cycles, seed=0)
-    assert found["random_of_same_length"] == 0 and found["important"] >= 1
+    assert found["random_of_same_length"] == 0 and found["important_with_such"] >= 1
+
+
+def test_pairs_without_others_of_their_length_are_compared_with_none():
+    """Of fcc the nearest pairs, all important, are as long as none of the others, and half of the second ones are."""
+    graph = build_graph(fcc_copper(3), cutoff=4.0, self_loops=True)
+    neighbourhoods, cycles = [cut(graph, 0, 4.0)], shortest_cycles(graph)
+    length = np.linalg.norm(neighbourhoods[0].graph.displacement, axis=1)
+    near, far = (np.flatnonzero((np.abs(length - r) < 0.1) & neighbourhoods[0].explained) for r in (2.55, 3.61))
+    assert len(near) and len(far) > 2
+    alone = cycle_figures(graph, neighbourhoods, [near], cycles, seed=0)
+    assert alone["important"] is not None and alone["random_of_same_length"] is None
+    keys = [str(key) for key in pair_keys(graph, neighbourhoods[0].pairs)]
+    some = [far[keys[far[0]] == np.array(keys)[far]]]
+    both = cycle_figures(graph, neighbourhoods, [np.concatenate([near, *some])], cycles, seed=0)
+    assert both["random_of_same_length"] is not None and both["important_with_such"] is not None
 
 
 def test_surroundings_are_told_of_the_highest_and_lowest_barriers():

@@ -157,6 +157,24 @@ def test_graphs_whose_pairs_are_not_their_own_are_refused(served, finished_run, 
         served["serialized_graphs"](examples=tf.constant(examples))
 
 
+@pytest.mark.parametrize("feature, name", [("nodes/atoms.#size", "atoms"), ("edges/neighbors.#size", "neighbors")])
+def test_graphs_that_are_not_as_large_as_they_say_are_refused(served, finished_run, feature, name):
+    """Lies that add up to the truth, too: two glasses whose sizes trade one, and a glass of two thousand million."""
+    (graph,) = glass_graphs(finished_run.config(), [GLASS])
+    honest = tfgnn.write_example(to_graph_tensor(graph))
+    (size,) = honest.features.feature[feature].int64_list.value
+
+    def lying(declared: int) -> bytes:
+        changed = tf.train.Example.FromString(honest.SerializeToString())
+        changed.features.feature[feature].int64_list.value[:] = [declared]
+        return changed.SerializeToString()
+
+    for examples in ([lying(size + 1), lying(size - 1)], [lying(2 * 10**9)]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as the sizes say"):
+            served["serialized_graphs"](examples=tf.constant(examples))
+    assert len(served["serialized_graphs"](examples=tf.constant([honest.SerializeToString()]))["n_atoms"]) == 1
+
+
 def test_an_atom_with_more_pairs_than_a_solid_has_is_refused(served, finished_run):
     """Room is made for as many pairs of every atom as the one with the most has."""
     rng = np.random.default_rng(0)

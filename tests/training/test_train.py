@@ -313,7 +313,7 @@ def test_labels_that_another_machine_adds_up_otherwise_are_the_same(finished_run
     facts = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(facts | {"label_mean": np.nextafter(facts["label_mean"], 9)}))
     train(replace(finished_run.config(), run_dir=str(run)), resume=True)
-    (run / "run.json").write_text(json.dumps(facts | {"label_mean": facts["label_mean"] + 1e-4}))
+    (run / "run.json").write_text(json.dumps(facts | {"label_mean": facts["label_mean"] + 1e-8}))
     with pytest.raises(InputError, match="labels: found .*, expected .* as the run was started"):
         train(replace(finished_run.config(), run_dir=str(run)), resume=True)
 

@@ -48,16 +48,16 @@ class Command(NamedTuple):
 COMMANDS = {
     "train": Command(models.train_parser, models.train, "it goes on with --resume"),
     "evaluate": Command(models.evaluate_parser, models.evaluate),
-    "predict": Command(models.predict_parser, models.predict, "with --memory it goes on with the same command"),
+    "predict": Command(models.predict_parser, models.predict, "with --memory or --beam the same command goes on"),
     "export": Command(models.export_parser, models.export),
-    "convert": Command(models.convert_parser, models.convert),
+    "convert": Command(models.convert_parser, models.convert, "with --beam the same command goes on"),
     "serve": Command(serving.serve_parser, serving.serve),
-    "compare": Command(models.compare_parser, models.compare, "it goes on with the same command"),
+    "compare": Command(models.compare_parser, models.compare, "the same command goes on"),
     "explain": Command(explaining.explain_parser, explaining.explain),
     "simulate": Command(
         simulations.simulate_parser,
         simulations.simulate,
-        "barriers go on with the same command",
+        "of barriers the same command goes on",
         simulations.add_parts,
         tensorflow=False,
     ),
@@ -116,10 +116,15 @@ def _import_tensorflow_quietly() -> None:
 
 
 def _refuse(error: Exception) -> int:
-    # Of TensorFlow's messages the first line; after it come operations and their inputs.
-    told = error.message.partition("\n")[0] if hasattr(error, "node_def") else str(error)
+    told = _of_tensorflow(error.message) if hasattr(error, "node_def") else str(error)
     print(f"tf-symgnn: {' '.join(told.split()) or type(error).__name__}", file=sys.stderr)
     return BAD_INPUT
+
+
+def _of_tensorflow(message: str) -> str:
+    """The line of a TensorFlow error that says what is wrong, among headings, operations and where they stand."""
+    beside = (" ", "\t", "<", "Graph execution error:", "Detected at node")
+    return next((line for line in message.splitlines() if line and not line.startswith(beside)), message)
 
 
 def _arguments(argv: Sequence[str]) -> list[str]:
@@ -132,22 +137,21 @@ def _arguments(argv: Sequence[str]) -> list[str]:
     if arguments[:1] == ["train"]:
         resumed = argparse.ArgumentParser(add_help=False)
         resumed.add_argument("--resume", action="store_true")
-        resumed.add_argument("--run_dir")
-        resumed.add_argument("--config", action="append", default=[])
+        resumed.add_argument("--run_dir", default=RunConfig.run_dir)
+        resumed.add_argument("--config", action=_RunDirOfFile)
         known, _ = resumed.parse_known_args(arguments)
-        stored = Path(known.run_dir or _run_dir_in(known.config)) / "config.yaml"
+        stored = Path(known.run_dir) / "config.yaml"
         if known.resume and stored.is_file():
             arguments[1:1] = ["--config", str(stored)]
     return arguments
 
 
-def _run_dir_in(files: Sequence[str]) -> str:
-    """The run folder that the last of some configuration files names, or the default; what is wrong is told later."""
-    found = RunConfig.run_dir
-    for file in files:
+class _RunDirOfFile(argparse.Action):
+    """Takes the run folder that a configuration file names, if it does; what is wrong with the file is told later."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
         with suppress(OSError, ValueError, yaml.YAMLError, AttributeError):
-            found = str(yaml.safe_load(Path(file).read_text()).get("run_dir", found))
-    return found
+            namespace.run_dir = str(yaml.safe_load(Path(values).read_text()).get("run_dir", namespace.run_dir))
 
 
 def _underscored(option: str) -> str:

@@ -33,19 +33,20 @@ def train(args: Namespace) -> None:
     from tf_symgnn.model.catalog import share_cores
     from tf_symgnn.serving.export import export
     from tf_symgnn.serving.versions import versions
-    from tf_symgnn.training import Team, TrainingStopped, train
+    from tf_symgnn.training import RunFolder, Team, TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
         raise InputError("command line", "--overwrite", "it beside --resume", "one of the two")
     share_cores(config.model)
+    finished = args.resume and RunFolder(config.run_dir).metrics_file.exists()
     try:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
     if not Team(config).is_chief:
         return  # the chief's to export and to tell
-    if not versions(folder.export):  # a finished run that is resumed has one
+    if not (finished and versions(folder.export)):
         export(folder, folder.export)
     metrics = json.loads(folder.metrics_file.read_text())
     for split in (names.VALIDATION, names.TEST):

@@ -31,7 +31,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 def is_unfinished(path: Path) -> bool:
     """Whether a file has a name that `replacing` gives: one that was left by a process that was killed."""
-    return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", path.name) is not None
+    return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", path.name) is not None and path.is_file()
 
 
 @contextmanager

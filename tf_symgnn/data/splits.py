@@ -87,7 +87,7 @@ def _split_of(stem: str) -> str:
 
 
 def structure_files(folder: Path | str) -> dict[str, Path]:
-    """The structure files of a folder by stem, or a single file.
+    """The structure files of a folder by stem, in natural order, or a single file.
 
     Raises:
         InputError: it does not exist, or the folder holds none or two of one stem.
@@ -98,7 +98,7 @@ def structure_files(folder: Path | str) -> dict[str, Path]:
     if not folder.is_dir():
         return {folder.stem: folder}
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: _natural(path.name)):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
         if path.stem in files:

@@ -64,8 +64,9 @@ def summary(figures: dict) -> dict[str, str]:
         ),
         "cycles through an important edge": _number(cycles["important"]),
         "through a random one": f"{_number(cycles['random'])} (p = {_number(cycles['p_random'], '.2g')})",
-        "through a random one of the same length": (
-            f"{_number(cycles['random_of_same_length'])} (p = {_number(cycles['p_same_length'], '.2g')})"
+        "through an unimportant one of the same length": (
+            f"{_number(cycles['random_of_same_length'])}, important ones that have such "
+            f"{_number(cycles['important_with_such'])} (p = {_number(cycles['p_same_length'], '.2g')})"
         ),
         **{
             f"atoms of {name} barriers": ", ".join(f"{i} {x:.0%}" for i, x in list(found["indices"].items())[:4])

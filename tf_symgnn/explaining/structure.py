@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +20,7 @@ from tf_symgnn.graph import GlassGraph
 BIN = 0.2  # A, of distances
 EXTREME = 0.1  # share of a glass's atoms that are called high, and that are called low
 SHOWN = 8  # Voronoi indices
+ALIKE = 0.1  # A, by which lengths of pairs differ that are told to be the same
 
 Chosen = Sequence[np.ndarray]  # i64, pairs of each target
 
@@ -91,12 +92,13 @@ def cycle_figures(
     """On how many cycles important pairs lie, against random ones and others of the same lengths.
 
     Returns:
-        Means over targets: `important`, `random`, `random_of_same_length`; `p_random` and `p_same_length`, one-sided
+        Means over targets: `important`, `random`; `random_of_same_length`, of unimportant pairs as long to 0.1 A, and
+        `important_with_such`, of the important ones that there are such for; `p_random` and `p_same_length`, one-sided
         probabilities by permutation of important and random within targets; `cycles`, how many the glass has.
     """
     through = cycles.through()
     draws = at_random(neighbourhoods, seed)
-    means: dict[str, list[float]] = {"important": [], "random": [], "random_of_same_length": []}
+    means: dict[str, list[float]] = defaultdict(list)
     for neighbourhood, pairs, draw in zip(neighbourhoods, chosen, draws, strict=True):
         if not len(pairs):
             continue
@@ -104,23 +106,29 @@ def cycle_figures(
         count = np.array([through[key] for key in keys], float)
         means["important"].append(count[pairs].mean())
         means["random"].append(count[top(neighbourhood, draw, len(pairs))].mean())
-        chosen_edges = {keys[pair] for pair in pairs}
-        others = neighbourhood.explained & np.array([key not in chosen_edges for key in keys])
-        # Where all are important there is nothing else to draw.
-        among = others if others.any() else neighbourhood.explained
-        means["random_of_same_length"].append(count[_of_same_length(neighbourhood, among, pairs, draw)].mean())
-    figures: dict = {name: float(np.mean(values)) if values else None for name, values in means.items()}
-    for name, other in (("p_random", "random"), ("p_same_length", "random_of_same_length")):
-        figures[name] = _significance(means["important"], means[other], seed)
+        important = {keys[pair] for pair in pairs}
+        others = neighbourhood.explained & np.array([key not in important for key in keys])
+        matched, drawn = _of_same_length(neighbourhood, others, pairs, draw)
+        if len(matched):
+            means["important_with_such"].append(count[matched].mean())
+            means["random_of_same_length"].append(count[drawn].mean())
+    names = ("important", "random", "random_of_same_length", "important_with_such")
+    figures: dict = {name: float(np.mean(means[name])) if means[name] else None for name in names}
+    figures["p_random"] = _significance(means["important"], means["random"], seed)
+    figures["p_same_length"] = _significance(means["important_with_such"], means["random_of_same_length"], seed)
     return figures | {"cycles": len(cycles.birth)}
 
 
-def _of_same_length(neighbourhood: Neighbourhood, among: np.ndarray, pairs: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """For each pair one of the ten next to it in length of those among bool[P] the neighbourhood's, drawn."""
+def _of_same_length(
+    neighbourhood: Neighbourhood, others: np.ndarray, pairs: np.ndarray, draw: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of some pairs that have others bool[P] as long to 0.1 A, and for each of them one of these, drawn."""
     length = np.linalg.norm(neighbourhood.graph.displacement, axis=1)
-    order = np.argsort(np.where(among, length, np.inf), kind="stable")[: int(among.sum())]
-    place = np.searchsorted(length[order], length[pairs]) + np.round(10 * (draw[pairs] - 0.5)).astype(int)
-    return order[np.clip(place, 0, len(order) - 1)]
+    order = np.flatnonzero(others)[np.argsort(length[others], kind="stable")]
+    first, end = (np.searchsorted(length[order], length[pairs] + side * ALIKE) for side in (-1, 1))
+    matched = end > first
+    place = first + ((end - first) * draw[pairs]).astype(int)
+    return pairs[matched], order[place[matched]]
 
 
 def _significance(one: list[float], other: list[float], seed: int) -> float | None:

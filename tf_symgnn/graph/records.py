@@ -74,7 +74,7 @@ def read_records(paths: Sequence[str | Path], *, labelled: bool) -> tf.data.Data
 
 
 def shards_in(directory: str | Path) -> list[Path]:
-    """The shards that a conversion has left in a folder; others' TFRecords are not among them."""
+    """The TFRecords in a folder that have a split's name, as those of a conversion have."""
     return sorted(path for split in names.SPLITS for path in Path(directory).glob(f"{split}.tfrecord-*"))
 
 

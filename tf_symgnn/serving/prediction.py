@@ -46,7 +46,8 @@ def predict_files(
     overwrite: bool = False,
     memory: int | None = None,
 ) -> int:
-    """Predicts every glass in files and folders of them and writes them, in order, to one file.
+    """Predicts every glass in files and folders of them and writes them in order, a folder's by
+    name, to one file.
 
     Of each it holds species, positions, cell and an `energy_barrier` column. Labels and other columns of the files are
     not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types are named by `species`, or else
@@ -65,6 +66,8 @@ def predict_files(
     config = run.config()
     type_names = species or config.type_names
     files = [file for given in files for file in structure_files(given).values()]
+    if Path(output).resolve() in {Path(file).resolve() for file in files}:
+        raise InputError(output, "output", "a file of the input", "another one")
     if memory is not None:
         require_room_to_read(files, memory)
     glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]

@@ -107,9 +107,9 @@ class _ImpatientProtocol(H11Protocol):
             self.transport.abort()
             return
         unsent = self.transport.get_write_buffer_size()
-        if not unsent:
+        if not unsent or self.cycle is not last:
             self._taken_by = None
-        elif self._taken_by is None:
+        if unsent and self._taken_by is None:
             self._taken_by = self.loop.time() + unsent / SLOWEST
         on_its_way = self._taken_by is not None and self.loop.time() < self._taken_by
         is_idle = (self.cycle is None or self.cycle.response_complete) and not on_its_way

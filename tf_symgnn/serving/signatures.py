@@ -102,11 +102,12 @@ class ServedModel(tf.Module):
         batch = tfgnn.parse_example(graph_spec(labelled=False), examples)
         graph = batch.merge_batch_to_components()
         atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]
-        with tf.control_dependencies([*_own_pairs(batch), self._known_species(atoms[names.SPECIES])]):
-            species = tf.identity(atoms[names.SPECIES])
         pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
-        arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
-        return {names.ENERGY_BARRIER: self._barriers(arrays, atoms.sizes, neighbors.sizes), N_ATOMS: atoms.sizes}
+        arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], atoms[names.SPECIES], pairs)
+        with tf.control_dependencies([*_own_pairs(batch), self._known_species(atoms[names.SPECIES])]):
+            arrays = {name: tf.identity(array) for name, array in arrays.items()}
+            n_atoms, n_pairs = tf.identity(atoms.sizes), tf.identity(neighbors.sizes)
+        return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The functions by the names that clients call them by."""
@@ -151,10 +152,17 @@ class ServedModel(tf.Module):
 
 
 def _own_pairs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:
-    """Checks that pairs are of their own glass's atoms and sorted by the one that receives, as models take them."""
-    adjacency = batch.edge_sets[names.NEIGHBORS].adjacency
-    n_atoms = tf.reshape(batch.node_sets[names.ATOMS].sizes, [-1])
-    checks = []
+    """Checks that glasses have as many atoms and pairs as they say, and pairs of their own atoms, sorted by target."""
+    atoms, neighbors = batch.node_sets[names.ATOMS], batch.edge_sets[names.NEIGHBORS]
+    adjacency, checks = neighbors.adjacency, []
+    for name, members, listed in (
+        (names.ATOMS, atoms, atoms[names.SPECIES]),
+        (names.NEIGHBORS, neighbors, adjacency.source),
+        (names.NEIGHBORS, neighbors, adjacency.target),
+    ):
+        declared, found = tf.reshape(members.sizes, [-1]), tf.cast(listed.row_lengths(), members.sizes.dtype)
+        checks.append(require(tf.reduce_all(declared == found), name, "as many as the sizes say", found))
+    n_atoms = tf.cast(atoms[names.SPECIES].row_lengths(), adjacency.source.dtype)
     for end in (adjacency.source, adjacency.target):
         outside = tf.boolean_mask(end.values, (end.values < 0) | (end.values >= tf.gather(n_atoms, end.value_rowids())))
         checks.append(require(tf.size(outside) == 0, "neighbors", "atoms of the glass", outside))

@@ -80,6 +80,17 @@ def program() -> str:
 
 
 @contextmanager
+def telling_refusals() -> Iterator[None]:
+    """Turns what LAMMPS raises where it cannot follow a command into an InputError."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ not in ("Exception", "MPIAbortException"):  # LAMMPS knows no others
+            raise
+        raise InputError("LAMMPS", "command", error, "one that it can follow") from error
+
+
+@contextmanager
 def lammps_instance() -> Iterator[Any]:
     """A silent LAMMPS in metal units (A, eV, ps, bar), closed at the end.
 
@@ -88,11 +99,8 @@ def lammps_instance() -> Iterator[Any]:
     """
     lmp = open_lammps()
     try:
-        yield lmp
-    except Exception as error:
-        if type(error) is not Exception:  # LAMMPS raises nothing more special
-            raise
-        raise InputError("LAMMPS", "command", error, "one that it can follow") from error
+        with telling_refusals():
+            yield lmp
     finally:
         lmp.close()
 
@@ -182,9 +190,10 @@ class Forces:
         thinned: as for `set_potential`.
 
     Raises:
-        InputError: the atoms are not periodic, or LAMMPS cannot use the potential for them.
+        InputError: the atoms are not periodic, or LAMMPS cannot use the potential for them, or not so.
     """
 
+    @telling_refusals()
     def __init__(self, atoms: ase.Atoms, potential: Potential, *, thinned: bool = False):
         if not atoms.pbc.all():
             raise InputError("structure", "pbc", atoms.pbc.tolist(), "a glass that is periodic in all directions")
@@ -193,18 +202,21 @@ class Forces:
         self._prism = put_atoms(self._lmp, atoms, symbols, potential, thinned=thinned)
         self.calls = 0
 
+    @telling_refusals()
     def __call__(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
         """Energy, eV, and forces [N, 3], eV/A, at positions [N, 3], A."""
         self._put(positions)
         self._lmp.command("run 1 pre no post no")
         return self._found()
 
+    @telling_refusals()
     def afresh(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
         """The same from a new neighbour list: what follows depends in no digit on what was computed before."""
         self._put(positions)
         self._lmp.command("run 0 post no")
         return self._found()
 
+    @telling_refusals()
     def atom_energies(self, positions: np.ndarray) -> np.ndarray:
         """Each atom's share of the energy, f64[N] eV, at positions [N, 3], A."""
         self._put(positions)

@@ -9,7 +9,7 @@ import ase
 import ase.io
 
 from tf_symgnn.config import split_symbols
-from tf_symgnn.data import InputError, check_output, read_glass, replacing
+from tf_symgnn.data import InputError, as_input_error, check_output, read_glass, replacing
 from tf_symgnn.data.readers import EXTXYZ
 from tf_symgnn.simulation.barriers import LABELLED_BY, Labelling, label_glass
 
@@ -74,7 +74,11 @@ def label_files(
 
 def _refuse_unlabelled(path: Path) -> None:
     """Raises InputError where a file is there that no labelling has written, such as the glass to label."""
-    if path.exists() and LABELLED_BY not in ase.io.read(path, format="extxyz").info:
+    if not path.exists():
+        return
+    with as_input_error(path, "output", "a labelled glass, or another folder"):
+        info = ase.io.read(path, format="extxyz").info
+    if LABELLED_BY not in info:
         raise InputError(path, "output", "a file that is no labelled glass", "another folder")
 
 

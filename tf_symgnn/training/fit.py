@@ -93,7 +93,10 @@ def adapt(network: SpectralSymGNN, graphs: Sequence[GlassGraph]) -> None:
 
 
 def weigh(network: SpectralSymGNN, graphs: Sequence[GlassGraph], *, patch_size: float | None = None) -> None:
-    """Has SymGNN heard beside the regression as much as errs least on labelled glasses, by least squares."""
+    """Has SymGNN heard beside the regression as much as leaves labelled glasses the errors that spread least.
+
+    Epochs are compared before, SymGNN half heard in each.
+    """
     predict, predictions = Predictor(network, patch_size=patch_size), []
     for share in (0.0, 1.0):
         network.share.assign(share)
@@ -130,6 +133,7 @@ def _prepared(
         facts = replace(before.facts(), versions=package_versions())
     if resume:
         folder.require_data(splits, facts)
+        facts = folder.facts()
     for glasses in splits.values():
         require_species(glasses, facts.species)
     return folder, splits, facts, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}

@@ -166,7 +166,7 @@ class RunFolder:
             raise InputError(self.splits_file, "glasses", found, f"{stored}, as the run was started")
         was, now = self.facts().scaling, facts.scaling
         # Machines add up in different orders.
-        if not (math.isclose(now.mean, was.mean, rel_tol=1e-6) and math.isclose(now.std, was.std, rel_tol=1e-6)):
+        if not (math.isclose(now.mean, was.mean, rel_tol=1e-12) and math.isclose(now.std, was.std, rel_tol=1e-12)):
             raise InputError(self.facts_file, "labels", now, f"{was}, as the run was started")
 
     def facts(self) -> RunFacts:
