@@ -1,6 +1,7 @@
 """SymGNN as a whole: exact symmetries, determinism, sparse and strange glasses, padding, pair weights, defaults."""
 
 import inspect
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -206,5 +207,6 @@ def test_the_catalog_builds_by_name_and_refuses_others():
     config = RunConfig(data="data", run_dir="run", network=NetworkConfig(heads=(2, 1)))
     for name in CATALOG:
         assert build_model(replace(config, model=name), SPECIES, LabelScaling(1.5, 0.3)).name == name
+        assert re.search(rf"\b{name}\b", RunConfig.__doc__)  # which is the help
     with pytest.raises(InputError, match="model: found nosuch, expected one of .*symgnn"):
         build_model(replace(config, model="nosuch"), SPECIES, LabelScaling(1.5, 0.3))
