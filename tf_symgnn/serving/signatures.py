@@ -100,14 +100,14 @@ class ServedModel(tf.Module):
     def serialized_graphs(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Barriers f32[N] eV of glasses given as tf.Examples [B], of all in a row, and how many are whose, i32[B]."""
         batch = tfgnn.parse_example(graph_spec(labelled=False), examples)
-        graph = batch.merge_batch_to_components()
-        atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]
-        pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
-        arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], atoms[names.SPECIES], pairs)
-        with tf.control_dependencies([*_own_pairs(batch), self._known_species(atoms[names.SPECIES])]):
-            arrays = {name: tf.identity(array) for name, array in arrays.items()}
-            n_atoms, n_pairs = tf.identity(atoms.sizes), tf.identity(neighbors.sizes)
-        return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
+        with tf.control_dependencies(_own_pairs(batch)):
+            graph = batch.merge_batch_to_components()
+            atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]
+            with tf.control_dependencies([self._known_species(atoms[names.SPECIES])]):
+                species = tf.identity(atoms[names.SPECIES])
+            pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
+            arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
+            return {names.ENERGY_BARRIER: self._barriers(arrays, atoms.sizes, neighbors.sizes), N_ATOMS: atoms.sizes}
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The functions by the names that clients call them by."""
