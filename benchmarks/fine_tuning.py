@@ -44,7 +44,6 @@ class Case(NamedTuple):
         return " ".join(words).replace(" ", "-")
 
 
-# Each after those that it starts from.
 CASES = [
     *(Case(data) for data in (SAMPLE, PUBLISHED, ONE)),
     *(Case(data, start, rate) for data, start in ((SAMPLE, PUBLISHED), (ONE, SAMPLE)) for rate in RATES),
@@ -103,28 +102,15 @@ def row(case: Case, run: RunFolder) -> dict:
 
 def table(rows: list[dict]) -> str:
     """A line a run: Pearson of the model and of its regression, and how much of SymGNN's local part counts."""
-    lines = [
-        line(["trained on", "starting from", "learning rate", "validation", "test", "of which the regression", "share"])
-    ]
-    lines.append(line(["---"] * 7))
+    heads = ["trained on", "starting from", "learning rate", *SPLITS, "of which the regression", "share"]
+    lines = [line(heads), line(["---"] * len(heads))]
     for found in rows:
         model, linear = (
             [f"{found[part][split]['pearson']:.3f}" if split in found[part] else "" for split in SPLITS]
             for part in ("model", "regression")
         )
-        of_which = ", ".join(filter(None, linear))
-        lines.append(
-            line(
-                [
-                    found["data"],
-                    found["start"] or "nothing",
-                    f"{found['rate']:g}",
-                    *model,
-                    of_which,
-                    f"{found['share']:.2f}",
-                ]
-            )
-        )
+        case = [found["data"], found["start"] or "nothing", f"{found['rate']:g}"]
+        lines.append(line([*case, *model, ", ".join(filter(None, linear)), f"{found['share']:.2f}"]))
     return "\n".join(lines) + "\n"
 
 

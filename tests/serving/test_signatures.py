@@ -10,6 +10,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework import op_def_registry
 
 from tests.conftest import SPECIES, ZOO, random_glass
+from tests.serving.test_server import lying
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, LabelScaling, read_glass
@@ -164,12 +165,8 @@ def test_graphs_that_are_not_as_large_as_they_say_are_refused(served, finished_r
     honest = tfgnn.write_example(to_graph_tensor(graph))
     (size,) = honest.features.feature[feature].int64_list.value
 
-    def lying(declared: int) -> bytes:
-        changed = tf.train.Example.FromString(honest.SerializeToString())
-        changed.features.feature[feature].int64_list.value[:] = [declared]
-        return changed.SerializeToString()
-
-    for examples in ([lying(size + 1), lying(size - 1)], [lying(2 * 10**9)]):
+    for declared in ([size + 1, size - 1], [2 * 10**9]):
+        examples = [lying(honest, feature, [size]).SerializeToString() for size in declared]
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as the sizes say"):
             served["serialized_graphs"](examples=tf.constant(examples))
     assert len(served["serialized_graphs"](examples=tf.constant([honest.SerializeToString()]))["n_atoms"]) == 1

@@ -27,11 +27,11 @@ def novelty(model: SpectralSymGNN, graph: GlassGraph) -> float:
 def novelty_in_slabs(model: SpectralSymGNN, slabbed: SlabbedGlass) -> float:
     """As `novelty`, the atoms being those of up to ten slabs, evenly taken; one slab is held at a time."""
     numbers, slabs, found = slabbed.atomic_numbers, _evenly(len(slabbed), _SLABS), []
+    of_each = -(-_ATOMS // len(slabs))
     for slab in slabs.tolist():
         (received,) = slabbed.pairs(slab, slab + 1)
         own, senders = numbers[slice(*slabbed.splits[slab : slab + 2])], numbers[received.source]
-        number = -(-_ATOMS // len(slabs))
-        found.append(_of_some(model, number, own, received.target, senders, received.displacement))
+        found.append(_of_some(model, of_each, own, received.target, senders, received.displacement))
     return float(np.median(np.concatenate(found)))
 
 

@@ -151,8 +151,8 @@ def convert_in_pipeline(
     shards = {str(file): f"{split}.tfrecord-{file.stem}" for split, files in splits.items() for file in files}
     work, earlier = _Convert(label, species, graph), shards_in(output)
     outcomes = _run(work, shards, Path(output), flags, earlier=earlier, overwrite=overwrite)
-    for stale in set(shards_in(output)) - {Path(output) / outcome.shard for outcome in outcomes}:
-        stale.unlink()  # of a file that is no longer there
+    for stale in set(earlier) - {Path(output) / outcome.shard for outcome in outcomes}:
+        stale.unlink(missing_ok=True)  # of a file that is no longer there
     named = {outcome.file: outcome.glasses for outcome in outcomes}
     listing = {split: [name for file in files for name in named[str(file)]] for split, files in splits.items()}
     return _finish(Path(output), {split: names for split, names in listing.items() if names}, outcomes)

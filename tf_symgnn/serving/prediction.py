@@ -46,8 +46,7 @@ def predict_files(
     overwrite: bool = False,
     memory: int | None = None,
 ) -> int:
-    """Predicts every glass in files and folders of them and writes them in order, a folder's by
-    name, to one file.
+    """Predicts every glass in files and folders, in order, those of a folder by name, and writes them to one file.
 
     Of each it holds species, positions, cell and an `energy_barrier` column. Labels and other columns of the files are
     not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types are named by `species`, or else

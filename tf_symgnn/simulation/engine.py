@@ -80,14 +80,16 @@ def program() -> str:
 
 
 @contextmanager
-def telling_refusals() -> Iterator[None]:
+def telling_refusals(
+    path: Path | str = "LAMMPS", field: str = "command", expected: str = "one that it can follow"
+) -> Iterator[None]:
     """Turns what LAMMPS raises where it cannot follow a command into an InputError."""
     try:
         yield
     except Exception as error:
         if type(error).__name__ not in ("Exception", "MPIAbortException"):  # LAMMPS knows no others
             raise
-        raise InputError("LAMMPS", "command", error, "one that it can follow") from error
+        raise InputError(path, field, error, expected) from error
 
 
 @contextmanager
@@ -168,12 +170,10 @@ def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, thi
             table = Path(folder) / path.name
             thin_table(path, table, species_a_density=style == "eam/fs")
             style = f"{style}/opt" if lmp.has_style("pair", f"{style}/opt") else style
-        try:
+        with telling_refusals(path, style, f"a potential for {', '.join(symbols)}"):
             lmp.command(f"pair_style {style}")
             lmp.command(f'pair_coeff * * "{table}" {" ".join(symbols)}')
             lmp.command("run 0 post no")
-        except Exception as error:  # LAMMPS raises nothing more special
-            raise InputError(path, style, error, f"a potential for {', '.join(symbols)}") from error
 
 
 def _placed(prism: Prism, positions: np.ndarray) -> np.ndarray:

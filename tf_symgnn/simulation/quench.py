@@ -13,7 +13,14 @@ from ase.data import atomic_numbers, covalent_radii
 from tqdm import tqdm
 
 from tf_symgnn.data import InputError
-from tf_symgnn.simulation.engine import Potential, lammps_instance, program, put_atoms, set_potential
+from tf_symgnn.simulation.engine import (
+    Potential,
+    lammps_instance,
+    program,
+    put_atoms,
+    set_potential,
+    telling_refusals,
+)
 
 QUENCH_RATE = "quench_rate"  # K/s, in the comment line of a simulated glass
 
@@ -136,10 +143,8 @@ def _run(lmp: Any, bar: tqdm, stage: str, start: float, stop: float, steps: int)
     first = int(lmp.get_thermo("step"))
     for done in range(0, steps, STEPS_AT_ONCE):
         now = min(STEPS_AT_ONCE, steps - done)
-        try:
+        with telling_refusals("quench", stage, "atoms that stay together at these temperatures"):
             lmp.command(f"run {now} start {first} stop {first + steps} pre {'no' if done else 'yes'} post no")
-        except Exception as error:  # LAMMPS raises nothing more special
-            raise InputError("quench", stage, error, "atoms that stay together at these temperatures") from error
         bar.update(now * TIMESTEP)
     lmp.command("unfix bath")
 

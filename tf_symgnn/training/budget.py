@@ -62,7 +62,7 @@ def rate_at(config: OptimizerConfig, share: float) -> float:
 
 
 def falling_rate(config: OptimizerConfig, steps: int) -> tf.keras.optimizers.schedules.LearningRateSchedule:
-    """The same over a number of steps."""
+    """The learning rate that `rate_at` gives, over a number of steps."""
     peak, warmup = config.learning_rate, int(config.warmup * steps)
     return tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / 100 if warmup else peak,
