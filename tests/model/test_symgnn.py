@@ -56,6 +56,12 @@ def test_an_atom_without_any_pair_gets_a_finite_prediction(model):
     assert np.isfinite(model(to_graph_tensor(lonely))).all()
 
 
+def test_a_graph_without_atoms_gets_no_prediction(model):
+    lonely = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
+    empty = replace(lonely, atomic_numbers=lonely.atomic_numbers[:0], positions=lonely.positions[:0], barrier=None)
+    assert model(to_graph_tensor(empty)).shape == (0,)
+
+
 def test_predictions_are_the_same_each_time(model):
     glass = random_glass(0, 60)
     np.testing.assert_array_equal(predict(model, glass), predict(model, glass))
@@ -151,10 +157,16 @@ def test_weight_zero_is_as_if_the_pair_were_not_there(model):
 
 
 def test_a_species_it_was_not_trained_on_is_never_guessed(model):
-    glass = random_glass(0, 30)
+    glass = random_glass(0, 200)
     species = glass.species.copy()
     species[4] = "Al"
-    assert np.isnan(predict(model, replace(glass, species=species))[4])
+    predicted = predict(model, replace(glass, species=species))
+    graph = graph_of(glass)
+    hears = {4}
+    for _ in model.layers_:
+        hears |= set(graph.target[np.isin(graph.source, list(hears))])
+    assert 20 < len(hears) < 200
+    np.testing.assert_array_equal(np.isnan(predicted), np.isin(np.arange(200), list(hears)))
 
 
 def test_a_prediction_depends_on_no_more_than_the_receptive_field():

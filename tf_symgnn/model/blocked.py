@@ -17,13 +17,13 @@ from tf_symgnn.model.blocks import (
     Rows,
     cut_at_atoms,
     cut_edges,
-    cut_into_runs,
     to_atoms,
     to_pairs,
     to_runs,
 )
 from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
 from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments, gaussian
+from tf_symgnn.model.species import look_up
 from tf_symgnn.model.symmetrization import Symmetrization
 
 SLOPE = 0.01  # of LeakyReLU below zero
@@ -40,24 +40,30 @@ class _PairUpdate(NamedTuple):
     units: int
     mean_of_heads: bool
     norm: MaskedBatchNormalization | None  # of edge states; None outside training, and where they are not updated
+    narrow: bool  # whether atoms' states have so few numbers that a product once a pair costs less than a gather
 
     def expand(self, block: Block, part: Rows) -> tf.Tensor:
         """Hidden states f' of pairs [E, H F]."""
-        # A third of the product once an atom rather than once a pair. By add_n: see `finish`.
-        kept = tf.nn.bias_add(part.atoms @ part.shared["target_kernel"], part.shared["bias"])
-        states = tf.concat([part.senders, part.edges["state"]], axis=1)
-        hidden = tf.add_n([states @ part.shared["kernel"], to_pairs(kept, block.receiver(self.target))])
+        receiver, states = block.receiver(self.target), [part.senders, part.edges["state"]]
+        if self.narrow:
+            states = tf.concat([*states, to_pairs(part.atoms, receiver)], axis=1)
+            hidden = tf.nn.bias_add(states @ part.shared["kernel"], part.shared["bias"])
+        else:
+            # A third of the product once an atom rather than once a pair. By add_n: see `finish`.
+            kept = tf.nn.bias_add(part.atoms @ part.shared["target_kernel"], part.shared["bias"])
+            hidden = tf.add_n([tf.concat(states, axis=1) @ part.shared["kernel"], to_pairs(kept, receiver)])
         return _leaky_relu(hidden, part.kept)
 
     def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
         """Attention-weighted sums [N, H C] of the states that atoms are sent, and moments of f' in training."""
         receiver, n_atoms = block.receiver(self.target), block.end_atom - block.first_atom
         score = tf.matmul(wide, part.shared["score"], transpose_b=True)
-        weight = part.edges.get("weight", tf.ones_like(score[:, :1]))
-        present = tf.stop_gradient(tf.where(weight > 0, score, score.dtype.min))
+        weight, present = part.edges.get("weight"), tf.stop_gradient(score)
+        if weight is not None:
+            present = tf.where(weight > 0, present, present.dtype.min)
         share = weighted_exp(score, tf.gather(tf.math.segment_max(present, receiver), receiver), weight)
         share = tf.math.divide_no_nan(share, to_pairs(to_atoms(share, receiver, n_atoms), receiver))
-        runs = cut_into_runs(receiver)
+        runs = block.runs
         sums = tf.matmul(to_runs(share, runs), to_runs(part.senders, runs), transpose_a=True)  # [R, H, C]
         sums = tf.reshape(sums, [-1, share.shape[1] * part.senders.shape[1]])
         moments = Moments.of_rows(self._merged(wide), block.of_edges(self.mask)) if self.norm else ()
@@ -79,6 +85,12 @@ class _PairUpdate(NamedTuple):
         if not self.mean_of_heads:
             return wide
         return tf.reduce_mean(tf.reshape(wide, [-1, wide.shape[1] // self.units, self.units]), axis=1)
+
+
+def _or_known(value: tf.Tensor, known: Nest) -> tf.Tensor:
+    """A value, or what it is known to be: then nobody computes it, and yet its gradient passes."""
+    passed = tf.custom_gradient(lambda value: (known, lambda above: above))
+    return passed(value) if tf.is_tensor(known) else value
 
 
 def _leaky_relu(hidden: tf.Tensor, known: Nest) -> tf.Tensor:
@@ -122,11 +134,12 @@ class BlockedMessagePassing(MessagePassing):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Updates nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for what is real."""
         nodes, edges = inputs
-        rows = self._rows(nodes, edges, graph)
+        states, kernels = self._by_species(nodes, graph) if self.species else (nodes, self._kernels)
+        rows = self._rows(states, edges, kernels, graph)
         pairs = graph.edge_sets[names.NEIGHBORS].adjacency
         blocks = cut_at_atoms(pairs.source, pairs.target, tf.shape(nodes)[0])
         norm = self._edge_norm if training and self.update_edges else None
-        passes = _PairUpdate(pairs.target, masks[1], self.units, self.merge == "mean", norm)
+        passes = _PairUpdate(pairs.target, masks[1], self.units, self.merge == "mean", norm, bool(self.species))
         if not self.update_edges:
             made = blockwise(lambda *block: passes.collect(*block, passes.expand(*block)), blocks, rows)
         elif training:
@@ -134,22 +147,40 @@ class BlockedMessagePassing(MessagePassing):
             self._edge_norm.track(made.shared)
         else:
             made = self._infer(passes, blocks, rows)
-        received = self._merge_heads(self._messages(made.atoms))
+        received = self._merge_heads(self._messages(made.atoms, kernels["message"]))
         nodes += self._node_projection(self._node_norm(received, mask=masks[0], training=training))
         return nodes, made.edges if self.update_edges else edges
 
-    def _rows(self, nodes: tf.Tensor, edges: tf.Tensor, graph: tfgnn.GraphTensor) -> Rows:
+    @property
+    def _kernels(self) -> dict[str, tf.Tensor]:
+        """What states of atoms are multiplied by."""
+        own = self._attention
+        return {"source": own.source_kernel, "target": own.target_kernel, "message": own.message_kernel}
+
+    def _by_species(self, nodes: tf.Tensor, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Of which species atoms are [N, S], in place of their states, and kernels times the state of each species."""
+        atomic_numbers = graph.node_sets[names.ATOMS][names.SPECIES]
+        one_hot = look_up(tf.eye(len(self.species), dtype=nodes.dtype), atomic_numbers, self.species)
+        # A row more, as there may be no atom.
+        listed, states = (tf.pad(x, [[0, 1], [0, 0]]) for x in (one_hot, nodes))
+        of_species = tf.gather(states, tf.argmax(listed, axis=0))
+        return one_hot, {name: of_species @ kernel for name, kernel in self._kernels.items()}
+
+    def _rows(
+        self, states: tf.Tensor, edges: tf.Tensor, kernels: dict[str, tf.Tensor], graph: tfgnn.GraphTensor
+    ) -> Rows:
         pairs, own = graph.edge_sets[names.NEIGHBORS], self._attention
         of_pairs = {"state": edges}
         if names.PAIR_WEIGHT in pairs.features:
             of_pairs["weight"] = tf.cast(pairs.features[names.PAIR_WEIGHT], edges.dtype)[:, tf.newaxis]
+        of_pair = [kernels["source"], own.edge_kernel, *([kernels["target"]] if self.species else [])]
         shared = {
-            "kernel": tf.concat([own.source_kernel, own.edge_kernel], axis=0),
-            "target_kernel": own.target_kernel,
+            "kernel": tf.concat(of_pair, axis=0),
+            "target_kernel": kernels["target"],
             "bias": own.bias,
             "score": self._block_diagonal(own.score[:, tf.newaxis]),
         }
-        return Rows(of_pairs, nodes, nodes, shared)
+        return Rows(of_pairs, states, states, shared)
 
     def _settings(self) -> Nest:
         norm, projection = self._edge_norm, self._edge_projection
@@ -161,9 +192,9 @@ class BlockedMessagePassing(MessagePassing):
         rows = rows._replace(shared=rows.shared | {"settled": settled})
         return blockwise(lambda block, part: in_one_pass(passes, block, part, part.shared["settled"]), blocks, rows)
 
-    def _messages(self, sums: tf.Tensor) -> tf.Tensor:
+    def _messages(self, sums: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Messages W_n h [N, H, F] of summed states [N, H C]: a linear map may wait until after the sum."""
-        kernel = tf.reshape(self._attention.message_kernel, [-1, self.heads, self.units])
+        kernel = tf.reshape(kernel, [-1, self.heads, self.units])
         # More products than head by head, but large ones, and no tensor of atoms is transposed.
         messages = sums @ self._block_diagonal(tf.transpose(kernel, [1, 0, 2]))
         return tf.reshape(messages, [-1, self.heads, self.units])
@@ -190,47 +221,73 @@ class BlockedSymmetrization(Symmetrization):
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
         transforms = self.distribution(None, training=training)  # [K, 3, 3]
-        copies = self.distribution.transforms
         mask = tf.ones_like(displacement[:, 0]) if mask is None else mask
         blocks = cut_edges(tf.shape(displacement)[0])
+        inward = self._inward(transforms, displacement, mask, training)
+        linear, norm = self._encoder.linear_and_norm[1]
+        kernel, bias = (tf.cast(x, self.variable_dtype) for x in (linear.kernel, linear.bias))
+        passes = _PairEncoding(mask, self.distribution.transforms, norm)
+        if training:
+            rows = Rows(edges=displacement, shared=(inward, (kernel, bias)))
+            made = blockwise_in_two_passes(passes, blocks, rows, {"gamma": norm.gamma, "beta": norm.beta})
+            norm.track(made.shared)
+        else:
+            scale, offset = norm.affine(None, norm.gamma, norm.beta)
+            rows = Rows(edges=displacement, shared=(inward, (kernel * scale, bias * scale + offset)))
+            made = blockwise(lambda *block: Rows(edges=passes.average(passes.expand(*block))), blocks, rows)
+        return made.edges
 
-        def encode(part: Rows) -> tf.Tensor:
-            """The last linear map of those given, a kernel and a bias each, at each transform [E K, C]."""
-            inward, outward = tf.nest.map_structure(lambda x: tf.cast(x, self.compute_dtype), part.shared)
-            directions = tf.nn.bias_add(part.edges @ inward[0], inward[1])
-            directions = tf.nn.relu(tf.reshape(directions, [-1, self.units[0]]))
-            return tf.nn.bias_add(directions @ outward[0], outward[1])
+    def _inward(
+        self, transforms: tf.Tensor, displacement: tf.Tensor, mask: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The first block's linear map and normalisation as one, at all transforms side by side: [3, K C] and [K C]."""
+        linear, norm = self._encoder.linear_and_norm[0]
+        kernel, bias, *given = (
+            tf.cast(x, self.variable_dtype) for x in (linear.kernel, linear.bias, displacement, mask)
+        )
+        at_each = tf.einsum("kij,jc->kic", transforms, kernel)
+        moments = None
+        if training:
+            moments = _linear_moments(*given, at_each, bias)
+            norm.track(moments)
+        scale, offset = norm.affine(moments, norm.gamma, norm.beta)
+        side_by_side = tf.reshape(tf.transpose(scale * at_each, [1, 0, 2]), [3, -1])
+        return side_by_side, tf.tile(scale * bias + offset, [self.distribution.transforms])
 
-        def statistics(block: Block, part: Rows) -> Rows:
-            real = tf.repeat(block.of_edges(mask), copies)
-            return Rows(shared=Moments.of_rows(encode(part), real))
 
-        def average(_: Block, part: Rows) -> Rows:
-            encoded = gaussian(encode(part))
-            return Rows(edges=tf.reduce_mean(tf.reshape(encoded, [-1, copies, self.units[-1]]), axis=1))
+class _PairEncoding(NamedTuple):
+    """What symmetrization does on pairs, in two passes: `blockwise.TwoPasses`.
 
-        maps = ()
-        for k, (linear, norm) in enumerate(self._encoder.linear_and_norm):
-            kernel, bias = (tf.cast(x, self.variable_dtype) for x in (linear.kernel, linear.bias))
-            moments = None
-            if k == 0:
-                at_each = tf.einsum("kij,jc->kic", transforms, kernel)
-                kernel = tf.reshape(tf.transpose(at_each, [1, 0, 2]), [3, -1])  # all transforms side by side
-                if training:
-                    moments = _linear_moments(
-                        *(tf.cast(x, self.variable_dtype) for x in (displacement, mask)), at_each, bias
-                    )
-                bias = tf.tile(bias, [copies])
-            elif training:
-                found = blockwise(statistics, blocks, Rows(edges=displacement, shared=(*maps, (kernel, bias))))
-                moments = found.shared
-            if training:
-                norm.track(moments)
-            scale, offset = norm.affine(moments, norm.gamma, norm.beta)
-            if k == 0:
-                scale, offset = tf.tile(scale, [copies]), tf.tile(offset, [copies])
-            maps += ((kernel * scale, bias * scale + offset),)
-        return blockwise(average, blocks, Rows(edges=displacement, shared=maps)).edges
+    Rows of pairs are displacements; shared are two linear maps, a kernel and a bias each.
+    """
+
+    mask: tf.Tensor  # [E]
+    copies: int  # of a pair, one a transform
+    norm: MaskedBatchNormalization  # between the second map and its activation
+
+    def expand(self, block: Block, part: Rows) -> tf.Tensor:
+        """What the second map makes of displacements at each transform [E K, C]."""
+        inward, outward = tf.nest.map_structure(lambda x: tf.cast(x, part.edges.dtype), part.shared)
+        directions = tf.nn.bias_add(part.edges @ inward[0], inward[1])
+        directions = tf.nn.relu(tf.reshape(directions, [-1, outward[0].shape[0]]))
+        return _or_known(tf.nn.bias_add(directions @ outward[0], outward[1]), part.kept)
+
+    def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
+        """Moments of what the second map makes."""
+        return Rows(shared=Moments.of_rows(wide, tf.repeat(block.of_edges(self.mask), self.copies)))
+
+    def settle(self, shared: Moments, settings: Nest) -> Nest:
+        """Batch norm as a scale and an offset."""
+        return self.norm.affine(shared, settings["gamma"], settings["beta"])
+
+    def finish(self, block: Block, part: Rows, wide: tf.Tensor, settled: Nest) -> tf.Tensor:
+        """Encodings of pairs [E, C]."""
+        scale, offset = (tf.cast(x, wide.dtype) for x in settled)
+        return self.average(tf.nn.bias_add(wide * scale, offset))
+
+    def average(self, normed: tf.Tensor) -> tf.Tensor:
+        """The second activation, averaged over transforms."""
+        return tf.reduce_mean(tf.reshape(gaussian(normed), [-1, self.copies, normed.shape[1]]), axis=1)
 
 
 def _linear_moments(rows: tf.Tensor, mask: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Moments:

@@ -28,15 +28,35 @@ class Rows(NamedTuple):
     kept: Nest = ()  # [E, ...] of a block as one pass over the blocks left it for the next; TensorArrays of all blocks
 
 
+class Runs(NamedTuple):
+    """Pairs in rows of fixed length, each of one atom, so that sums over an atom's pairs are products of matrices.
+
+    An atom that receives more pairs than fit has several, so that no atom, however many it receives, widens all.
+    """
+
+    first: tf.Tensor  # i32[R], the first pair of each run
+    end: tf.Tensor  # i32[R], the pair after its last
+    receiver: tf.Tensor  # i32[R], ascending
+    slot: tf.Tensor  # i32[E], where in the runs laid end to end, each of RUN_LENGTH, a pair is
+
+    @property
+    def pairs(self) -> tf.Tensor:
+        """i32[R, RUN_LENGTH], which pairs a run has; E where it has none."""
+        pairs = self.first[:, tf.newaxis] + tf.range(RUN_LENGTH)
+        return tf.where(pairs < self.end[:, tf.newaxis], pairs, tf.size(self.slot))
+
+
 class Block(NamedTuple):
-    """A run of atoms and of the pairs that they receive, each from the first to before the end; scalars i32."""
+    """A row of atoms and of the pairs that they receive, each from the first to before the end; scalars i32."""
 
     number: tf.Tensor  # from 0
     first_edge: tf.Tensor
     end_edge: tf.Tensor
     first_atom: tf.Tensor
     end_atom: tf.Tensor
-    source: tf.Tensor  # i32[E], the atom that sends each pair, of all pairs
+    first_run: tf.Tensor
+    end_run: tf.Tensor
+    blocks: Blocks  # that it is one of
 
     def cut(self, rows: Rows) -> Rows:
         """The block's part of whole tensors."""
@@ -55,19 +75,28 @@ class Block(NamedTuple):
     @property
     def sender(self) -> tf.Tensor:
         """Which of all atoms sends each of the block's pairs."""
-        return self.of_edges(self.source)
+        return self.of_edges(self.blocks.source)
 
     def receiver(self, target: tf.Tensor) -> tf.Tensor:
         """Which of the block's atoms receives each of the block's pairs, by `target` i32[E] of all pairs."""
         return self.of_edges(target) - self.first_atom
 
+    @property
+    def runs(self) -> Runs:
+        """The block's own, counted from its first pair and its first atom."""
+        first, end, receiver = (x[self.first_run : self.end_run] for x in self.blocks.all_runs[:3])
+        slot = self.of_edges(self.blocks.all_runs.slot) - RUN_LENGTH * self.first_run
+        return Runs(first - self.first_edge, end - self.first_edge, receiver - self.first_atom, slot)
+
 
 class Blocks(NamedTuple):
-    """Where blocks begin and end: B blocks, the bounds i32[B + 1] of their pairs and of their atoms, and sources."""
+    """Where B blocks begin and end: the bounds i32[B + 1] of their pairs, atoms and runs."""
 
     edges: tf.Tensor
     atoms: tf.Tensor
-    source: tf.Tensor  # i32[E]
+    runs: tf.Tensor
+    source: tf.Tensor  # i32[E], the atom that sends each pair
+    all_runs: Runs
 
     @property
     def number(self) -> tf.Tensor:
@@ -75,18 +104,21 @@ class Blocks(NamedTuple):
         return tf.size(self.edges) - 1
 
     def __getitem__(self, k: tf.Tensor) -> Block:
-        return Block(k, self.edges[k], self.edges[k + 1], self.atoms[k], self.atoms[k + 1], self.source)
+        return Block(k, *(x[at] for x in (self.edges, self.atoms, self.runs) for at in (k, k + 1)), self)
 
     def by_sender(self, values: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tensor:
         """Sums over the pairs that each atom sends, [E, ...] to [N, ...]."""
-        return tf.math.unsorted_segment_sum(values, self.source, n_atoms)
+        half = tf.size(self.source) // 2  # for two cores at once: all blocks wait for this sum
+        halves = ((x[:half], x[half:]) for x in (values, self.source))
+        return tf.add_n([tf.math.unsorted_segment_sum(*given, n_atoms) for given in zip(*halves, strict=True)])
 
 
 def cut_edges(n_edges: tf.Tensor, size: int | None = None) -> Blocks:
     """Blocks of `size` pairs, for functions that know of no atoms."""
     size = size or BLOCK_SIZE
     edges = tf.minimum(size * tf.range(_number(n_edges, size) + 1), n_edges)
-    return Blocks(edges, tf.zeros_like(edges), tf.zeros([0], tf.int32))
+    none, nobody = tf.zeros_like(edges), tf.zeros([0], tf.int32)
+    return Blocks(edges, none, none, nobody, Runs(nobody, nobody, nobody, nobody))
 
 
 def cut_at_atoms(source: tf.Tensor, target: tf.Tensor, n_atoms: tf.Tensor, size: int | None = None) -> Blocks:
@@ -105,7 +137,19 @@ def cut_at_atoms(source: tf.Tensor, target: tf.Tensor, n_atoms: tf.Tensor, size:
     tf.debugging.Assert(tf.reduce_all(target[1:] >= target[:-1]), ["pairs must be sorted by target"])
     inner = size * tf.range(1, _number(tf.size(target), size))
     atoms = tf.concat([[0], tf.gather(target, inner), [tf.cast(n_atoms, target.dtype)]], axis=0)
-    return Blocks(tf.searchsorted(target, atoms, out_type=tf.int32), atoms, source)
+    edges, runs = tf.searchsorted(target, atoms, out_type=tf.int32), cut_into_runs(target)
+    return Blocks(edges, atoms, tf.searchsorted(runs.first, edges, out_type=tf.int32), source, runs)
+
+
+def cut_into_runs(target: tf.Tensor) -> Runs:
+    """Runs of pairs by `target` i32[E], the atom that receives each, ascending."""
+    pair, n_pairs = tf.range(tf.size(target)), tf.size(target)
+    new = tf.concat([tf.ones_like(target[:1], tf.bool), target[1:] > target[:-1]], axis=0)
+    begin = tf.gather(tf.boolean_mask(pair, new), tf.cumsum(tf.cast(new, tf.int32)) - 1)
+    place = (pair - begin) % RUN_LENGTH
+    first = tf.boolean_mask(pair, place == 0)
+    slot = (tf.cumsum(tf.cast(place == 0, tf.int32)) - 1) * RUN_LENGTH + place
+    return Runs(first, tf.concat([first[1:], [n_pairs]], axis=0), tf.gather(target, first), slot)
 
 
 def _number(n_edges: tf.Tensor, size: int) -> tf.Tensor:
@@ -129,30 +173,6 @@ def _sum(values: tf.Tensor, receiver: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tenso
     found = tf.math.segment_sum(values, receiver)  # ends at the last atom that receives anything
     found = tf.pad(found, [[0, n_atoms - tf.shape(found)[0]], *[[0, 0]] * (values.shape.rank - 1)])
     return tf.ensure_shape(found, [None, *values.shape[1:]])
-
-
-class Runs(NamedTuple):
-    """A block's pairs in rows of fixed length, each of one atom: R of them, for products of small matrices.
-
-    An atom that receives more pairs than fit has several, so that no atom, however many it receives, widens all.
-    """
-
-    pairs: tf.Tensor  # i32[R, RUN_LENGTH], which of the block's E pairs; E where there is none
-    slot: tf.Tensor  # i32[E], where in `pairs`, flat, each is
-    receiver: tf.Tensor  # i32[R], ascending
-
-
-def cut_into_runs(receiver: tf.Tensor) -> Runs:
-    """Runs of pairs by `receiver` i32[E], ascending."""
-    pair, n_pairs = tf.range(tf.size(receiver)), tf.size(receiver)
-    new = tf.concat([tf.ones_like(receiver[:1], tf.bool), receiver[1:] > receiver[:-1]], axis=0)
-    begin = tf.gather(tf.boolean_mask(pair, new), tf.cumsum(tf.cast(new, tf.int32)) - 1)
-    place = (pair - begin) % RUN_LENGTH
-    first = tf.boolean_mask(pair, place == 0)
-    slot = (tf.cumsum(tf.cast(place == 0, tf.int32)) - 1) * RUN_LENGTH + place
-    pairs = first[:, tf.newaxis] + tf.range(RUN_LENGTH)
-    end = tf.concat([first[1:], [n_pairs]], axis=0)
-    return Runs(tf.where(pairs < end[:, tf.newaxis], pairs, n_pairs), slot, tf.gather(receiver, first))
 
 
 def to_runs(values: tf.Tensor, runs: Runs) -> tf.Tensor:

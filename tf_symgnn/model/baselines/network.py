@@ -10,8 +10,8 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.model.normalization import DenseBlocks
+from tf_symgnn.model.species import SpeciesEmbedding
 from tf_symgnn.model.surroundings import Surroundings
-from tf_symgnn.model.symgnn import SpeciesEmbedding
 
 # Sums of messages are counted in so many, about what an atom receives within 5 A: the next map takes up any factor, but
 # not Adam's steps, which are as long for an input of 30 as for one of 1, nor a block that is applied again and again.
