@@ -22,7 +22,7 @@ CUTOFF = 4.0
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks much smaller than the graphs below."""
-    monkeypatch.setattr(blocks, "BLOCK_SIZE", 100)
+    monkeypatch.setattr(blocks, "MOST_PAIRS", 100)
 
 
 def graph_of(glass, self_loops=True):
@@ -224,7 +224,7 @@ def test_batch_statistics_of_more_rows_than_half_precision_counts():
 
 def test_blocks_hold_whole_atoms_and_every_pair_once():
     target = tf.constant([0] * 3 + [2] * 250 + [3, 4, 4, 7], tf.int32)
-    cut = cut_at_atoms(tf.zeros_like(target), target, 10, size=50)
+    cut = cut_at_atoms(tf.zeros_like(target), target, 10, width=1)
     edges, atoms = cut.edges.numpy(), cut.atoms.numpy()
     np.testing.assert_array_equal(edges[[0, -1]], [0, len(target)])
     np.testing.assert_array_equal(atoms[[0, -1]], [0, 10])
@@ -236,4 +236,4 @@ def test_blocks_hold_whole_atoms_and_every_pair_once():
 
 def test_pairs_that_are_not_sorted_by_target_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="sorted by target"):
-        cut_at_atoms(tf.constant([0, 1, 2]), tf.constant([0, 2, 1]), 3)
+        cut_at_atoms(tf.constant([0, 1, 2]), tf.constant([0, 2, 1]), 3, width=1)

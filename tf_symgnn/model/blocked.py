@@ -137,7 +137,7 @@ class BlockedMessagePassing(MessagePassing):
         states, kernels = self._by_species(nodes, graph) if self.species else (nodes, self._kernels)
         rows = self._rows(states, edges, kernels, graph)
         pairs = graph.edge_sets[names.NEIGHBORS].adjacency
-        blocks = cut_at_atoms(pairs.source, pairs.target, tf.shape(nodes)[0])
+        blocks = cut_at_atoms(pairs.source, pairs.target, tf.shape(nodes)[0], self.heads * self.units)
         norm = self._edge_norm if training and self.update_edges else None
         passes = _PairUpdate(pairs.target, masks[1], self.units, self.merge == "mean", norm, bool(self.species))
         if not self.update_edges:
@@ -222,7 +222,7 @@ class BlockedSymmetrization(Symmetrization):
         """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
         transforms = self.distribution(None, training=training)  # [K, 3, 3]
         mask = tf.ones_like(displacement[:, 0]) if mask is None else mask
-        blocks = cut_edges(tf.shape(displacement)[0])
+        blocks = cut_edges(tf.shape(displacement)[0], self.distribution.transforms * max(self.units))
         inward = self._inward(transforms, displacement, mask, training)
         linear, norm = self._encoder.linear_and_norm[1]
         kernel, bias = (tf.cast(x, self.variable_dtype) for x in (linear.kernel, linear.bias))

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Pairs a block: few enough for the widest state (256 numbers a pair) to stay in cache, enough to keep a core busy.
-BLOCK_SIZE = 2048
+# Numbers a block at its widest: few enough to stay in cache (4 MB in single precision), and so many that what an
+# operation costs besides its work does not count.
+BLOCK_SIZE = 4096 * 256
+# Pairs a block at most, of however few numbers each: there are to be blocks for many cores.
+MOST_PAIRS = 8192
 # Pairs of one atom that are summed at once: an atom of a metallic glass receives 33 on average within 5 A.
 RUN_LENGTH = 48
 
@@ -113,27 +116,27 @@ class Blocks(NamedTuple):
         return tf.add_n([tf.math.unsorted_segment_sum(*given, n_atoms) for given in zip(*halves, strict=True)])
 
 
-def cut_edges(n_edges: tf.Tensor, size: int | None = None) -> Blocks:
-    """Blocks of `size` pairs, for functions that know of no atoms."""
-    size = size or BLOCK_SIZE
+def cut_edges(n_edges: tf.Tensor, width: int) -> Blocks:
+    """Blocks of pairs that are `width` numbers each at their widest, for functions that know of no atoms."""
+    size = _pairs_a_block(width)
     edges = tf.minimum(size * tf.range(_number(n_edges, size) + 1), n_edges)
     none, nobody = tf.zeros_like(edges), tf.zeros([0], tf.int32)
     return Blocks(edges, none, none, nobody, Runs(nobody, nobody, nobody, nobody))
 
 
-def cut_at_atoms(source: tf.Tensor, target: tf.Tensor, n_atoms: tf.Tensor, size: int | None = None) -> Blocks:
-    """Blocks of whole atoms that receive about `size` pairs, so that each pair is in its atom's block.
+def cut_at_atoms(source: tf.Tensor, target: tf.Tensor, n_atoms: tf.Tensor, width: int) -> Blocks:
+    """Blocks of whole atoms that receive about as many pairs as a block may have: each pair is in its atom's block.
 
     Args:
         source: i32[E], the atom that sends each pair.
         target: i32[E], the atom that receives each pair, ascending.
         n_atoms: N.
-        size: pairs a block.
+        width: numbers that a pair is at its widest.
 
     Raises:
         InvalidArgumentError: the targets do not ascend.
     """
-    size = size or BLOCK_SIZE
+    size = _pairs_a_block(width)
     tf.debugging.Assert(tf.reduce_all(target[1:] >= target[:-1]), ["pairs must be sorted by target"])
     inner = size * tf.range(1, _number(tf.size(target), size))
     atoms = tf.concat([[0], tf.gather(target, inner), [tf.cast(n_atoms, target.dtype)]], axis=0)
@@ -150,6 +153,10 @@ def cut_into_runs(target: tf.Tensor) -> Runs:
     first = tf.boolean_mask(pair, place == 0)
     slot = (tf.cumsum(tf.cast(place == 0, tf.int32)) - 1) * RUN_LENGTH + place
     return Runs(first, tf.concat([first[1:], [n_pairs]], axis=0), tf.gather(target, first), slot)
+
+
+def _pairs_a_block(width: int) -> int:
+    return max(1, min(BLOCK_SIZE // width, MOST_PAIRS))
 
 
 def _number(n_edges: tf.Tensor, size: int) -> tf.Tensor:
