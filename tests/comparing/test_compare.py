@@ -14,11 +14,13 @@ from tf_symgnn.comparing import compare
 from tf_symgnn.comparing.compare import configuration
 from tf_symgnn.comparing.published import CONTENDERS
 from tf_symgnn.comparing.rows import read_rows, write_row
+from tf_symgnn.comparing.table import write_table
 from tf_symgnn.model.catalog import CATALOG
 from tf_symgnn.training import RunFolder
 
 COMPARE = sys.modules["tf_symgnn.comparing.compare"]
-COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "comparison"
+ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = ROOT / "benchmarks" / "comparison"
 SETTINGS = {"models": ["mlp", "ridge"], "seeds": [0], "budget_minutes": 0.02}
 
 
@@ -55,6 +57,23 @@ def test_committed_rows_are_of_the_protocol_that_new_ones_will_be():
     for found in rows:
         expected = configuration("data", found.budget_minutes).as_plain()
         assert found.configuration == {name: value for name, value in expected.items() if name not in own}
+
+
+def test_the_committed_table_and_the_readmes_are_of_the_committed_rows(tmp_path):
+    table = write_table(tmp_path, read_rows(COMMITTED)).read_text()
+    assert (COMMITTED / "table.md").read_text() == table
+    readme = (ROOT / "README.md").read_text()
+    shown = cells_by_model(readme.partition("\n## Compare\n")[2].partition("\n## ")[0])
+    known = cells_by_model(table)
+    assert list(shown) == list(known)
+    for model, cells in shown.items():
+        assert cells.items() <= known[model].items()
+
+
+def cells_by_model(text: str) -> dict[str, dict[str, str]]:
+    """Cells of a Markdown table by heading, of each line by what its first cell says."""
+    heads, _, *lines = ([cell.strip() for cell in x[1:-1].split("|")] for x in text.splitlines() if x.startswith("|"))
+    return {line[0]: dict(zip(heads, line, strict=True)) for line in lines}
 
 
 @pytest.fixture
