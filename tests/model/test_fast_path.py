@@ -10,7 +10,8 @@ from tf_symgnn import names
 from tf_symgnn.graph import PatchedGlass, SubsetStream, build_graph, to_graph_tensor, with_pair_weights
 from tf_symgnn.model import blocks
 from tf_symgnn.model.attention import MessagePassing
-from tf_symgnn.model.blocked import BlockedMessagePassing, BlockedSymmetrization
+from tf_symgnn.model.blocked import BlockedMessagePassing
+from tf_symgnn.model.blocked_symmetrization import BlockedSymmetrization
 from tf_symgnn.model.blocks import cut_at_atoms
 from tf_symgnn.model.normalization import Moments
 from tf_symgnn.model.symgnn import PlainSymGNN, SymGNN
@@ -21,8 +22,9 @@ CUTOFF = 4.0
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    """Blocks much smaller than the graphs below."""
+    """Blocks much smaller than the graphs below, and runs than atoms have pairs."""
     monkeypatch.setattr(blocks, "MOST_PAIRS", 100)
+    monkeypatch.setattr(blocks, "RUN_LENGTH", 5)
 
 
 def graph_of(glass, self_loops=True):

@@ -100,7 +100,8 @@ class MessagePassing(tf.keras.layers.Layer):
         merge: `concat` the heads, or take their `mean`.
         update_edges: whether edge states are updated; the last layer's would be used by nobody.
         species: atomic numbers, where all atoms of a species have one state, as before the first layer: the blocked
-            form then multiplies by kernels once a species.
+            form then reads species off the graph and multiplies by kernels once a species, and the gradient with
+            respect to a species' state is at one of its atoms.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Rows(NamedTuple):
     # would have each wait for the one before.
     senders: Nest = ()
     shared: Nest = ()  # given to a function: [...]; returned by it: [...] a block, joined as [B, ...]
-    kept: Nest = ()  # [E, ...] of a block as one pass over the blocks left it for the next; TensorArrays of all blocks
+    kept: Nest = ()  # [., ...] of a block as one pass over the blocks left it for the next; TensorArrays of all blocks
 
 
 class Runs(NamedTuple):
@@ -50,7 +50,7 @@ class Runs(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A row of atoms and of the pairs that they receive, each from the first to before the end; scalars i32."""
+    """A stretch of atoms and of the pairs that they receive, each from the first to before the end; scalars i32."""
 
     number: tf.Tensor  # from 0
     first_edge: tf.Tensor
@@ -152,7 +152,7 @@ def cut_into_runs(target: tf.Tensor) -> Runs:
     place = (pair - begin) % RUN_LENGTH
     first = tf.boolean_mask(pair, place == 0)
     slot = (tf.cumsum(tf.cast(place == 0, tf.int32)) - 1) * RUN_LENGTH + place
-    return Runs(first, tf.concat([first[1:], [n_pairs]], axis=0), tf.gather(target, first), slot)
+    return Runs(first, tf.concat([first, [n_pairs]], axis=0)[1:], tf.gather(target, first), slot)
 
 
 def _pairs_a_block(width: int) -> int:

@@ -9,7 +9,8 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.model.attention import MessagePassing
-from tf_symgnn.model.blocked import BlockedMessagePassing, BlockedSymmetrization
+from tf_symgnn.model.blocked import BlockedMessagePassing
+from tf_symgnn.model.blocked_symmetrization import BlockedSymmetrization
 from tf_symgnn.model.normalization import DenseBlocks
 from tf_symgnn.model.species import SpeciesEmbedding
 from tf_symgnn.model.symmetrization import HAAR, ExactSymmetrization, Symmetrization
