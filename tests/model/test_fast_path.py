@@ -113,7 +113,6 @@ LAYERS = {
     "concatenated heads": lambda: (MessagePassing, {"heads": 4, "units": 8}),
     "mean of heads": lambda: (MessagePassing, {"heads": 2, "units": 8, "merge": "mean"}),
     "no edge update": lambda: (MessagePassing, {"heads": 2, "units": 8, "update_edges": False}),
-    "states of species": lambda: (MessagePassing, {"heads": 4, "units": 8, "species": SPECIES}),
     "symmetrization": lambda: (Symmetrization, {"units": (8, 8), "transforms": 4}),
     "symmetrization of its own width": lambda: (Symmetrization, {"units": (32, 32)}),
     "symmetrization of two widths": lambda: (Symmetrization, {"units": (6, 8), "transforms": 4}),
@@ -131,9 +130,6 @@ def test_float32_layers_are_the_plain_ones_in_float64_to_1e_5(name, training):
     masks = [(rng.random(n) < 0.9).astype(float) for n in (n_atoms, n_edges)]
     shapes = [(n_atoms, 8), (n_edges, 8)] if form is MessagePassing else [(n_edges, 3)]
     states = [rng.normal(size=shape) for shape in shapes]
-    row = np.arange(n_atoms)
-    if "species" in config:
-        row = np.searchsorted(SPECIES, graph.node_sets[names.ATOMS][names.SPECIES])
 
     def apply(layer, dtype) -> list[tf.Tensor]:
         given = [tf.constant(x, dtype) for x in states]
@@ -141,8 +137,7 @@ def test_float32_layers_are_the_plain_ones_in_float64_to_1e_5(name, training):
             tape.watch(given)
             if form is MessagePassing:
                 kept = [tf.constant(x, dtype) for x in masks]
-                nodes = tf.constant(np.eye(n_atoms)[row], dtype) @ given[0]
-                made = layer((nodes, given[1]), graph=graph, masks=tuple(kept), training=training)
+                made = layer(tuple(given), graph=graph, masks=tuple(kept), training=training)
             else:
                 made = [layer(given[0], mask=tf.constant(masks[1], dtype), training=training)]
             mix = [tf.random.stateless_normal(x.shape, (k, 1)) for k, x in enumerate(made)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
@@ -13,7 +12,10 @@ from tf_symgnn.model.normalization import MaskedBatchNormalization
 
 
 def weighted_exp(score: tf.Tensor, highest: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """weight * exp(score - highest), `highest` being that of the pairs with a weight, so others may lie above it."""
+    """weight * exp(score - highest), `highest` being that of the pairs with a weight, so others may lie above it.
+
+    Without weights, all are 1.
+    """
     if weight is None:
         return tf.exp(score - highest)
     most = min(60.0, math.log(score.dtype.max) - 1)  # half precision holds less; 0 times infinity is no number
@@ -99,24 +101,11 @@ class MessagePassing(tf.keras.layers.Layer):
         units: width of a head and of the states.
         merge: `concat` the heads, or take their `mean`.
         update_edges: whether edge states are updated; the last layer's would be used by nobody.
-        species: atomic numbers, where all atoms of a species have one state, as before the first layer: the blocked
-            form then reads species off the graph and multiplies by kernels once a species, and the gradient with
-            respect to a species' state is at one of its atoms.
     """
 
-    def __init__(
-        self,
-        *,
-        heads: int,
-        units: int,
-        merge: str = "concat",
-        update_edges: bool = True,
-        species: Sequence[int] = (),
-        **kwargs,
-    ):
+    def __init__(self, *, heads: int, units: int, merge: str = "concat", update_edges: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.heads, self.units, self.merge, self.update_edges = heads, units, merge, update_edges
-        self.species = tuple(species)
         own = {"dtype": self.dtype_policy}
         self._attention = EdgeAttention(heads=heads, node_units=units, edge_units=units, name="attention", **own)
         self._node_norm = MaskedBatchNormalization(name="node_norm", **own)
@@ -154,4 +143,4 @@ class MessagePassing(tf.keras.layers.Layer):
     def get_config(self) -> dict:
         """The constructor's arguments."""
         own = {"heads": self.heads, "units": self.units, "merge": self.merge, "update_edges": self.update_edges}
-        return super().get_config() | own | {"species": self.species}
+        return super().get_config() | own

@@ -22,7 +22,6 @@ from tf_symgnn.model.blocks import (
 )
 from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
 from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
-from tf_symgnn.model.species import look_up
 
 SLOPE = 0.01  # of LeakyReLU below zero
 
@@ -38,18 +37,13 @@ class _PairUpdate(NamedTuple):
     units: int
     mean_of_heads: bool
     norm: MaskedBatchNormalization | None  # of edge states; None outside training, and where they are not updated
-    narrow: bool  # whether atoms' states have so few numbers that a product once a pair costs less than a gather
 
     def expand(self, block: Block, part: Rows) -> tf.Tensor:
         """Hidden states f' of pairs [E, H F]."""
-        receiver, states = block.receiver(self.target), [part.senders, part.edges["state"]]
-        if self.narrow:
-            states = tf.concat([*states, to_pairs(part.atoms, receiver)], axis=1)
-            hidden = tf.nn.bias_add(states @ part.shared["kernel"], part.shared["bias"])
-        else:
-            # A third of the product once an atom rather than once a pair. By add_n: see `finish`.
-            kept = tf.nn.bias_add(part.atoms @ part.shared["target_kernel"], part.shared["bias"])
-            hidden = tf.add_n([tf.concat(states, axis=1) @ part.shared["kernel"], to_pairs(kept, receiver)])
+        # A third of the product once an atom rather than once a pair. By add_n: see `finish`.
+        kept = tf.nn.bias_add(part.atoms @ part.shared["target_kernel"], part.shared["bias"])
+        states = tf.concat([part.senders, part.edges["state"]], axis=1)
+        hidden = tf.add_n([states @ part.shared["kernel"], to_pairs(kept, block.receiver(self.target))])
         return _leaky_relu(hidden, part.kept)
 
     def collect(self, block: Block, part: Rows, wide: tf.Tensor) -> Rows:
@@ -126,12 +120,11 @@ class BlockedMessagePassing(MessagePassing):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Updates nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for what is real."""
         nodes, edges = inputs
-        states, kernels = self._by_species(nodes, graph) if self.species else (nodes, self._kernels)
-        rows = self._rows(states, edges, kernels, graph)
+        rows = self._rows(nodes, edges, graph)
         pairs = graph.edge_sets[names.NEIGHBORS].adjacency
         blocks = cut_at_atoms(pairs.source, pairs.target, tf.shape(nodes)[0], self.heads * self.units)
         norm = self._edge_norm if training and self.update_edges else None
-        passes = _PairUpdate(pairs.target, masks[1], self.units, self.merge == "mean", norm, bool(self.species))
+        passes = _PairUpdate(pairs.target, masks[1], self.units, self.merge == "mean", norm)
         if not self.update_edges:
             made = blockwise(lambda *block: passes.collect(*block, passes.expand(*block)), blocks, rows)
         elif training:
@@ -139,40 +132,22 @@ class BlockedMessagePassing(MessagePassing):
             self._edge_norm.track(made.shared)
         else:
             made = self._infer(passes, blocks, rows)
-        received = self._merge_heads(self._messages(made.atoms, kernels["message"]))
+        received = self._merge_heads(self._messages(made.atoms))
         nodes += self._node_projection(self._node_norm(received, mask=masks[0], training=training))
         return nodes, made.edges if self.update_edges else edges
 
-    @property
-    def _kernels(self) -> dict[str, tf.Tensor]:
-        """What states of atoms are multiplied by."""
-        own = self._attention
-        return {"source": own.source_kernel, "target": own.target_kernel, "message": own.message_kernel}
-
-    def _by_species(self, nodes: tf.Tensor, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Of which species atoms are [N, S], in place of their states, and kernels times the state of each species."""
-        atomic_numbers = graph.node_sets[names.ATOMS][names.SPECIES]
-        one_hot = look_up(tf.eye(len(self.species), dtype=nodes.dtype), atomic_numbers, self.species)
-        # A row more, as there may be no atom.
-        listed, states = (tf.pad(x, [[0, 1], [0, 0]]) for x in (one_hot, nodes))
-        of_species = tf.gather(states, tf.argmax(tf.cast(listed > 0, tf.float32), axis=0))
-        return one_hot, {name: of_species @ kernel for name, kernel in self._kernels.items()}
-
-    def _rows(
-        self, states: tf.Tensor, edges: tf.Tensor, kernels: dict[str, tf.Tensor], graph: tfgnn.GraphTensor
-    ) -> Rows:
+    def _rows(self, nodes: tf.Tensor, edges: tf.Tensor, graph: tfgnn.GraphTensor) -> Rows:
         pairs, own = graph.edge_sets[names.NEIGHBORS], self._attention
         of_pairs = {"state": edges}
         if names.PAIR_WEIGHT in pairs.features:
             of_pairs["weight"] = tf.cast(pairs.features[names.PAIR_WEIGHT], edges.dtype)[:, tf.newaxis]
-        of_pair = [kernels["source"], own.edge_kernel, *([kernels["target"]] if self.species else [])]
         shared = {
-            "kernel": tf.concat(of_pair, axis=0),
-            "target_kernel": kernels["target"],
+            "kernel": tf.concat([own.source_kernel, own.edge_kernel], axis=0),
+            "target_kernel": own.target_kernel,
             "bias": own.bias,
             "score": self._block_diagonal(own.score[:, tf.newaxis]),
         }
-        return Rows(of_pairs, states, states, shared)
+        return Rows(of_pairs, nodes, nodes, shared)
 
     def _settings(self) -> Nest:
         norm, projection = self._edge_norm, self._edge_projection
@@ -184,9 +159,9 @@ class BlockedMessagePassing(MessagePassing):
         rows = rows._replace(shared=rows.shared | {"settled": settled})
         return blockwise(lambda block, part: in_one_pass(passes, block, part, part.shared["settled"]), blocks, rows)
 
-    def _messages(self, sums: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    def _messages(self, sums: tf.Tensor) -> tf.Tensor:
         """Messages W_n h [N, H, F] of summed states [N, H C]: a linear map may wait until after the sum."""
-        kernel = tf.reshape(kernel, [-1, self.heads, self.units])
+        kernel = tf.reshape(self._attention.message_kernel, [-1, self.heads, self.units])
         # More products than head by head, but large ones, and no tensor of atoms is transposed.
         messages = sums @ self._block_diagonal(tf.transpose(kernel, [1, 0, 2]))
         return tf.reshape(messages, [-1, self.heads, self.units])

@@ -9,28 +9,11 @@ import tensorflow as tf
 HEAVIEST = 118  # the largest atomic number
 
 
-def look_up(of_species: tf.Tensor, atomic_numbers: tf.Tensor, species: Sequence[int]) -> tf.Tensor:
-    """Rows [N, C] of atoms i32[N], of one row a species [S, C].
-
-    Padding (atomic number 0) gets the first species' row. Atoms of other species get NaN: never a silent guess.
-
-    Args:
-        of_species: rows in the order of `species`.
-        atomic_numbers: of the atoms.
-        species: S atomic numbers.
-    """
-    unknown = len(species)
-    row = [species.index(z) if z in species else unknown for z in range(HEAVIEST + 1)]
-    row[0] = 0
-    nothing = tf.fill([1, of_species.shape[1]], tf.cast(float("nan"), of_species.dtype))
-    return tf.gather(tf.concat([of_species, nothing], axis=0), tf.gather(tf.constant(row), atomic_numbers))
-
-
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class SpeciesEmbedding(tf.keras.layers.Layer):
     """A learned vector for each species the model is trained on, looked up by atomic number.
 
-    Padding gets the first species' vector, other species NaN.
+    Padding (atomic number 0) gets the first species' vector. Other species get NaN: never a silent guess.
 
     Args:
         species: atomic numbers.
@@ -49,7 +32,11 @@ class SpeciesEmbedding(tf.keras.layers.Layer):
 
     def call(self, atomic_numbers: tf.Tensor) -> tf.Tensor:
         """Looks i32[N] up as [N, F]."""
-        return look_up(tf.convert_to_tensor(self.vectors), atomic_numbers, self.species)
+        unknown = len(self.species)
+        rows = [self.species.index(z) if z in self.species else unknown for z in range(HEAVIEST + 1)]
+        rows[0] = 0
+        vectors = tf.concat([self.vectors, tf.fill([1, self.units], tf.cast(float("nan"), self.vectors.dtype))], axis=0)
+        return tf.gather(vectors, tf.gather(tf.constant(rows), atomic_numbers))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -84,7 +84,6 @@ class SymGNN(tf.keras.Model):
                 units=width,
                 merge="concat" if k < len(heads) - 1 else "mean",
                 update_edges=k < len(heads) - 1,
-                species=tuple(species) if k == 0 else (),
                 name=f"message_passing_{k}",
                 **own,
             )

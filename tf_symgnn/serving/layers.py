@@ -80,29 +80,18 @@ class LayerFunctions:
 
     def _level(self, k: int) -> Callable:
         def level(of_atoms: tf.Tensor, of_pairs: tf.Tensor, source: tf.Tensor, target: tf.Tensor, own: tf.Tensor):
-            species = None if k else of_atoms
             if k == 0:
                 graph = part_of_glass(source, target, species=of_atoms, displacement=of_pairs)
                 of_atoms, of_pairs, _ = self._model.encode(graph, training=False)
-            of_atoms, of_pairs = self._pass_messages(k, of_atoms, of_pairs, source, target, species=species)
+            of_atoms, of_pairs = self._pass_messages(k, of_atoms, of_pairs, source, target)
             if k < self.depth - 1:
                 return of_atoms[:own], of_pairs
             return self._barrier(of_atoms[:own]), of_pairs[:0]
 
         return level
 
-    def _pass_messages(
-        self,
-        layer: int,
-        nodes: tf.Tensor,
-        edges: tf.Tensor,
-        source: tf.Tensor,
-        target: tf.Tensor,
-        *,
-        species: tf.Tensor | None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """States after a layer; the first one asks for the species of atoms, too."""
-        graph = part_of_glass(source, target, n_atoms=tf.shape(nodes)[0], species=species)
+    def _pass_messages(self, layer: int, nodes: tf.Tensor, edges: tf.Tensor, source: tf.Tensor, target: tf.Tensor):
+        graph = part_of_glass(source, target, n_atoms=tf.shape(nodes)[0])
         real = tuple(tf.ones(tf.shape(x)[:1], self._model.compute_dtype) for x in (nodes, edges))
         return self._model.layers_[layer]((nodes, edges), graph=graph, masks=real, training=False)
 

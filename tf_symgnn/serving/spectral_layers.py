@@ -105,8 +105,7 @@ class SpectralLayerFunctions(LayerFunctions):
             edges, displacement = tf.split(of_pairs, [self._width, -1], axis=1)
             nodes, edges = (tf.cast(x, self._model.compute_dtype) for x in (nodes, edges))
             if k <= self._n_layers:
-                species = tf.cast(kept[:, 0], tf.int32) if k == 1 else None
-                nodes, edges = self._pass_messages(k - 1, nodes, edges, source, target, species=species)
+                nodes, edges = self._pass_messages(k - 1, nodes, edges, source, target)
             if k <= HOPS:
                 kept = self._averaged(k, kept, displacement, source, target)
             if k < self._of_states:
