@@ -219,9 +219,24 @@ def test_batch_statistics_of_more_rows_than_half_precision_counts():
     np.testing.assert_allclose(found.mean, rows.numpy().astype(np.float64).mean(axis=0), rtol=1e-5)
 
 
+def test_half_precision_adds_up_the_gradients_of_more_rows_than_it_counts(monkeypatch):
+    monkeypatch.setattr(blocks, "MOST_PAIRS", 8192)  # in one block
+    displacement = tf.random.stateless_normal((6000, 3), (0, 2)) * 2
+    found = []
+    for policy in ("float32", "mixed_float16"):
+        tf.keras.utils.set_random_seed(0)
+        layer = BlockedSymmetrization(units=(8, 8), distribution="uniform", dtype=policy)
+        given = tf.cast(displacement, layer.compute_dtype)
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.cast(layer(given, training=True), tf.float32))
+        found.append(tape.gradient(total, layer._encoder.linear_and_norm[1][1].gamma))
+    assert relative(found[1], found[0]) < 0.02
+
+
 def test_blocks_hold_whole_atoms_and_every_pair_once():
     target = tf.constant([0] * 3 + [2] * 250 + [3, 4, 4, 7], tf.int32)
-    cut = cut_at_atoms(tf.zeros_like(target), target, 10, width=1)
+    cut = cut_at_atoms(tf.zeros_like(target), target, 10, width=blocks.MOST_NUMBERS // 50)
+    assert int(cut.number) == 6  # of 257 pairs, 50 at a time
     edges, atoms = cut.edges.numpy(), cut.atoms.numpy()
     np.testing.assert_array_equal(edges[[0, -1]], [0, len(target)])
     np.testing.assert_array_equal(atoms[[0, -1]], [0, 10])

@@ -10,16 +10,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.model.attention import MessagePassing, weighted_exp
-from tf_symgnn.model.blocks import (
-    Block,
-    Blocks,
-    Nest,
-    Rows,
-    cut_at_atoms,
-    to_atoms,
-    to_pairs,
-    to_runs,
-)
+from tf_symgnn.model.blocks import Block, Blocks, Nest, Rows, cut_at_atoms, to_atoms, to_pairs, to_runs
 from tf_symgnn.model.blockwise import blockwise, blockwise_in_two_passes, in_one_pass
 from tf_symgnn.model.normalization import MaskedBatchNormalization, Moments
 

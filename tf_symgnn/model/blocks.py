@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Numbers a block at its widest: few enough to stay in cache (4 MB in single precision), and so many that what an
-# operation costs besides its work does not count.
-BLOCK_SIZE = 4096 * 256
+# Numbers a block at most, at its widest: few enough to stay in cache (4 MB in single precision), and so many that what
+# an operation costs besides its work does not count.
+MOST_NUMBERS = 4096 * 256
 # Pairs a block at most, of however few numbers each: there are to be blocks for many cores.
 MOST_PAIRS = 8192
 # Pairs of one atom that are summed at once: an atom of a metallic glass receives 33 on average within 5 A.
@@ -156,7 +156,7 @@ def cut_into_runs(target: tf.Tensor) -> Runs:
 
 
 def _pairs_a_block(width: int) -> int:
-    return max(1, min(BLOCK_SIZE // width, MOST_PAIRS))
+    return max(1, min(MOST_NUMBERS // width, MOST_PAIRS))
 
 
 def _number(n_edges: tf.Tensor, size: int) -> tf.Tensor:
