@@ -25,6 +25,21 @@ def test_it_learns_a_barrier_that_surroundings_determine():
     assert pearson(graphs[:3], graphs[3:]) > 0.5
 
 
+def test_overfits_a_tiny_glass():
+    """40 atoms with labels drawn at random: nothing but memory reaches 0.99."""
+    graph = descriptor_graph(random_glass(0, 40))
+    graph = replace(graph, barrier=np.random.default_rng(0).normal(1.7, 0.3, 40))
+    assert pearson([graph], [graph]) > 0.99
+
+
+def test_turning_and_reflecting_a_glass_changes_no_prediction():
+    model = DescriptorRidge(SPECIES).fit([descriptor_graph(random_glass(0, 200))])
+    glass, improper = random_glass(1, 60), np.array([[0.36, 0.48, 0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, -0.6]])
+    turned = replace(glass, positions=glass.positions @ improper, cell=glass.cell @ improper)
+    found, expected = (model.predict(descriptor_graph(seen)) for seen in (turned, glass))
+    np.testing.assert_allclose(found, expected, atol=1e-3 * expected.std())
+
+
 def test_each_species_has_a_model_of_its_own():
     """Labels of one species alone are changed: what is predicted of the other stays."""
     graph = descriptor_graph(random_glass(0, 200))
