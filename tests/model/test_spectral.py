@@ -13,6 +13,7 @@ from tests.conftest import SPECIES, fcc_copper, random_glass
 from tf_symgnn import names
 from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.model import blocks
 from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
 from tf_symgnn.model.spectral import SHARE, SpectralSymGNN
@@ -79,6 +80,23 @@ def test_a_spectrum_does_not_depend_on_the_order_of_pairs():
     layer = PowerSpectrum(species=SPECIES, cutoff=CUTOFF)
     one, two = (layer(Surroundings.of(to_graph_tensor(given), "float32"))[0].numpy() for given in (graph, other))
     assert np.mean(one != two) < 1e-3  # not even by rounding, but for what lies between two numbers
+
+
+def test_spectra_and_their_gradients_in_blocks_of_few_pairs_are_those_of_all_at_once(monkeypatch):
+    pairs = around(random_glass(3, 200))
+    layer = PowerSpectrum(species=SPECIES, cutoff=CUTOFF)
+    seen = []
+    for most in (8192, 100):
+        monkeypatch.setattr(blocks, "MOST_PAIRS", most)
+        with tf.GradientTape() as tape:
+            tape.watch((pairs.displacement, pairs.weight))
+            direction, presence = layer(pairs)
+            heard = tf.reduce_sum(direction**3) + tf.reduce_sum(presence**2)
+        seen.append((direction, presence, *tape.gradient(heard, (pairs.displacement, pairs.weight))))
+    assert tf.size(pairs.target) > 10 * most
+    for whole, in_blocks in zip(*seen, strict=True):
+        assert np.linalg.norm(in_blocks - whole) < 1e-5 * np.linalg.norm(whole)
+        assert np.linalg.norm(whole) > 0
 
 
 def test_a_spectrum_says_where_neighbours_stand_and_not_how_strongly_they_count():

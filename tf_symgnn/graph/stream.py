@@ -129,8 +129,7 @@ class SubsetStream:
             missing = self.steps_per_epoch * self.batch_size - self.n_subsets
             order = tf.reshape(tf.pad(order, [[0, missing]], constant_values=_BLANK), [-1, share.replicas, size])
             order = tf.reshape(order[:, share.first : share.first + share.local], [-1])
-        subsets = tf.data.Dataset.from_tensor_slices(order).map(self._load, num_parallel_calls=tf.data.AUTOTUNE)
-        return subsets.batch(size)
+        return tf.data.Dataset.from_tensor_slices(order).map(self._load).batch(size)
 
     def _load(self, number: tf.Tensor) -> tfgnn.GraphTensor:
         flat = tf.numpy_function(self._arrays, [number], [dtype for dtype, _ in _FIELDS.values()], stateful=False)
@@ -142,7 +141,12 @@ class SubsetStream:
         return [arrays[name] for name in _FIELDS]
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        return batches.map(lambda graph: split_readout(graph.merge_batch_to_components())).prefetch(tf.data.AUTOTUNE)
+        # One thread makes the next batch while a step takes its time. To close an iterator that tunes itself takes a
+        # quarter of a second after each pass over the validation glasses.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        merged = batches.map(lambda graph: split_readout(graph.merge_batch_to_components()))
+        return merged.prefetch(1).with_options(options)
 
 
 def _blank(like: GlassGraph) -> GlassGraph:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import tensorflow as tf
 
-from tf_symgnn.model.surroundings import Surroundings
+from tf_symgnn.model.blocks import Block, Rows, cut_at_atoms
+from tf_symgnn.model.blockwise import blockwise
+from tf_symgnn.model.surroundings import Surroundings, length
 
 SHORTEST = 2.0  # A, where the first shell lies: the shortest bonds of metals
 WIDTH = 2.0  # of a shell, in distances between shells: as broad as carries over best to other glasses
@@ -39,30 +42,43 @@ class PowerSpectrum(tf.keras.layers.Layer):
 
     def call(self, around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
         """Each atom's direction f[N, (degree + 1) C (C + 1) / 2], of C = S shells channels, and presence f[N, 1]."""
-        radial = around.weight * self._shells(around)  # [E, S n]
-        unit = tf.math.divide_no_nan(around.displacement, around.distance)
-        harmonics = real_harmonics(unit, self.degree)  # [E, (l + 1)^2]
+        by_species = tf.concat([around.weight * around.sent_by(z) for z in self.species], axis=1)  # [E, S]
+        width = 2 * (len(self.species) * self.shells + (self.degree + 1) ** 2)  # numbers of double precision
+        blocks = cut_at_atoms(around.source, around.target, around.n_atoms, width)
+        of_block = partial(self._of_block, around.target)
+        spectrum = blockwise(of_block, blocks, Rows(edges=(around.displacement, by_species))).atoms
+        squared = tf.reduce_sum(tf.square(spectrum), axis=1, keepdims=True)
+        return spectrum * tf.math.rsqrt(tf.maximum(squared, 1e-12)), squared / (squared + SLIGHT)
+
+    def _of_block(self, target: tf.Tensor, block: Block, part: Rows) -> Rows:
+        """Spectra p [N, (degree + 1) C (C + 1) / 2] of a block's atoms."""
+        displacement, by_species = part.edges
+        distance = length(displacement)
+        shells = self._shells(distance)
+        radial = tf.reshape(by_species[:, :, tf.newaxis] * shells[:, tf.newaxis], [-1, self._channels])
+        harmonics = real_harmonics(tf.math.divide_no_nan(displacement, distance), self.degree)  # [E, (l + 1)^2]
         # Summed in double precision, or regressions on components of little variance hear in what order pairs stand.
-        wide = [tf.cast(x, tf.float64) for x in _by_receiver(around, radial, harmonics)]  # [N, D, .]
-        moments = tf.cast(tf.matmul(*wide, transpose_a=True), radial.dtype)  # [N, S n, (l + 1)^2]
-        channels = moments.shape[1]
-        upper = [i * channels + j for i in range(channels) for j in range(i, channels)]
+        wide = (tf.cast(x, tf.float64) for x in (radial, harmonics))
+        filled = _by_receiver(block.receiver(target), block.end_atom - block.first_atom, *wide)  # [N, D, .]
+        moments = tf.cast(tf.matmul(*filled, transpose_a=True), radial.dtype)  # [N, S n, (l + 1)^2]
+        upper = [i * self._channels + j for i in range(self._channels) for j in range(i, self._channels)]
         spectrum = []
         for degree in range(self.degree + 1):
             of_degree = moments[:, :, degree**2 : (degree + 1) ** 2]
             power = tf.matmul(of_degree, of_degree, transpose_b=True) / math.sqrt(2 * degree + 1)
-            spectrum.append(tf.gather(tf.reshape(power, [-1, channels**2]), upper, axis=1))
-        spectrum = tf.concat(spectrum, axis=1)
-        squared = tf.reduce_sum(tf.square(spectrum), axis=1, keepdims=True)
-        return spectrum * tf.math.rsqrt(tf.maximum(squared, 1e-12)), squared / (squared + SLIGHT)
+            spectrum.append(tf.gather(tf.reshape(power, [-1, self._channels**2]), upper, axis=1))
+        return Rows(atoms=tf.concat(spectrum, axis=1))
 
-    def _shells(self, around: Surroundings) -> tf.Tensor:
-        """g_n(r) for the species that the neighbour is of, 0 for others, [E, S n]."""
+    @property
+    def _channels(self) -> int:
+        return len(self.species) * self.shells
+
+    def _shells(self, distance: tf.Tensor) -> tf.Tensor:
+        """g_n(r) of distances [E, 1] A, [E, n]."""
         spacing = (self.cutoff - SHORTEST) / (self.shells - 1)
-        centres = SHORTEST + spacing * tf.range(self.shells, dtype=around.distance.dtype)
-        shells = tf.exp(-0.5 * tf.square((around.distance - centres) / (WIDTH * spacing)))
-        shells *= 0.5 * (1 + tf.cos(math.pi * around.distance / self.cutoff))
-        return tf.concat([around.sent_by(z) * shells for z in self.species], axis=1)
+        centres = SHORTEST + spacing * tf.range(self.shells, dtype=distance.dtype)
+        shells = tf.exp(-0.5 * tf.square((distance - centres) / (WIDTH * spacing)))
+        return shells * 0.5 * (1 + tf.cos(math.pi * distance / self.cutoff))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -97,15 +113,14 @@ def real_harmonics(unit: tf.Tensor, degree: int) -> tf.Tensor:
     return tf.stack(harmonics, axis=1)
 
 
-def _by_receiver(around: Surroundings, *values: tf.Tensor) -> list[tf.Tensor]:
+def _by_receiver(receiver: tf.Tensor, n_atoms: tf.Tensor, *values: tf.Tensor) -> list[tf.Tensor]:
     """Values [E, C] of pairs as [N, D, C], D the most pairs that an atom receives, filled up with zeros.
 
     So that the sum over pairs of outer products is one matrix product an atom, and they are never written out.
     """
-    target = around.target
-    degree = tf.math.bincount(target, minlength=around.n_atoms, dtype=target.dtype)
+    degree = tf.math.bincount(receiver, minlength=n_atoms, dtype=receiver.dtype)
     first = tf.cumsum(degree, exclusive=True)
-    place = tf.range(tf.size(target), dtype=target.dtype) - tf.gather(first, target)
-    index = tf.stack([target, place], axis=1)
-    shape = [around.n_atoms, tf.reduce_max(tf.concat([degree, [1]], axis=0))]
+    place = tf.range(tf.size(receiver), dtype=receiver.dtype) - tf.gather(first, receiver)
+    index = tf.stack([receiver, place], axis=1)
+    shape = [n_atoms, tf.reduce_max(tf.concat([degree, [1]], axis=0))]
     return [tf.scatter_nd(index, value, [*shape, value.shape[1]]) for value in values]

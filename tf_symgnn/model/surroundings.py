@@ -53,6 +53,11 @@ class Surroundings(NamedTuple):
         return length(self.displacement)
 
     @property
+    def source(self) -> tf.Tensor:
+        """i[E], the atom that sends each pair."""
+        return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.SOURCE]
+
+    @property
     def target(self) -> tf.Tensor:
         """i[E], the atom that receives each pair, ascending."""
         return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.TARGET]
