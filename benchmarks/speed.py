@@ -188,7 +188,7 @@ def commands(glass: str) -> list[str]:
             for path in (file, files)
         )
     return [
-        f"Training for {MINUTES:g} minutes on {TRAINING_GLASSES} glasses of {loaded.n_atoms} atoms, one for validation:",
+        f"Training for {MINUTES:g} minutes on {TRAINING_GLASSES} glasses of {loaded.n_atoms} atoms, one to validate:",
         "",
         "| | start to the end of the first training step | time outside training steps |",
         "|---|---|---|",
