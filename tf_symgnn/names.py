@@ -7,6 +7,7 @@ A graph holds one glass, one patch of a glass, or several of them as components.
 ATOMS = "atoms"
 SPECIES = "species"  # i32[N]     atomic number; 0 marks padding, never an atom
 POSITION = "position"  # f32[N, 3]  A
+LINEAR_PART = "linear_part"  # f32[N]     optional, eV: what a model's regression predicts, where it was asked before
 
 # Edge set: one edge per directed pair within the cutoff, through every periodic image, sorted by TARGET.
 # SOURCE is the neighbour (sender), TARGET the atom that receives.

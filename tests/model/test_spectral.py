@@ -12,13 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from tests.conftest import SPECIES, fcc_copper, random_glass
 from tf_symgnn import names
 from tf_symgnn.data import Glass
-from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.model import blocks
 from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
 from tf_symgnn.model.spectral import SHARE, SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
-from tf_symgnn.training.fit import weigh
+from tf_symgnn.training.fit import weigh, with_linear_part
 
 CUTOFF = 4.0
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
@@ -334,6 +334,23 @@ def test_barriers_as_far_off_everywhere_are_not_corrected():
     model.readout.kernel.assign(tf.zeros_like(model.readout.kernel))
     model.readout.bias.assign([10.0])  # 3 eV above the regression that is not solved yet
     np.testing.assert_allclose(model(graph), model.linear_part(graph), atol=1e-4)
+
+
+def test_validation_asks_the_regression_once():
+    """Every pass predicts as the model does, and what the regression said before the first one is not said again."""
+    glasses = [random_glass(seed, atoms) for seed, atoms in ((6, 80), (7, 60))]
+    stream = SubsetStream([build_graph(glass, cutoff=CUTOFF, self_loops=True) for glass in glasses])
+    model = small_model()
+    model.adapt([graph for graph, *_ in stream.in_order()], [glass.barrier for glass in glasses])
+    told = with_linear_part(model, stream.in_order())
+    for _ in range(2):
+        for whole, asked in zip(stream.in_order(), told, strict=True):
+            np.testing.assert_allclose(model(asked[0]), model(whole[0]), atol=1e-5)
+            np.testing.assert_array_equal(asked[1:], whole[1:])
+    model.ridge.bias.assign_add(1.0)
+    for whole, asked in zip(stream.in_order(), told, strict=True):
+        step = model.linear_part(whole[0]) - model.linear_part(asked[0])
+        np.testing.assert_allclose(step, model.label_std, rtol=1e-4)
 
 
 def test_training_moves_neither_the_components_nor_the_regression():

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
+from tf_symgnn import names
 from tf_symgnn.model.neighborhood_ridge import HOPS, NeighborhoodRidge, PrincipalComponents, neighborhood_average
 from tf_symgnn.model.power_spectrum import PowerSpectrum
 from tf_symgnn.model.surroundings import Surroundings
@@ -54,8 +55,7 @@ class SpectralSymGNN(SymGNN):
         barrier = super().call(graph, training=training)
         if training:
             return barrier
-        components, around = self.shown(graph)
-        linear = self.unscaled(self.ridge(components, around))
+        linear, around = self.linear_part(graph), Surroundings.of(graph, "float32")
         difference = tf.cast(barrier, linear.dtype) - linear
         averages = self.unaveraged(difference)
         for _ in range(LOCAL_HOPS):
@@ -64,7 +64,15 @@ class SpectralSymGNN(SymGNN):
 
     def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """What the ridge regression predicts, f[N] eV."""
+        known = graph.node_sets[names.ATOMS].features
+        if names.LINEAR_PART in known:
+            return known[names.LINEAR_PART]
         return self.unscaled(self.ridge(*self.shown(graph)))
+
+    def with_linear_part(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
+        """The graph with what the ridge regression predicts as a feature of its atoms: it is not asked again."""
+        features = graph.node_sets[names.ATOMS].get_features_dict() | {names.LINEAR_PART: self.linear_part(graph)}
+        return graph.replace_features(node_sets={names.ATOMS: features})
 
     def unaveraged(self, difference: tf.Tensor) -> tf.Tensor:
         """What is averaged of differences [N] eV: they, and ones, which fade as their averages do [N, 2]."""
