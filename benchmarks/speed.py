@@ -206,7 +206,7 @@ def seconds_to_first_step(*arguments: str) -> float:
         command = [sys.executable, "-m", "tf_symgnn.cli", *arguments]
         environment = os.environ | ON_THE_HOST
         with subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, env=environment) as process:
-            while not re.search(rb"\b1(/\S+ \[|step )", shown):  # of how many, where that is known
+            while not re.search(rb"\b1step ", shown):
                 byte = process.stderr.read(1)
                 if not byte:
                     raise RuntimeError(f"no training step: {shown.decode()}")

@@ -25,6 +25,7 @@ from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
 from tf_symgnn.training.checkpointing import Checkpointing
 from tf_symgnn.training.fit import adapt, read_labelled, weigh
+from tf_symgnn.training.regressor import BarrierRegressor
 from tf_symgnn.training.run_folder import RunFacts
 from tf_symgnn.training.statistics import settle
 
@@ -381,6 +382,22 @@ def test_tensorboard_shows_the_run(finished_run, data, tmp_path):
     assert "train/config" in found
     assert b"learning_rate" in tf.make_ndarray(found["train/config"][0].tensor)[()]
     assert any("hparams" in tag for tag in found)
+
+
+@pytest.mark.parametrize("patch_size", [None, 6.0], ids=["whole glasses", "patches"])
+def test_only_whole_glasses_are_kept_for_validation_with_what_the_regression_says(
+    patch_size, data, tmp_path, monkeypatch
+):
+    config = small_config(data, tmp_path / "run", model="symgnn_spectral", epochs=1)
+    seen, fit = [], BarrierRegressor.fit
+
+    def spy(self, *given, validation_data, **named):
+        seen.append(validation_data.element_spec[0].node_sets_spec[names.ATOMS].features_spec)
+        return fit(self, *given, validation_data=validation_data, **named)
+
+    monkeypatch.setattr(BarrierRegressor, "fit", spy)
+    train(replace(config, stream=replace(config.stream, patch_size=patch_size)))
+    assert [names.LINEAR_PART in spec for spec in seen] == [patch_size is None]
 
 
 def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(data, tmp_path):

@@ -141,7 +141,7 @@ class SubsetStream:
         return [arrays[name] for name in _FIELDS]
 
     def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        # One thread makes the next batch while a step takes its time. To close an iterator that tunes itself takes a
+        # One thread makes the next batch while a step takes its time. Closing an iterator that tunes itself takes a
         # quarter of a second after each pass over the validation glasses.
         options = tf.data.Options()
         options.autotune.enabled = False

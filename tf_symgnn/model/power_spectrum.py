@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import tensorflow as tf
 
-from tf_symgnn.model.blocks import Block, Rows, cut_at_atoms
+from tf_symgnn.model.blocks import Block, Rows, cut_at_atoms, to_atoms, to_runs
 from tf_symgnn.model.blockwise import blockwise
 from tf_symgnn.model.surroundings import Surroundings, length
 
@@ -45,12 +44,11 @@ class PowerSpectrum(tf.keras.layers.Layer):
         by_species = tf.concat([around.weight * around.sent_by(z) for z in self.species], axis=1)  # [E, S]
         width = 2 * (len(self.species) * self.shells + (self.degree + 1) ** 2)  # numbers of double precision
         blocks = cut_at_atoms(around.source, around.target, around.n_atoms, width)
-        of_block = partial(self._of_block, around.target)
-        spectrum = blockwise(of_block, blocks, Rows(edges=(around.displacement, by_species))).atoms
+        spectrum = blockwise(self._of_block, blocks, Rows(edges=(around.displacement, by_species))).atoms
         squared = tf.reduce_sum(tf.square(spectrum), axis=1, keepdims=True)
         return spectrum * tf.math.rsqrt(tf.maximum(squared, 1e-12)), squared / (squared + SLIGHT)
 
-    def _of_block(self, target: tf.Tensor, block: Block, part: Rows) -> Rows:
+    def _of_block(self, block: Block, part: Rows) -> Rows:
         """Spectra p [N, (degree + 1) C (C + 1) / 2] of a block's atoms."""
         displacement, by_species = part.edges
         distance = length(displacement)
@@ -58,9 +56,11 @@ class PowerSpectrum(tf.keras.layers.Layer):
         radial = tf.reshape(by_species[:, :, tf.newaxis] * shells[:, tf.newaxis], [-1, self._channels])
         harmonics = real_harmonics(tf.math.divide_no_nan(displacement, distance), self.degree)  # [E, (l + 1)^2]
         # Summed in double precision, or regressions on components of little variance hear in what order pairs stand.
-        wide = (tf.cast(x, tf.float64) for x in (radial, harmonics))
-        filled = _by_receiver(block.receiver(target), block.end_atom - block.first_atom, *wide)  # [N, D, .]
-        moments = tf.cast(tf.matmul(*filled, transpose_a=True), radial.dtype)  # [N, S n, (l + 1)^2]
+        runs = block.runs
+        in_runs = (to_runs(tf.cast(x, tf.float64), runs) for x in (radial, harmonics))
+        sums = tf.reshape(tf.matmul(*in_runs, transpose_a=True), [-1, self._channels * harmonics.shape[1]])
+        moments = to_atoms(sums, runs.receiver, block.end_atom - block.first_atom)
+        moments = tf.reshape(tf.cast(moments, radial.dtype), [-1, self._channels, harmonics.shape[1]])
         upper = [i * self._channels + j for i in range(self._channels) for j in range(i, self._channels)]
         spectrum = []
         for degree in range(self.degree + 1):
@@ -111,16 +111,3 @@ def real_harmonics(unit: tf.Tensor, degree: int) -> tf.Tensor:
             else:
                 harmonics += [math.sqrt(2) * norm * legendre[n, m] * part[m] for part in (cosine, sine)]
     return tf.stack(harmonics, axis=1)
-
-
-def _by_receiver(receiver: tf.Tensor, n_atoms: tf.Tensor, *values: tf.Tensor) -> list[tf.Tensor]:
-    """Values [E, C] of pairs as [N, D, C], D the most pairs that an atom receives, filled up with zeros.
-
-    So that the sum over pairs of outer products is one matrix product an atom, and they are never written out.
-    """
-    degree = tf.math.bincount(receiver, minlength=n_atoms, dtype=receiver.dtype)
-    first = tf.cumsum(degree, exclusive=True)
-    place = tf.range(tf.size(receiver), dtype=receiver.dtype) - tf.gather(first, receiver)
-    index = tf.stack([receiver, place], axis=1)
-    shape = [n_atoms, tf.reduce_max(tf.concat([degree, [1]], axis=0))]
-    return [tf.scatter_nd(index, value, [*shape, value.shape[1]]) for value in values]

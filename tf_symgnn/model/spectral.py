@@ -63,7 +63,7 @@ class SpectralSymGNN(SymGNN):
         return self.corrected(linear, difference, averages)
 
     def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """What the ridge regression predicts, f[N] eV."""
+        """What the ridge regression predicts, f[N] eV, or what the graph says that it did."""
         known = graph.node_sets[names.ATOMS].features
         if names.LINEAR_PART in known:
             return known[names.LINEAR_PART]
@@ -109,7 +109,8 @@ class SpectralSymGNN(SymGNN):
         """
         self.share.assign(SHARE)
         near = [Surroundings.of(graph, "float32") for graph in graphs]
-        directions, presences = zip(*map(self.spectrum, near), strict=True)
+        # As a function of the graph, blocks of pairs share the cores.
+        directions, presences = zip(*map(tf.function(self.spectrum, reduce_retracing=True), near), strict=True)
         if not self.components.found:
             self.components.adapt([direction.numpy() for direction in directions])
         shown = [self.components(x) * presence for x, presence in zip(directions, presences, strict=True)]

@@ -71,8 +71,8 @@ class SpectralLayerFunctions(LayerFunctions):
         """What a step takes besides the states that are kept, by numbers of own atoms, of all atoms and of pairs."""
         spectrum = self._model.spectrum
         channels, harmonics = len(spectrum.species) * spectrum.shells, (spectrum.degree + 1) ** 2
-        # Both sides of the moments, as pairs and filled up to the most that an atom receives, then in double precision;
-        # the moments; the power spectra, whole, of one triangle, divided and standardised.
+        # As if all blocks were at work at once. Both sides of the moments, as pairs and filled up to whole runs, and in
+        # double precision; the moments; the power spectra, whole, of one triangle, divided and standardised.
         of_pair = 4 * 7 * (channels + harmonics) + super()._encoding_bytes
         of_atom = 4 * channels * (3 * harmonics + (spectrum.degree + 1) * 3 * channels)
         at_once = np.minimum(own, _AT_ONCE)

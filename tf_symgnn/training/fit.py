@@ -190,6 +190,7 @@ def _fit(
                 adapt(network, graphs[names.TRAIN])
 
     validation_data = team.shared(validation.in_order)
+    # Patches are streamed as they do not fit in memory, and what replicas share cannot be made anew.
     if isinstance(network, SpectralSymGNN) and config.stream.patch_size is None and not team.distributed:
         validation_data = with_linear_part(network, validation_data)
     callbacks = [StopOnNonFinite(stream, seed=config.seed), EpochStatistics(network)]
@@ -217,8 +218,9 @@ def _fit(
 def with_linear_part(network: SpectralSymGNN, batches: tf.data.Dataset) -> tf.data.Dataset:
     """Batches, kept in memory, whose graphs say what the network's regression predicts, which training leaves alone.
 
-    That is half of what a prediction costs, and an epoch ends with one of each validation glass.
+    That is more than half of what a prediction costs, and an epoch ends with one of each validation glass.
     """
+    # By a generator, for a function that maps a dataset cannot use variables that lie on another device.
     spec, *others = batches.element_spec
     asked = tf.function(network.with_linear_part, input_signature=[spec])
     answered = asked.get_concrete_function().structured_outputs.spec
