@@ -55,8 +55,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
         shells = self._shells(distance)
         radial = tf.reshape(by_species[:, :, tf.newaxis] * shells[:, tf.newaxis], [-1, self._channels])
         harmonics = real_harmonics(tf.math.divide_no_nan(displacement, distance), self.degree)  # [E, (l + 1)^2]
-        # Summed in double precision, or regressions on components of little variance hear in what order pairs stand.
         runs = block.runs
+        # Summed in double precision, or regressions on components of little variance hear in what order pairs stand.
         in_runs = (to_runs(tf.cast(x, tf.float64), runs) for x in (radial, harmonics))
         sums = tf.reshape(tf.matmul(*in_runs, transpose_a=True), [-1, self._channels * harmonics.shape[1]])
         moments = to_atoms(sums, runs.receiver, block.end_atom - block.first_atom)
