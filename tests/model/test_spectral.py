@@ -14,7 +14,14 @@ from tf_symgnn import names
 from tf_symgnn.data import Glass
 from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.model import blocks
-from tf_symgnn.model.neighborhood_ridge import BOND, DECAY, FAINT, NeighborhoodRidge, PrincipalComponents
+from tf_symgnn.model.neighborhood_ridge import (
+    BOND,
+    DECAY,
+    FAINT,
+    PENALTIES,
+    NeighborhoodRidge,
+    PrincipalComponents,
+)
 from tf_symgnn.model.power_spectrum import PowerSpectrum, real_harmonics
 from tf_symgnn.model.spectral import SHARE, SpectralSymGNN
 from tf_symgnn.model.surroundings import Surroundings
@@ -140,6 +147,8 @@ def test_components_are_white_and_rounding_is_left_out():
     layer.adapt([seen[:200], seen[200:]])
     found = layer(tf.constant(seen, tf.float32)).numpy()
     np.testing.assert_allclose(np.cov(found.T, bias=True), np.diag([1, 1, 1, 1, 0, 0]), atol=1e-3)
+    variance = np.linalg.eigvalsh(np.corrcoef(seen.T))[::-1]
+    np.testing.assert_allclose(layer.relative_variance, [*(variance[:4] / variance[0]), 0, 0], rtol=1e-3)
 
 
 def test_what_is_stranger_than_anything_seen_says_the_less():
@@ -152,6 +161,9 @@ def test_what_is_stranger_than_anything_seen_says_the_less():
     np.testing.assert_allclose(far[0] / far[1], 10, rtol=0.1)
     assert far[0] < farthest
     np.testing.assert_array_less(np.linalg.norm(layer(tf.constant(1.01 * seen)), axis=1), 1.0001 * farthest)
+
+
+ALIKE = np.ones(3)  # what is expected of the weights of three descriptors
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +202,9 @@ def test_features_are_averages_over_neighbours_of_each_species(neighborhood):
     np.testing.assert_allclose(found, averaged(glass, descriptors), atol=1e-5)
 
 
-def test_the_regression_is_scikit_learns(neighborhood):
+@pytest.mark.parametrize("expected", [(1, 1, 1), (1, 0.3, 0)])
+def test_the_regression_is_scikit_learns(neighborhood, expected):
+    """Whose penalty is alike for all: what is expected of a weight is the unit that its descriptor is in."""
     layer = NeighborhoodRidge(species=SPECIES)
     rng = np.random.default_rng(1)
     weights = rng.normal(size=21)
@@ -199,11 +213,11 @@ def test_the_regression_is_scikit_learns(neighborhood):
         layer(tf.constant(descriptors), near)
         seen.append(layer.features(tf.constant(descriptors), near).numpy())
         barriers.append(seen[-1] @ weights + rng.normal(size=300) + 2)
-    layer.adapt(list(zip(seen, barriers, strict=True)))
-    scaled = StandardScaler().fit_transform(np.concatenate(seen))
-    expected = Ridge(alpha=300.0).fit(scaled, np.concatenate(barriers)).predict(scaled)
+    penalty = layer.adapt(list(zip(seen, barriers, strict=True)), np.array(expected))
+    scaled = StandardScaler().fit_transform(np.concatenate(seen)) * np.tile(expected, 7)
+    predicted = Ridge(alpha=penalty).fit(scaled, np.concatenate(barriers)).predict(scaled)
     found = np.concatenate([layer(tf.constant(descriptors), near) for near, _, descriptors in neighborhood])
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(found, predicted, atol=1e-3)
 
 
 def test_solved_again_it_fits_what_was_left(neighborhood):
@@ -214,10 +228,10 @@ def test_solved_again_it_fits_what_was_left(neighborhood):
         seen.append(layer.features(tf.constant(descriptors), near).numpy())
         barriers.append(2 + seen[-1] @ np.linspace(-1, 1, 21))
     glasses = list(zip(seen, barriers, strict=True))
-    layer.adapt(glasses[:1])
+    layer.adapt(glasses[:1], ALIKE)
     first = layer.kernel.numpy().T.ravel(), layer.bias.numpy()
     left = barriers[1] - seen[1] @ first[0] - first[1]
-    penalty = layer.adapt(glasses[1:])
+    penalty = layer.adapt(glasses[1:], ALIKE)
     expected = Ridge(alpha=penalty).fit(StandardScaler().fit_transform(seen[1]), left)
     change = layer.kernel.numpy().T.ravel() - first[0]
     np.testing.assert_allclose(change * seen[1].std(axis=0), expected.coef_, atol=1e-4)
@@ -234,7 +248,7 @@ def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
         layer = NeighborhoodRidge(species=())
         layer.build(tf.TensorShape([None, 30]))
         barriers = causes.sum(axis=-1) + noise * rng.normal(size=(2, 100))
-        chosen.append(layer.adapt(list(zip(features, barriers, strict=True))))
+        chosen.append(layer.adapt(list(zip(features, barriers, strict=True)), np.ones(30)))
     assert chosen[0] < chosen[1]
 
 
@@ -246,8 +260,8 @@ def test_a_glass_of_equal_barriers_has_no_say_in_the_penalty():
     for glasses in (2, 3):
         layer = NeighborhoodRidge(species=())
         layer.build(tf.TensorShape([None, 30]))
-        chosen.append(layer.adapt(list(zip(features[:glasses], barriers[:glasses], strict=True))))
-    assert chosen[0] == chosen[1] > 300
+        chosen.append(layer.adapt(list(zip(features[:glasses], barriers[:glasses], strict=True)), np.ones(30)))
+    assert chosen[0] == chosen[1] > PENALTIES[0]
 
 
 def small_model(**changes) -> SpectralSymGNN:

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 import tensorflow as tf
 
 from tf_symgnn.model.surroundings import Surroundings
 
-PENALTIES = (300.0, 1e3, 3e3, 1e4, 3e4)  # of squared weights, in units of standardised features
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3)  # of squared weights, in units of standardised features
 HOPS = 3  # that averages reach over
 DECAY, BOND = 1.0, 2.5  # A, of a neighbour's share in an average: exp(-(r - bond) / decay)
 FAINT = 0.01  # of a share at the bond: an average over less than that fades, as the weight of a pair may
-NEGLIGIBLE = 1e-7  # variance of a principal component, of the largest: rounding from there on
+NEGLIGIBLE = 1e-9  # variance of a principal component, of the largest: rounding from there on
 CONSTANT = 1e-6  # what varies by less is rounding; of a glass no feature varies by less than 1e-4
-ATOMS_A_COMPONENT = 15  # at least, or a few hundred atoms are known by heart
+ATOMS_A_COMPONENT = 5  # at least, or a few hundred atoms are known by heart
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -47,6 +48,13 @@ class PrincipalComponents(tf.keras.layers.Layer):
     def found(self) -> bool:
         """Whether there are any yet."""
         return bool(self.built and self.farthest > 0)
+
+    @property
+    def relative_variance(self) -> np.ndarray:
+        """The variance of each component before whitening, of the first one's, f[units]; 0 for those left out."""
+        length = np.linalg.norm(self.components.numpy().astype(np.float64), axis=0)  # 1 / standard deviation
+        shortest = length.min(initial=np.inf, where=length > 0)
+        return np.square(np.divide(shortest, length, out=np.zeros_like(length), where=length > 0))
 
     def adapt(self, descriptors: Sequence[np.ndarray]) -> None:
         """Finds the components of descriptors f[N, P] of some glasses."""
@@ -142,23 +150,27 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
                 seen.append(average.of_all(seen[-1]))
         return tf.concat(seen, axis=1)
 
-    def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]], expected: np.ndarray) -> float:
         """Solves for what is added to the weights, at the penalty that serves best when glasses are left out in turn.
 
         So a regression that was solved before on other glasses stays as it was where these say nothing else.
 
         Args:
             glasses: features f[N, blocks K] and barriers [N], in standard deviations from the mean, of each.
+            expected: f[K], how large the weights of a standardised descriptor are, one beside another, as far as is
+                known before: a weight is penalised in units of it.
 
         Returns:
             The penalty.
         """
-        before = self.kernel.numpy().T.ravel()
-        left = [(features, barrier - features @ before - self.bias.numpy()) for features, barrier in glasses]
+        weights, expected = self.kernel.numpy().T.ravel(), np.tile(expected, self.blocks)
+        told = np.flatnonzero(expected)  # of few atoms there are few components
+        left = [(features[:, told], barrier - features @ weights - self.bias.numpy()) for features, barrier in glasses]
         equations = [_NormalEquations.of(*glass) for glass in left]
-        penalty = _best_penalty(equations, left)
-        weights, bias = _NormalEquations.sum(equations).solve(penalty)
-        self.kernel.assign_add(weights.reshape(self.blocks, -1).T)
+        penalty = _best_penalty(equations, left, expected[told])
+        change, bias = _NormalEquations.sum(equations).solve(penalty, expected[told])
+        weights[told] += change
+        self.kernel.assign(weights.reshape(self.blocks, -1).T)
         self.bias.assign_add(bias)
         return penalty
 
@@ -217,20 +229,25 @@ class _NormalEquations(NamedTuple):
     def sum(cls, parts: Sequence[_NormalEquations]) -> _NormalEquations:
         return cls(*(sum(terms) for terms in zip(*parts, strict=True)))
 
-    def solve(self, penalty: float) -> tuple[np.ndarray, float]:
-        """Weights [D] and constant of the ridge regression on standardised features, for features as they are."""
+    def solve(self, penalty: float, expected: np.ndarray) -> tuple[np.ndarray, float]:
+        """Weights [D] and constant of the ridge regression on standardised features, for features as they are.
+
+        The weights of standardised features are penalised in units of what is expected of them [D].
+        """
         mean, level = self.features / self.atoms, self.barriers / self.atoms
         products = self.products - self.atoms * np.outer(mean, mean)
         spread = np.sqrt(np.maximum(np.diag(products) / self.atoms, 0))
-        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > CONSTANT)
+        scale = np.divide(expected, spread, out=np.zeros_like(spread), where=spread > CONSTANT)
         moments = scale * (self.moments - self.barriers * mean)
         products *= scale * scale[:, np.newaxis]
         products[np.diag_indices_from(products)] += penalty
-        weights = scale * np.linalg.solve(products, moments)
+        weights = scale * scipy.linalg.solve(products, moments, assume_a="pos", overwrite_a=True)
         return weights, level - weights @ mean
 
 
-def _best_penalty(equations: Sequence[_NormalEquations], glasses: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+def _best_penalty(
+    equations: Sequence[_NormalEquations], glasses: Sequence[tuple[np.ndarray, np.ndarray]], expected: np.ndarray
+) -> float:
     """The penalty with the highest mean Pearson correlation on the glass that is left out."""
     if len(glasses) == 1:
         return PENALTIES[len(PENALTIES) // 2]
@@ -238,7 +255,7 @@ def _best_penalty(equations: Sequence[_NormalEquations], glasses: Sequence[tuple
     for out, (features, barrier) in enumerate(glasses):
         others = _NormalEquations.sum([*equations[:out], *equations[out + 1 :]])
         for k, penalty in enumerate(PENALTIES):
-            predicted = features @ others.solve(penalty)[0]
+            predicted = features @ others.solve(penalty, expected)[0]
             # A glass of equal barriers tells no penalty from another.
             defined = np.ptp(predicted) > 0 and np.ptp(barrier) > 0
             scores[k] += np.corrcoef(predicted, barrier)[0, 1] if defined else 0

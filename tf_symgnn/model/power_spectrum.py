@@ -35,7 +35,7 @@ class PowerSpectrum(tf.keras.layers.Layer):
         degree: the largest l.
     """
 
-    def __init__(self, *, species: tuple[int, ...], cutoff: float, shells: int = 7, degree: int = 6, **kwargs):
+    def __init__(self, *, species: tuple[int, ...], cutoff: float, shells: int = 8, degree: int = 6, **kwargs):
         super().__init__(**kwargs)
         self.species, self.cutoff, self.shells, self.degree = tuple(species), cutoff, shells, degree
 

@@ -14,7 +14,10 @@ from tf_symgnn.model.power_spectrum import PowerSpectrum
 from tf_symgnn.model.surroundings import Surroundings
 from tf_symgnn.model.symgnn import SymGNN
 
-COMPONENTS = 300  # of the power spectrum
+COMPONENTS = 360  # of the power spectrum
+# The power of a component's variance that the weight of the whitened component is expected to go with: 1/2 would expect
+# all weights alike before whitening, 0 after it, which has what varies least drown what varies most.
+PRIOR = 0.25
 LOCAL_HOPS = 2  # over which what the network says otherwise than the regression is averaged
 SHARE = 0.5  # of it, less that average, until glasses say how much of it is worth hearing
 
@@ -116,4 +119,4 @@ class SpectralSymGNN(SymGNN):
         shown = [self.components(x) * presence for x, presence in zip(directions, presences, strict=True)]
         scaled = [(label - self.label_mean) / self.label_std for label in labels]
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
-        self.ridge.adapt(list(zip(seen, scaled, strict=True)))
+        self.ridge.adapt(list(zip(seen, scaled, strict=True)), self.components.relative_variance**PRIOR)
