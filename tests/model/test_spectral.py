@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tests.conftest import SPECIES, fcc_copper, random_glass
 from tf_symgnn import names
-from tf_symgnn.data import Glass
+from tf_symgnn.data import SAMPLE, Glass, label_scaling, read_glasses
 from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.model import blocks
 from tf_symgnn.model.neighborhood_ridge import (
@@ -140,27 +140,34 @@ def test_an_fcc_crystal_has_inversion_symmetry_and_no_quadrupole():
 
 
 def test_components_are_white_and_rounding_is_left_out():
+    """And of each species they are zero on average, however far its descriptors lie from another's."""
     rng = np.random.default_rng(0)
-    seen = rng.normal(size=(500, 4)) @ rng.normal(size=(4, 9)) * 10.0 ** np.arange(9) + 3
-    layer = PrincipalComponents(units=6)
-    layer(seen[:1].astype(np.float32))
-    layer.adapt([seen[:200], seen[200:]])
-    found = layer(tf.constant(seen, tf.float32)).numpy()
+    numbers = np.repeat(SPECIES, [300, 200]).astype(np.int32)
+    within = rng.normal(size=(500, 4)) @ rng.normal(size=(4, 9)) * 10.0 ** np.arange(9)
+    seen = within + np.where(numbers == SPECIES[0], 3, -5)[:, np.newaxis]
+    layer = PrincipalComponents(units=6, species=SPECIES)
+    layer(seen[:1].astype(np.float32), numbers[:1])
+    layer.adapt([seen[:400], seen[400:]], [numbers[:400], numbers[400:]])
+    found = layer(tf.constant(seen, tf.float32), numbers).numpy()
     np.testing.assert_allclose(np.cov(found.T, bias=True), np.diag([1, 1, 1, 1, 0, 0]), atol=1e-3)
-    variance = np.linalg.eigvalsh(np.corrcoef(seen.T))[::-1]
+    for z in SPECIES:
+        np.testing.assert_allclose(found[numbers == z].mean(axis=0), 0, atol=1e-3)
+        within[numbers == z] -= within[numbers == z].mean(axis=0)
+    variance = np.linalg.eigvalsh(np.corrcoef(within.T))[::-1]
     np.testing.assert_allclose(layer.relative_variance, [*(variance[:4] / variance[0]), 0, 0], rtol=1e-3)
 
 
 def test_what_is_stranger_than_anything_seen_says_the_less():
     seen = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
-    layer = PrincipalComponents(units=3)
-    layer(seen[:1])
-    layer.adapt([seen])
-    farthest = np.linalg.norm(layer(tf.constant(seen)), axis=1).max()
-    far = np.linalg.norm(layer(tf.constant(seen[:1] * [[10.0], [100.0]])), axis=1)
+    numbers = np.full(500, SPECIES[0], np.int32)
+    layer = PrincipalComponents(units=3, species=SPECIES)
+    layer(seen[:1], numbers[:1])
+    layer.adapt([seen], [numbers])
+    farthest = np.linalg.norm(layer(tf.constant(seen), numbers), axis=1).max()
+    far = np.linalg.norm(layer(tf.constant(seen[:1] * [[10.0], [100.0]]), numbers[:2]), axis=1)
     np.testing.assert_allclose(far[0] / far[1], 10, rtol=0.1)
     assert far[0] < farthest
-    np.testing.assert_array_less(np.linalg.norm(layer(tf.constant(1.01 * seen)), axis=1), 1.0001 * farthest)
+    np.testing.assert_array_less(np.linalg.norm(layer(tf.constant(1.01 * seen), numbers), axis=1), 1.0001 * farthest)
 
 
 ALIKE = np.ones(3)  # what is expected of the weights of three descriptors
@@ -262,6 +269,22 @@ def test_a_glass_of_equal_barriers_has_no_say_in_the_penalty():
         layer.build(tf.TensorShape([None, 30]))
         chosen.append(layer.adapt(list(zip(features[:glasses], barriers[:glasses], strict=True)), np.ones(30)))
     assert chosen[0] == chosen[1] > PENALTIES[0]
+
+
+def test_of_atoms_without_neighbours_the_regression_says_the_mean():
+    """Though atoms of two species differ, and so do averages over neighbours of either, however many there are."""
+    glasses = read_glasses(SAMPLE)[names.TRAIN]
+    graphs = [to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True)) for glass in glasses]
+    scaling = label_scaling(glasses)
+    model = SpectralSymGNN(
+        species=(29, 40), width=4, heads=(1,), decoder_layers=0, label_mean=scaling.mean, label_std=scaling.std
+    )
+    model(graphs[0])
+    model.adapt(graphs, [glass.barrier for glass in glasses])
+    pairs = graphs[0].edge_sets[names.NEIGHBORS]
+    gone = pairs.get_features_dict() | {names.PAIR_WEIGHT: tf.zeros(pairs.total_size)}
+    found = model.linear_part(graphs[0].replace_features(edge_sets={names.NEIGHBORS: gone}))
+    np.testing.assert_allclose(found, scaling.mean, atol=0.1 * scaling.std)
 
 
 def small_model(**changes) -> SpectralSymGNN:

@@ -30,7 +30,8 @@ def model(sample) -> SpectralSymGNN:
     graphs = [to_graph_tensor(graph_of(glass)) for glass in sample[names.TRAIN]]
     model = SpectralSymGNN(species=SPECIES, cutoff=CUTOFF, width=4, heads=(1,), decoder_layers=1)
     model(graphs[0])
-    model.components.adapt([model.spectrum(Surroundings.of(graph, "float32"))[0].numpy() for graph in graphs])
+    near = [Surroundings.of(graph, "float32") for graph in graphs]
+    model.components.adapt([model.spectrum(x)[0].numpy() for x in near], [x.atomic_numbers.numpy() for x in near])
     return model
 
 

@@ -50,7 +50,7 @@ class SpectralSymGNN(SymGNN):
             name="share", shape=(), initializer=half, trainable=False, experimental_autocast=False, **exact
         )
         self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
-        self.components = PrincipalComponents(units=COMPONENTS, name="components", **exact)
+        self.components = PrincipalComponents(units=COMPONENTS, species=species, name="components", **exact)
         self.ridge = NeighborhoodRidge(species=species, name="ridge", **exact)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
@@ -97,12 +97,13 @@ class SpectralSymGNN(SymGNN):
         """Each atom's spectrum in principal components [N, K], and the pairs that it is of."""
         around = Surroundings.of(graph, "float32")
         direction, presence = self.spectrum(around)
-        return self.components(direction) * presence, around
+        return self.components(direction, around.atomic_numbers) * presence, around
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """How unlike those it was trained on each atom's surroundings are, f[N], 1 on average over these."""
-        direction, _ = self.spectrum(Surroundings.of(graph, "float32"))
-        return self.components.novelty(direction)
+        around = Surroundings.of(graph, "float32")
+        direction, _ = self.spectrum(around)
+        return self.components.novelty(direction, around.atomic_numbers)
 
     def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
         """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV.
@@ -114,9 +115,12 @@ class SpectralSymGNN(SymGNN):
         near = [Surroundings.of(graph, "float32") for graph in graphs]
         # As a function of the graph, blocks of pairs share the cores.
         directions, presences = zip(*map(tf.function(self.spectrum, reduce_retracing=True), near), strict=True)
+        numbers = [around.atomic_numbers.numpy() for around in near]
         if not self.components.found:
-            self.components.adapt([direction.numpy() for direction in directions])
-        shown = [self.components(x) * presence for x, presence in zip(directions, presences, strict=True)]
+            self.components.adapt([direction.numpy() for direction in directions], numbers)
+        shown = [
+            self.components(x, z) * presence for x, z, presence in zip(directions, numbers, presences, strict=True)
+        ]
         scaled = [(label - self.label_mean) / self.label_std for label in labels]
         seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
         self.ridge.adapt(list(zip(seen, scaled, strict=True)), self.components.relative_variance**PRIOR)

@@ -63,13 +63,18 @@ class Surroundings(NamedTuple):
         return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.TARGET]
 
     @property
+    def atomic_numbers(self) -> tf.Tensor:
+        """i[N], 0 for padding."""
+        return self.graph.node_sets[names.ATOMS][names.SPECIES]
+
+    @property
     def n_atoms(self) -> tf.Tensor:
         """How many atoms there are, padding included."""
         return self.graph.node_sets[names.ATOMS].total_size
 
     def sent_by(self, atomic_number: int) -> tf.Tensor:
         """[E, 1], 1 for pairs whose sender is of a species."""
-        of_species = self.graph.node_sets[names.ATOMS][names.SPECIES] == atomic_number
+        of_species = self.atomic_numbers == atomic_number
         return self.from_source(tf.cast(of_species, self.weight.dtype)[:, tf.newaxis])
 
     def from_source(self, values: tf.Tensor) -> tf.Tensor:
