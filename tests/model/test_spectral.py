@@ -15,6 +15,7 @@ from tf_symgnn.data import SAMPLE, Glass, label_scaling, read_glasses
 from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.model import blocks
 from tf_symgnn.model.neighborhood_ridge import (
+    ATOMS_A_COMPONENT,
     BOND,
     DECAY,
     FAINT,
@@ -153,6 +154,7 @@ def test_components_are_white_and_rounding_is_left_out():
     for z in SPECIES:
         np.testing.assert_allclose(found[numbers == z].mean(axis=0), 0, atol=1e-3)
         within[numbers == z] -= within[numbers == z].mean(axis=0)
+    np.testing.assert_array_equal(layer(tf.zeros([1, 9]), np.zeros(1, np.int32)), np.zeros((1, 6)))  # padding
     variance = np.linalg.eigvalsh(np.corrcoef(within.T))[::-1]
     np.testing.assert_allclose(layer.relative_variance, [*(variance[:4] / variance[0]), 0, 0], rtol=1e-3)
 
@@ -245,6 +247,21 @@ def test_solved_again_it_fits_what_was_left(neighborhood):
     assert np.abs(expected.coef_).max() > 0.01
 
 
+def test_solved_again_on_next_to_constant_features_it_stays_as_it_was(neighborhood):
+    """As those of a crystal at rest are, far from all that was seen before: their rounding says nothing."""
+    near, _, descriptors = neighborhood[0]
+    layer = NeighborhoodRidge(species=SPECIES)
+    layer(tf.constant(descriptors), near)
+    seen = layer.features(tf.constant(descriptors), near).numpy()
+    rng = np.random.default_rng(4)
+    layer.adapt([(seen, seen @ np.linspace(-1, 1, 21))], ALIKE)
+    before = layer(tf.constant(descriptors), near)
+    crystal = (50 * rng.normal(size=21) * (1 + 1e-7 * rng.normal(size=(300, 21)))).astype(np.float32)
+    barrier = crystal @ layer.kernel.numpy().T.ravel() + layer.bias.numpy()
+    layer.adapt([(crystal, barrier + 0.1 * rng.normal(size=300) + 1.0)], ALIKE)
+    np.testing.assert_allclose(layer(tf.constant(descriptors), near) - before, 1.0, atol=0.05)
+
+
 def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
     """Thirty features that tell of two causes: averaging over all of them pays the more, the noisier the barriers."""
     rng = np.random.default_rng(2)
@@ -285,6 +302,16 @@ def test_of_atoms_without_neighbours_the_regression_says_the_mean():
     gone = pairs.get_features_dict() | {names.PAIR_WEIGHT: tf.zeros(pairs.total_size)}
     found = model.linear_part(graphs[0].replace_features(edge_sets={names.NEIGHBORS: gone}))
     np.testing.assert_allclose(found, scaling.mean, atol=0.1 * scaling.std)
+
+
+def test_the_regression_expects_less_of_components_of_less_variance(monkeypatch):
+    given = []
+    monkeypatch.setattr(NeighborhoodRidge, "adapt", lambda self, glasses, expected: given.append(expected))
+    glass, model = random_glass(6, 80), small_model()
+    model.adapt([to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True))], [glass.barrier])
+    variance = model.components.relative_variance
+    assert 0 < np.count_nonzero(variance) <= 80 / ATOMS_A_COMPONENT
+    np.testing.assert_allclose(given[0], variance**0.25)
 
 
 def small_model(**changes) -> SpectralSymGNN:

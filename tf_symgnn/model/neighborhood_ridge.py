@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from tf_symgnn.model.surroundings import Surroundings
 
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3)  # of squared weights, in units of standardised features
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3)  # of squared weights of standardised features, over those expected
 HOPS = 3  # that averages reach over
 DECAY, BOND = 1.0, 2.5  # A, of a neighbour's share in an average: exp(-(r - bond) / decay)
 FAINT = 0.01  # of a share at the bond: an average over less than that fades, as the weight of a pair may
 NEGLIGIBLE = 1e-9  # variance of a principal component, of the largest: rounding from there on
-CONSTANT = 1e-6  # what varies by less is rounding; of a glass no feature varies by less than 1e-4
+CONSTANT = 1e-6  # what varies by less, of what it is, is rounding; no feature of a glass varies by less than 1e-4
 ATOMS_A_COMPONENT = 5  # at least, or a few hundred atoms are known by heart
 
 
@@ -60,7 +60,7 @@ class PrincipalComponents(tf.keras.layers.Layer):
     def adapt(self, descriptors: Sequence[np.ndarray], atomic_numbers: Sequence[np.ndarray]) -> None:
         """Finds the components of descriptors f[N, P] of some glasses, whose atoms are of species i[N]."""
         every, numbers = np.concatenate(descriptors).astype(np.float64), np.concatenate(atomic_numbers)
-        mean = np.zeros(self.mean.shape)
+        mean = np.tile(every.mean(axis=0), (len(self.species), 1))
         for k, z in enumerate(self.species):
             if (numbers == z).any():
                 mean[k] = every[numbers == z].mean(axis=0)
@@ -91,8 +91,10 @@ class PrincipalComponents(tf.keras.layers.Layer):
         return tf.reduce_sum(tf.square(whitened), axis=1) / tf.maximum(found, 1)
 
     def _whitened(self, descriptors: tf.Tensor, atomic_numbers: tf.Tensor) -> tf.Tensor:
-        of_species = tf.stack([tf.cast(atomic_numbers == z, descriptors.dtype) for z in self.species], axis=1)
-        return tf.matmul((descriptors - tf.matmul(of_species, self.mean)) * self.scale, self.components)
+        # Padding, of no species, has no mean, either.
+        means = tf.concat([tf.zeros_like(self.mean[:1]), self.mean], axis=0)
+        row = tf.add_n([k * tf.cast(atomic_numbers == z, tf.int32) for k, z in enumerate(self.species, start=1)])
+        return tf.matmul((descriptors - tf.gather(means, row)) * self.scale, self.components)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -218,39 +220,43 @@ class _Averages:
 
 
 class _NormalEquations(NamedTuple):
-    """Sums over atoms that a least-squares fit with a constant needs; those of several glasses add up."""
+    """What a least-squares fit with a constant needs to know of some atoms; that of several glasses adds up."""
 
     atoms: int
-    features: np.ndarray  # [D]
-    barriers: float
-    products: np.ndarray  # [D, D]
-    moments: np.ndarray  # [D]
+    features: np.ndarray  # [D], means
+    barrier: float  # the mean
+    products: np.ndarray  # [D, D], sums over atoms of products of deviations from these means
+    moments: np.ndarray  # [D], sums of products of the features' and the barrier's deviations
 
     @classmethod
     def of(cls, features: np.ndarray, barrier: np.ndarray) -> _NormalEquations:
-        wide = features.astype(np.float64)
-        # The products in single precision: they take nearly all the time, and the penalty drowns their rounding.
-        products = (features.T @ features).astype(np.float64)
-        return cls(len(features), wide.sum(axis=0), barrier.sum(dtype=np.float64), products, wide.T @ barrier)
+        mean, level = features.mean(axis=0, dtype=np.float64), barrier.mean(dtype=np.float64)
+        # The products in single precision: they take nearly all the time, and of deviations their rounding is little.
+        apart = features - mean.astype(features.dtype)
+        return cls(len(features), mean, level, (apart.T @ apart).astype(np.float64), (barrier - level) @ apart)
 
     @classmethod
     def sum(cls, parts: Sequence[_NormalEquations]) -> _NormalEquations:
-        return cls(*(sum(terms) for terms in zip(*parts, strict=True)))
+        atoms = np.array([part.atoms for part in parts])
+        means, levels = np.stack([part.features for part in parts]), np.array([part.barrier for part in parts])
+        mean, level = atoms @ means / atoms.sum(), atoms @ levels / atoms.sum()
+        between = (means - mean).T * atoms  # what sets one glass apart from another, too
+        products = sum(part.products for part in parts) + between @ (means - mean)
+        moments = sum(part.moments for part in parts) + between @ (levels - level)
+        return cls(int(atoms.sum()), mean, level, products, moments)
 
     def solve(self, penalty: float, expected: np.ndarray) -> tuple[np.ndarray, float]:
         """Weights [D] and constant of the ridge regression on standardised features, for features as they are.
 
         The weights of standardised features are penalised in units of what is expected of them [D].
         """
-        mean, level = self.features / self.atoms, self.barriers / self.atoms
-        products = self.products - self.atoms * np.outer(mean, mean)
-        spread = np.sqrt(np.maximum(np.diag(products) / self.atoms, 0))
-        scale = np.divide(expected, spread, out=np.zeros_like(spread), where=spread > CONSTANT)
-        moments = scale * (self.moments - self.barriers * mean)
-        products *= scale * scale[:, np.newaxis]
+        spread = np.sqrt(np.diag(self.products) / self.atoms)
+        varies = spread > CONSTANT * np.maximum(1, np.abs(self.features))
+        scale = np.divide(expected, spread, out=np.zeros_like(spread), where=varies)
+        products = self.products * scale * scale[:, np.newaxis]
         products[np.diag_indices_from(products)] += penalty
-        weights = scale * scipy.linalg.solve(products, moments, assume_a="pos", overwrite_a=True)
-        return weights, level - weights @ mean
+        weights = scale * scipy.linalg.solve(products, scale * self.moments, assume_a="pos", overwrite_a=True)
+        return weights, self.barrier - weights @ self.features
 
 
 def _best_penalty(

@@ -11,7 +11,7 @@ from tf_symgnn.model.spectral import SpectralSymGNN
 from tf_symgnn.serving.layers import part_of_glass
 
 # Glasses of the alloy have 0.8 to 1.0, slowly quenched and fast, those of another potential 1.0 to 1.2, one stretched
-# by 3% 1.5, crystals of its elements and other alloys 5 and more (benchmarks/RESULTS.md).
+# by 3% 1.4, crystals of its elements and other alloys 5 and more (benchmarks/RESULTS.md).
 UNLIKE = 2.0
 
 _ATOMS = 1000  # that tell what a glass is like; all would cost a third of the prediction

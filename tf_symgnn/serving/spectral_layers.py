@@ -72,9 +72,10 @@ class SpectralLayerFunctions(LayerFunctions):
         spectrum = self._model.spectrum
         channels, harmonics = len(spectrum.species) * spectrum.shells, (spectrum.degree + 1) ** 2
         # As if all blocks were at work at once. Both sides of the moments, as pairs and filled up to whole runs, and in
-        # double precision; the moments; the power spectra, whole, of one triangle, divided and standardised.
+        # double precision; the moments; the power spectra, whole, of one triangle, divided, less their means, which are
+        # gathered, and standardised.
         of_pair = 4 * 7 * (channels + harmonics) + super()._encoding_bytes
-        of_atom = 4 * channels * (3 * harmonics + (spectrum.degree + 1) * 3 * channels)
+        of_atom = 4 * channels * (3 * harmonics + (spectrum.degree + 1) * 4 * channels)
         at_once = np.minimum(own, _AT_ONCE)
         spectra = at_once * (of_pair * pairs / np.maximum(own, 1) + of_atom)
         return super().working_bytes(own, around, pairs) + spectra
