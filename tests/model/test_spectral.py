@@ -262,6 +262,19 @@ def test_solved_again_on_next_to_constant_features_it_stays_as_it_was(neighborho
     np.testing.assert_allclose(layer(tf.constant(descriptors), near) - before, 1.0, atol=0.05)
 
 
+def test_what_was_solved_before_is_kept_where_others_are_left_out_better_by_it():
+    """New barriers are those that it predicts, but for noise: the heaviest penalty, and nearly the same weights."""
+    rng = np.random.default_rng(5)
+    features, weights = rng.normal(size=(3, 200, 50)).astype(np.float32), rng.normal(size=50)
+    barriers = features @ weights + rng.normal(size=(3, 200)) * [[0.01], [10.0], [10.0]]
+    layer = NeighborhoodRidge(species=())
+    layer.build(tf.TensorShape([None, 50]))
+    layer.adapt([(features[0], barriers[0])], np.ones(50))
+    before = layer.kernel.numpy()
+    assert layer.adapt(list(zip(features[1:], barriers[1:], strict=True)), np.ones(50)) == PENALTIES[-1]
+    np.testing.assert_allclose(layer.kernel, before, atol=0.1)
+
+
 def test_a_heavier_penalty_is_chosen_where_barriers_are_noisier():
     """Thirty features that tell of two causes: averaging over all of them pays the more, the noisier the barriers."""
     rng = np.random.default_rng(2)

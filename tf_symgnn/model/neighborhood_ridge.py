@@ -11,7 +11,10 @@ import tensorflow as tf
 
 from tf_symgnn.model.surroundings import Surroundings
 
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3)  # of squared weights of standardised features, over those expected
+# Of squared weights of standardised features, over those expected: the large ones for glasses that say little more than
+# what was solved for before.
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 1e4, 1e5)
+ALONE = 100.0  # the penalty of a single glass, that none is left for
 HOPS = 3  # that averages reach over
 DECAY, BOND = 1.0, 2.5  # A, of a neighbour's share in an average: exp(-(r - bond) / decay)
 FAINT = 0.01  # of a share at the bond: an average over less than that fades, as the weight of a pair may
@@ -175,9 +178,9 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         """
         weights, expected = self.kernel.numpy().T.ravel(), np.tile(expected, self.blocks)
         told = np.flatnonzero(expected)  # of few atoms there are few components
-        left = [(features[:, told], barrier - features @ weights - self.bias.numpy()) for features, barrier in glasses]
-        equations = [_NormalEquations.of(*glass) for glass in left]
-        penalty = _best_penalty(equations, left, expected[told])
+        known = [(features[:, told], features @ weights + self.bias.numpy(), barrier) for features, barrier in glasses]
+        equations = [_NormalEquations.of(features, barrier - before) for features, before, barrier in known]
+        penalty = _best_penalty(equations, known, expected[told])
         change, bias = _NormalEquations.sum(equations).solve(penalty, expected[told])
         weights[told] += change
         self.kernel.assign(weights.reshape(self.blocks, -1).T)
@@ -260,16 +263,24 @@ class _NormalEquations(NamedTuple):
 
 
 def _best_penalty(
-    equations: Sequence[_NormalEquations], glasses: Sequence[tuple[np.ndarray, np.ndarray]], expected: np.ndarray
+    equations: Sequence[_NormalEquations],
+    glasses: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    expected: np.ndarray,
 ) -> float:
-    """The penalty with the highest mean Pearson correlation on the glass that is left out."""
+    """The penalty with the highest mean Pearson correlation on the glass that is left out.
+
+    Args:
+        equations: of each glass, for what is left of its barriers.
+        glasses: features [N, D], what was predicted before [N], and barriers [N] of each.
+        expected: of weights [D].
+    """
     if len(glasses) == 1:
-        return PENALTIES[len(PENALTIES) // 2]
+        return ALONE
     scores = np.zeros(len(PENALTIES))
-    for out, (features, barrier) in enumerate(glasses):
+    for out, (features, before, barrier) in enumerate(glasses):
         others = _NormalEquations.sum([*equations[:out], *equations[out + 1 :]])
         for k, penalty in enumerate(PENALTIES):
-            predicted = features @ others.solve(penalty, expected)[0]
+            predicted = before + features @ others.solve(penalty, expected)[0]
             # A glass of equal barriers tells no penalty from another.
             defined = np.ptp(predicted) > 0 and np.ptp(barrier) > 0
             scores[k] += np.corrcoef(predicted, barrier)[0, 1] if defined else 0
