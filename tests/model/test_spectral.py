@@ -223,6 +223,7 @@ def test_the_regression_is_scikit_learns(neighborhood, expected):
         seen.append(layer.features(tf.constant(descriptors), near).numpy())
         barriers.append(seen[-1] @ weights + rng.normal(size=300) + 2)
     penalty = layer.adapt(list(zip(seen, barriers, strict=True)), np.array(expected))
+    assert penalty <= PENALTIES[1]  # 600 atoms tell of 21 weights
     scaled = StandardScaler().fit_transform(np.concatenate(seen)) * np.tile(expected, 7)
     predicted = Ridge(alpha=penalty).fit(scaled, np.concatenate(barriers)).predict(scaled)
     found = np.concatenate([layer(tf.constant(descriptors), near) for near, _, descriptors in neighborhood])

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
+from tf_symgnn.model.species import rows_of_species
 from tf_symgnn.model.surroundings import Surroundings
 
 # Of squared weights of standardised features, over those expected: the large ones for glasses that say little more than
@@ -94,9 +95,8 @@ class PrincipalComponents(tf.keras.layers.Layer):
         return tf.reduce_sum(tf.square(whitened), axis=1) / tf.maximum(found, 1)
 
     def _whitened(self, descriptors: tf.Tensor, atomic_numbers: tf.Tensor) -> tf.Tensor:
-        # Padding, of no species, has no mean, either.
-        means = tf.concat([tf.zeros_like(self.mean[:1]), self.mean], axis=0)
-        row = tf.add_n([k * tf.cast(atomic_numbers == z, tf.int32) for k, z in enumerate(self.species, start=1)])
+        means = tf.concat([self.mean, tf.zeros_like(self.mean[:1])], axis=0)  # padding has none
+        row = rows_of_species(atomic_numbers, self.species, padding=len(self.species))
         return tf.matmul((descriptors - tf.gather(means, row)) * self.scale, self.components)
 
     def get_config(self) -> dict:

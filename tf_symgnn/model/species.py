@@ -9,6 +9,19 @@ import tensorflow as tf
 HEAVIEST = 118  # the largest atomic number
 
 
+def rows_of_species(atomic_numbers: tf.Tensor, species: Sequence[int], *, padding: int) -> tf.Tensor:
+    """Which row of a table of S species, and of one row more for all others, is that of each atom, i[N].
+
+    Args:
+        atomic_numbers: i32[N].
+        species: atomic numbers of the table's first S rows.
+        padding: the row of padding (atomic number 0).
+    """
+    rows = [species.index(z) if z in species else len(species) for z in range(HEAVIEST + 1)]
+    rows[0] = padding
+    return tf.gather(tf.constant(rows), atomic_numbers)
+
+
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class SpeciesEmbedding(tf.keras.layers.Layer):
     """A learned vector for each species the model is trained on, looked up by atomic number.
@@ -32,11 +45,8 @@ class SpeciesEmbedding(tf.keras.layers.Layer):
 
     def call(self, atomic_numbers: tf.Tensor) -> tf.Tensor:
         """Looks i32[N] up as [N, F]."""
-        unknown = len(self.species)
-        rows = [self.species.index(z) if z in self.species else unknown for z in range(HEAVIEST + 1)]
-        rows[0] = 0
         vectors = tf.concat([self.vectors, tf.fill([1, self.units], tf.cast(float("nan"), self.vectors.dtype))], axis=0)
-        return tf.gather(vectors, tf.gather(tf.constant(rows), atomic_numbers))
+        return tf.gather(vectors, rows_of_species(atomic_numbers, self.species, padding=0))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
