@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _KERAS_2 = (
     "tf_symgnn needs Keras 2, as TF-GNN does: import tf_symgnn before tensorflow, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.metadata
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,9 @@ import tf_symgnn
 from tf_symgnn.data import InputError
 from tf_symgnn.simulation.tables import thin_table
 
-DEFAULT_STYLE, DEFAULT_FILE = "eam/fs", "CuZr_mm.eam.fs"  # Mendelev et al., Philos. Mag. 89, 967 (2009)
-SKIN = 0.4  # A; searches move atoms little, so a thin one lists fewer pairs and is seldom made afresh
+DEFAULT_STYLE, DEFAULT_FILE = "eam/fs", "CuZr_mm.eam.fs"  # Mendelev et al., J. Appl. Phys. 102, 043501 (2007)
+SKIN = 0.8  # A, of the neighbor list: rebuilding it costs as much as four force calls
+QUENCH_POINTS, SEARCH_POINTS = 1000, 500  # of the tables with which atoms move; see `set_potential`
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Potential:
         if found is None:
             raise InputError(self.file, "potential", "no such file", "coefficients of a LAMMPS pair style")
         return found.resolve()
+
+    def digest(self) -> str:
+        """A digest of the coefficients, which is the same wherever the file lies."""
+        return hashlib.sha256(self.path().read_bytes()).hexdigest()[:16]
 
 
 def load_lammps() -> ModuleType:
@@ -116,7 +122,9 @@ def open_lammps() -> Any:
     return lmp
 
 
-def put_atoms(lmp: Any, atoms: ase.Atoms, symbols: Sequence[str], potential: Potential, *, thinned: bool) -> Prism:
+def put_atoms(
+    lmp: Any, atoms: ase.Atoms, symbols: Sequence[str], potential: Potential, *, table_points: int | None = None
+) -> Prism:
     """Gives a fresh LAMMPS a box with atoms, and the potential between them.
 
     Args:
@@ -124,7 +132,7 @@ def put_atoms(lmp: Any, atoms: ase.Atoms, symbols: Sequence[str], potential: Pot
         atoms: periodic, in a cell of any shape.
         symbols: what LAMMPS types 1, 2, ... stand for.
         potential: between them.
-        thinned: as for `set_potential`.
+        table_points: as for `set_potential`.
 
     Returns:
         What turns vectors between the atoms' frame and LAMMPS'.
@@ -146,19 +154,20 @@ def put_atoms(lmp: Any, atoms: ase.Atoms, symbols: Sequence[str], potential: Pot
     lmp.command("neigh_modify every 1 delay 0 check yes")
     lmp.command("thermo_style custom step pe")
     lmp.command("thermo 1000000000")
-    set_potential(lmp, symbols, potential, thinned=thinned)
+    set_potential(lmp, symbols, potential, table_points=table_points)
     return prism
 
 
-def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, thinned: bool) -> None:
+def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, table_points: int | None = None) -> None:
     """Gives LAMMPS a potential, perhaps in place of another one.
 
     Args:
         lmp: the instance, with atoms.
         symbols: what LAMMPS types 1, 2, ... stand for.
         potential: between the atoms.
-        thinned: whether tables of embedded-atom potentials are thinned, which is three to four times faster. For
-            where atoms move; what is reported of where they came to rest is for the tables as published.
+        table_points: how many points the tables of an embedded-atom potential are reduced to, all by default. LAMMPS
+            draws splines through them; small tables stay in the processor's cache, which is three to four times
+            faster. For moving atoms; reported energies are those of the tables as published.
 
     Raises:
         InputError: LAMMPS cannot use the potential for these species.
@@ -166,9 +175,9 @@ def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, thi
     path, style = potential.path(), potential.style
     with tempfile.TemporaryDirectory() as folder:
         table = path
-        if thinned and style in ("eam/alloy", "eam/fs"):
+        if table_points is not None and style in ("eam/alloy", "eam/fs"):
             table = Path(folder) / path.name
-            thin_table(path, table, species_a_density=style == "eam/fs")
+            thin_table(path, table, table_points, species_a_density=style == "eam/fs")
             style = f"{style}/opt" if lmp.has_style("pair", f"{style}/opt") else style
         with telling_refusals(path, style, f"a potential for {', '.join(symbols)}"):
             lmp.command(f"pair_style {style}")
@@ -187,56 +196,60 @@ class Forces:
     Args:
         atoms: periodic, in a cell of any shape; their positions are the first ones.
         potential: between them.
-        thinned: as for `set_potential`.
+        table_points: as for `set_potential`.
 
     Raises:
         InputError: the atoms are not periodic, or LAMMPS cannot use the potential for them, or not so.
     """
 
     @telling_refusals()
-    def __init__(self, atoms: ase.Atoms, potential: Potential, *, thinned: bool = False):
+    def __init__(self, atoms: ase.Atoms, potential: Potential, *, table_points: int | None = None):
         if not atoms.pbc.all():
             raise InputError("structure", "pbc", atoms.pbc.tolist(), "a glass that is periodic in all directions")
         self._lmp = open_lammps()
         symbols = sorted(set(atoms.get_chemical_symbols()))
-        self._prism = put_atoms(self._lmp, atoms, symbols, potential, thinned=thinned)
+        prism = put_atoms(self._lmp, atoms, symbols, potential, table_points=table_points)
+        x, y, z, xy, xz, yz = prism.get_lammps_prism()
+        self._cell = np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
+        self._inverse_cell = np.linalg.inv(self._cell)
+        self._rotation = prism.rot_mat
+        self._shift = np.zeros((len(atoms), 3))
         self.calls = 0
 
     @telling_refusals()
     def __call__(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
         """Energy, eV, and forces [N, 3], eV/A, at positions [N, 3], A."""
-        self._put(positions)
-        self._lmp.command("run 1 pre no post no")
-        return self._found()
+        return self._evaluate(positions, "run 1 pre no post no")
 
     @telling_refusals()
     def afresh(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
-        """The same from a new neighbour list: what follows depends in no digit on what was computed before."""
-        self._put(positions)
-        self._lmp.command("run 0 post no")
-        return self._found()
+        """The same from a new neighbor list: what follows depends in no digit on what was computed before."""
+        self._shift[:] = 0.0
+        return self._evaluate(positions, "run 0 post no")
 
     @telling_refusals()
     def atom_energies(self, positions: np.ndarray) -> np.ndarray:
         """Each atom's share of the energy, f64[N] eV, at positions [N, 3], A."""
-        self._put(positions)
         for line in ("compute atom all pe/atom", "compute total all reduce sum c_atom"):
             self._lmp.command(line)
         self._lmp.command("thermo_style custom step pe c_total")  # asked for here, so that it is computed
-        self._lmp.command("run 0 post no")
+        self.afresh(positions)
         energies = np.array(self._lmp.numpy.extract_compute("atom", 1, 1)[: len(positions)])
         self._lmp.command("thermo_style custom step pe")
         for line in ("uncompute total", "uncompute atom", "run 0 post no"):
             self._lmp.command(line)
         return energies
 
-    def _put(self, positions: np.ndarray) -> None:
-        self._lmp.numpy.extract_atom("x")[: len(positions)] = _placed(self._prism, positions)
-
-    def _found(self) -> tuple[float, np.ndarray]:
+    def _evaluate(self, positions: np.ndarray, command: str) -> tuple[float, np.ndarray]:
+        # LAMMPS wraps atoms into its box when it makes a neighbor list, and makes a new one when an atom has moved by
+        # half the skin. An atom wrapped here at each call would seem to have moved by a box length.
+        n_atoms = len(positions)
+        placed = positions @ self._rotation + self._shift
+        self._lmp.numpy.extract_atom("x")[:n_atoms] = placed
+        self._lmp.command(command)
+        self._shift += np.rint((self._lmp.numpy.extract_atom("x")[:n_atoms] - placed) @ self._inverse_cell) @ self._cell
         self.calls += 1
-        forces = self._lmp.numpy.extract_atom("f")[: self._lmp.get_natoms()]
-        return self._lmp.get_thermo("pe"), np.array(self._prism.vector_to_ase(forces))
+        return self._lmp.get_thermo("pe"), self._lmp.numpy.extract_atom("f")[:n_atoms] @ self._rotation.T
 
     def close(self) -> None:
         """Ends LAMMPS."""

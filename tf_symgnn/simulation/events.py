@@ -1,4 +1,4 @@
-"""What searches found: events, which of them are distinct, and the label that they make."""
+"""Results of searches: events, which of them are distinct, and how they are stored."""
 
 from __future__ import annotations
 
@@ -9,39 +9,45 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 EVENT = "event"  # the outcome of a search that counts
-MOVED = 0.01  # A, displacement that an event remembers of an atom
+MOVED = 0.1  # A, the least displacement at the saddle of an atom that takes part in an event
+MOST_STORED = 4  # atoms, those that moved farthest, whose displacements identify a saddle
 
 
 @dataclass(frozen=True)
 class Search:
-    """One search and what came of it.
+    """One search and its result.
 
     Args:
         atom: index of the atom it started at.
-        number: the atom's searches are numbered from 0.
+        number: an atom's searches are numbered from 0.
         outcome: `EVENT`, or why the search does not count.
-        barrier: saddle point over minimum, eV.
-        energy: minimum on the other side over the first, eV.
-        moved: displacement, A, of each atom that the minima differ by more than `MOVED` in, by index.
+        calls: of the force field.
+        barrier: energy of the saddle over that of the minimum, eV.
+        energy: energy of the minimum on the other side over that of the first, eV; None unless connection was required.
+        n_moved: number of atoms that are displaced by more than `MOVED` at the saddle.
+        moved: displacement at the saddle, A, of the atoms that moved farthest, by index.
     """
 
     atom: int
     number: int
     outcome: str
+    calls: int = 0
     barrier: float | None = None
     energy: float | None = None
+    n_moved: int | None = None
     moved: dict[int, tuple[float, float, float]] | None = None
 
     def to_json(self) -> str:
-        """One line."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        """Return the search as one line."""
+        stored = {name: value for name, value in asdict(self).items() if value is not None}
+        return json.dumps(stored, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> Search:
-        """The search in a line.
+        """Return the search in a line.
 
         Raises:
-            ValueError, TypeError: it is none.
+            ValueError, TypeError: the line holds none.
         """
         stored = json.loads(line)
         if "moved" in stored:
@@ -51,37 +57,45 @@ class Search:
 
 @dataclass(frozen=True)
 class Distinction:
-    """When two events of an atom count as two.
+    """When two events of an atom are distinct: their saddles differ in energy or in place.
 
     Args:
-        barrier: by how much barriers must differ, eV, or
-        distance: by how much an atom's place must in the final states, A.
+        barrier: the least difference of barriers, eV, or
+        distance: the least distance between an atom's places at the two saddles, A.
     """
 
     barrier: float = 1e-3
     distance: float = 0.1
 
-    def tells_apart(self, a: Search, b: Search) -> bool:
+    def are_distinct(self, a: Search, b: Search) -> bool:
         """Whether two events are distinct."""
         if abs(a.barrier - b.barrier) > self.barrier:
             return True
-        still = (0.0, 0.0, 0.0)
-        apart = [
-            np.subtract(a.moved.get(atom, still), b.moved.get(atom, still)) for atom in a.moved.keys() | b.moved.keys()
-        ]
-        return bool(apart) and float(np.linalg.norm(apart, axis=1).max()) > self.distance
+        common = a.moved.keys() & b.moved.keys()
+        if not common:
+            return True
+        apart = [np.subtract(a.moved[atom], b.moved[atom]) for atom in sorted(common)]
+        return float(np.linalg.norm(apart, axis=1).max()) > self.distance
 
 
-def moved_atoms(start: np.ndarray, end: np.ndarray) -> dict[int, tuple[float, float, float]]:
-    """Displacements, A, of the atoms that moved more than `MOVED` between positions [N, 3], by index."""
-    by = end - start
-    return {int(atom): tuple(by[atom].round(4).tolist()) for atom in np.flatnonzero(np.linalg.norm(by, axis=1) > MOVED)}
+def displacements(start: np.ndarray, saddle: np.ndarray) -> tuple[int, dict[int, tuple[float, float, float]]]:
+    """Return how many atoms a saddle displaces by more than `MOVED`, and the displacements of those that moved farthest.
+
+    Args:
+        start: positions [N, 3] at the minimum, A.
+        saddle: positions [N, 3] at the saddle, A.
+    """
+    by = saddle - start
+    by = by - by.mean(axis=0)
+    lengths = np.linalg.norm(by, axis=1)
+    farthest = np.sort(np.argsort(-lengths, kind="stable")[:MOST_STORED])
+    return int((lengths > MOVED).sum()), {int(atom): tuple(by[atom].round(2).tolist()) for atom in farthest}
 
 
 def distinct_events(searches: Iterable[Search], distinction: Distinction) -> list[Search]:
-    """The events among one atom's searches, each once, in the order of the searches."""
+    """Return the events among one atom's searches, each once, in the order of the searches."""
     events: list[Search] = []
     for search in sorted(searches, key=lambda search: search.number):
-        if search.outcome == EVENT and all(distinction.tells_apart(search, known) for known in events):
+        if search.outcome == EVENT and all(distinction.are_distinct(search, known) for known in events):
             events.append(search)
     return events

@@ -13,7 +13,9 @@ from ase.data import atomic_numbers, covalent_radii
 from tqdm import tqdm
 
 from tf_symgnn.data import InputError
+from tf_symgnn.simulation.checkpoint import load_state, read_checkpoint, save_state, write_checkpoint
 from tf_symgnn.simulation.engine import (
+    QUENCH_POINTS,
     Potential,
     lammps_instance,
     program,
@@ -24,10 +26,12 @@ from tf_symgnn.simulation.engine import (
 
 QUENCH_RATE = "quench_rate"  # K/s, in the comment line of a simulated glass
 
-TIMESTEP = 0.002  # ps
+TIMESTEP = 0.004  # ps; the fastest vibration of a metallic glass takes 0.1 ps
+SKIN = 0.5  # A, of the neighbor list: hot atoms move far
 MELTING_TIME = 50.0  # ps at the highest temperature: atoms forget where they were put
 THERMOSTAT_TIME, BAROSTAT_TIME = 0.2, 2.0  # ps
-STEPS_AT_ONCE = 2000  # between two looks at the clock
+CHECKPOINT_STEPS = 100_000  # between two restart files; at most two minutes of work for a thousand atoms
+STEPS_AT_ONCE = 2000  # between two updates of the progress bar
 LARGEST_FORCE = 1e-4  # eV/A, of a glass at its minimum
 LARGEST_PRESSURE = 1.0  # bar
 ROUNDS = 20  # of relaxing the box and then the atoms
@@ -87,34 +91,29 @@ def parse_composition(formula: str, n_atoms: int) -> dict[str, int]:
     return counts
 
 
-def quench_glass(quench: Quench) -> ase.Atoms:
+def quench_glass(quench: Quench, checkpoint: Path | None = None) -> ase.Atoms:
     """Melts a random packing, cools it at zero pressure, and relaxes it to a minimum at zero pressure.
 
     Args:
         quench: composition, rate, seed, temperatures and potential.
+        checkpoint: restart file. It is replaced every `CHECKPOINT_STEPS` steps. If it exists, the quench continues from
+            it and ends with the same glass, to the last bit on the same machine type.
 
     Returns:
         The glass, periodic in a cube; its largest force is below 1e-4 eV/A. Its `info` holds `energy_per_atom`, eV, and
         how it was made.
 
     Raises:
-        InputError: LAMMPS is not installed, cannot use the potential or loses the atoms, or the glass found no minimum.
+        InputError: LAMMPS is not installed, cannot use the potential or loses the atoms, the restart file is damaged
+            or of another quench, or the glass found no minimum.
     """
-    atoms = _random_packing(quench)
-    melting, cooling = quench.steps
+    symbols = sorted(quench.composition)
+    state = _run_stages(quench, symbols, checkpoint)
     with lammps_instance() as lmp:
-        symbols = sorted(quench.composition)
-        put_atoms(lmp, atoms, symbols, quench.potential, thinned=True)
-        lmp.command("neighbor 1.0 bin")  # hot atoms move far
-        lmp.command(f"velocity all create {quench.melt_temperature} {quench.velocity_seed} loop geom")
-        lmp.command(f"timestep {TIMESTEP}")
-        hot, cold = quench.melt_temperature, quench.final_temperature
-        with tqdm(total=(melting + cooling) * TIMESTEP, unit="ps", unit_scale=True) as bar:
-            _run(lmp, bar, "melting", hot, hot, melting)
-            _run(lmp, bar, "cooling", hot, cold, cooling)
-        set_potential(lmp, symbols, quench.potential, thinned=False)
+        load_state(lmp, state)
+        set_potential(lmp, symbols, quench.potential)
         _relax(lmp)
-        glass = _glass(lmp, atoms)
+        glass = _glass(lmp, symbols)
     glass.info |= {
         QUENCH_RATE: quench.rate,
         "melt_temperature": quench.melt_temperature,
@@ -137,16 +136,50 @@ def _random_packing(quench: Quench) -> ase.Atoms:
     return ase.Atoms(symbols, positions=positions, cell=[edge] * 3, pbc=True)
 
 
-def _run(lmp: Any, bar: tqdm, stage: str, start: float, stop: float, steps: int) -> None:
-    bar.set_description(stage)
-    lmp.command(f"fix bath all npt temp {start} {stop} {THERMOSTAT_TIME} iso 0.0 0.0 {BAROSTAT_TIME}")
-    first = int(lmp.get_thermo("step"))
+def _run_stages(quench: Quench, symbols: list[str], checkpoint: Path | None) -> bytes:
+    """Melts and cools in blocks, and returns LAMMPS' restart data of the end.
+
+    Each block starts a new LAMMPS from the restart data of the last one. A quench that was killed therefore computes
+    the same numbers as one that was not: LAMMPS itself continues slightly differently from memory and from a file.
+    """
+    melting, cooling = quench.steps
+    hot, cold = quench.melt_temperature, quench.final_temperature
+    step, state = 0, None
+    if checkpoint is not None and checkpoint.exists():
+        step, state = read_checkpoint(checkpoint, quench)
+    with tqdm(total=(melting + cooling) * TIMESTEP, initial=step * TIMESTEP, unit="ps", unit_scale=True) as bar:
+        while step < melting + cooling:
+            stage, start, stop, first, last = (
+                ("melting", hot, hot, 0, melting)
+                if step < melting
+                else ("cooling", hot, cold, melting, melting + cooling)
+            )
+            bar.set_description(stage)
+            block = min(CHECKPOINT_STEPS, last - step)
+            with lammps_instance() as lmp, telling_refusals("quench", stage, "atoms that stay together"):
+                if state is None:
+                    put_atoms(lmp, _random_packing(quench), symbols, quench.potential, table_points=QUENCH_POINTS)
+                    lmp.command(f"velocity all create {hot} {quench.velocity_seed} loop geom")
+                else:
+                    load_state(lmp, state)
+                    set_potential(lmp, symbols, quench.potential, table_points=QUENCH_POINTS)
+                lmp.command(f"neighbor {SKIN} bin")
+                lmp.command(f"timestep {TIMESTEP}")
+                # Named after its stage: LAMMPS restores a thermostat from restart data by its name.
+                lmp.command(f"fix {stage} all npt temp {start} {stop} {THERMOSTAT_TIME} iso 0.0 0.0 {BAROSTAT_TIME}")
+                _run_block(lmp, bar, block, f"start {first} stop {last}")
+                state = save_state(lmp)
+            step += block
+            if checkpoint is not None:
+                write_checkpoint(checkpoint, quench, step, state)
+    return state
+
+
+def _run_block(lmp: Any, bar: tqdm, steps: int, span: str) -> None:
     for done in range(0, steps, STEPS_AT_ONCE):
         now = min(STEPS_AT_ONCE, steps - done)
-        with telling_refusals("quench", stage, "atoms that stay together at these temperatures"):
-            lmp.command(f"run {now} start {first} stop {first + steps} pre {'no' if done else 'yes'} post no")
+        lmp.command(f"run {now} {span} pre {'no' if done else 'yes'} post no")
         bar.update(now * TIMESTEP)
-    lmp.command("unfix bath")
 
 
 def _relax(lmp: Any) -> None:
@@ -169,12 +202,13 @@ def _relax(lmp: Any) -> None:
     raise InputError("quench", "minimum", found, f"less than {LARGEST_FORCE} eV/A and {LARGEST_PRESSURE} bar")
 
 
-def _glass(lmp: Any, atoms: ase.Atoms) -> ase.Atoms:
+def _glass(lmp: Any, symbols: list[str]) -> ase.Atoms:
     low, high, *_ = lmp.extract_box()
-    ids = lmp.numpy.extract_atom("id")[: len(atoms)]
-    positions = np.empty((len(atoms), 3))
-    positions[ids - 1] = lmp.numpy.extract_atom("x")[: len(atoms)] - low
-    glass = ase.Atoms(atoms.symbols, positions=positions, cell=np.subtract(high, low), pbc=True)
+    n_atoms = lmp.get_natoms()
+    order = np.argsort(lmp.numpy.extract_atom("id")[:n_atoms])
+    species = [symbols[number - 1] for number in lmp.numpy.extract_atom("type")[:n_atoms][order]]
+    positions = lmp.numpy.extract_atom("x")[:n_atoms][order] - low
+    glass = ase.Atoms(species, positions=positions, cell=np.subtract(high, low), pbc=True)
     glass.wrap()
-    glass.info["energy_per_atom"] = lmp.get_thermo("pe") / len(atoms)
+    glass.info["energy_per_atom"] = lmp.get_thermo("pe") / n_atoms
     return glass

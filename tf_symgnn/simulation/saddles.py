@@ -1,7 +1,7 @@
-"""Saddle points round a minimum: pushed out of its basin, then up the softest mode, then checked.
+"""Saddle searches: push an atom's neighborhood out of its basin, then follow the softest mode to a saddle point.
 
 The activation-relaxation technique (Barkema and Mousseau, Phys. Rev. Lett. 77, 4358, 1996; Malek and Mousseau, Phys.
-Rev. E 62, 7723, 2000), its last stretch by quasi-Newton steps on forces reversed along the softest mode.
+Rev. E 62, 7723, 2000). The last stage takes quasi-Newton steps on forces that are reversed along the softest mode.
 """
 
 from __future__ import annotations
@@ -15,91 +15,100 @@ from ase.geometry import find_mic
 from tf_symgnn.simulation.descent import Descent, shortened
 from tf_symgnn.simulation.modes import ForceField, Point, softest_mode, unit
 
-# What a search is made of; benchmarks/RESULTS.md has what other choices gave.
-PUSH = 0.25  # A, norm of a push
+SEARCH_VERSION = 2  # in journals; raised whenever a change here makes the same seed find other saddles
+
+# benchmarks/RESULTS.md has what other choices gave.
+PUSH = 0.25  # A, norm of a push of the neighborhood
 MOST_PUSHES = 20
-SIDE_STEPS = 2  # after each push, across it
-OUT_OF_BASIN = -0.5  # eV/A^2, the curvature at which a push is followed by the climb
-CLIMB = 0.2  # A, norm of a step up the softest mode
-RIDGE = 0.5  # eV, per A along the mode: the force that is left where steps up give way to quasi-Newton ones
-MOST_LAPSES = 3  # steps of the climb at which the energy may curve upwards everywhere
+PUSHES_PER_MODE = 2  # the softest mode is computed after every second push
+OUT_OF_BASIN = -0.5  # eV/A^2, the curvature below which the climb starts
+CLIMB, FARTHEST_CLIMB = 0.4, 0.3  # A, norm of a step up the softest mode, and the most that it moves an atom
+SIDE_STEPS = 2  # relaxation steps across the mode after each step up
+RIDGE = 0.1  # eV/A, the force back along the mode below which the search converges
+OFF_RIDGE = 0.3  # eV/A, the force back along the mode above which a converging search climbs again
+MOST_LAPSES = 10  # steps of a climb at which every curvature is positive
 HIGHEST = 12.0  # eV above the minimum
-CORRECTIONS, TOLERANCE = 4, 0.25  # of the softest mode, at each step
-MOST_CALLS = 1200  # of the force field, a climb
-CLOSE_CORRECTIONS, CLOSE_TOLERANCE = 40, 0.02  # of the two softest modes, at a saddle
-OFF_RIDGE = 0.1  # A, that the atom that moves most is put off a saddle, to either side
-AT_REST = 0.005  # eV/A, beside a saddle
-MOST_STEPS = 1000  # to a minimum beside it
-BACK_HOME = 0.1  # A, that an atom may lie from where it started
+TOLERANCE = 0.25  # of the softest mode
+CLIMB_CORRECTIONS, RIDGE_CORRECTIONS = 4, 10  # of the softest mode, each a force call
+MODE_LIFETIME = 8  # steps on the ridge with one mode
+MOST_CALLS = 1200  # of the force field, for one search
+CLOSE_CORRECTIONS, CLOSE_TOLERANCE = 40, 0.02  # of the two softest modes at a saddle
+NUDGE = 0.1  # A, displacement off a saddle of the atom that moves most
+AT_REST = 0.005  # eV/A, the largest force at a minimum beside a saddle
+MOST_STEPS = 1000  # of the relaxation to it
+BACK_HOME = 0.1  # A, displacement from the start of an atom that counts as returned
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How saddle points are searched for.
+    """Settings of a saddle search.
 
     Args:
-        radius: atoms closer than this to the chosen one are pushed with it, A; by default to the first minimum of the
-            radial distribution function of Cu64Zr36. Pushing the atom alone makes labels that resemble published ones
-            less (benchmarks/RESULTS.md).
+        radius: atoms closer than this to the chosen one are pushed with it, A. The default is that of the published
+            lammps-ARTn settings for Cu64Zr36; labels made by pushing one atom alone resemble the published ones less.
         largest_force: on any atom at a saddle point, eV/A.
+        require_connected: whether one side of the saddle must relax back to the start, and the other must not.
     """
 
-    radius: float = 3.8
+    radius: float = 3.7
     largest_force: float = 0.01
+    require_connected: bool = False
 
 
 @dataclass(frozen=True)
 class Saddle:
-    """A first-order saddle point that one side of leads back to the minimum.
+    """A saddle point.
 
     Args:
         point: the saddle.
-        curvatures: the two smallest, eV/A^2; the first is negative, the second is not.
-        final: positions of the minimum on the other side, f64[N, 3], A.
+        mode: its softest mode [N, 3], of norm one, that points away from the start.
+        curvature: along the mode, eV/A^2; negative.
+        final: positions of the minimum on the other side, f64[N, 3], A; None unless connection was required.
     """
 
     point: Point
-    curvatures: tuple[float, float]
-    final: np.ndarray
+    mode: np.ndarray
+    curvature: float
+    final: np.ndarray | None = None
 
 
-class SearchLost(Exception):
-    """A search that found nothing that counts; its message says why in a word or two."""
+class SearchFailed(Exception):
+    """A search that found no saddle that counts; its message is the reason, in a word or two."""
 
 
 def find_saddle(
     force_field: ForceField, minimum: ase.Atoms, atom: int, rng: np.random.Generator, settings: SearchSettings
 ) -> Saddle:
-    """Searches for one saddle point from a random push of an atom and its neighbourhood.
+    """Search for one saddle point from a random push of an atom and its neighborhood.
 
     Args:
         force_field: of the glass.
         minimum: the glass at rest, periodic.
         atom: index of the atom.
         rng: of the push.
-        settings: radius and largest force.
+        settings: radius, largest force, and whether the saddle must be connected.
 
     Raises:
-        SearchLost: nothing was found that counts.
+        SearchFailed: nothing was found that counts.
     """
-    start = minimum.positions
-    out = random_push(minimum, atom, rng, settings.radius)
-    count = _Counted(force_field)
-    point, mode = _leave_basin(count, start, out)
-    point, mode = _climb(count, Point.at(count, start), point, mode, settings.largest_force)
-    if not is_home(minimum, minimum_beside(force_field, start, point, mode, -1.0)):
-        raise SearchLost("not connected")
-    final = minimum_beside(force_field, start, point, mode, +1.0)
+    counted = _CountedForceField(force_field)
+    start = Point.at(counted, minimum.positions)
+    point, mode = _leave_basin(counted, start, random_push(minimum, atom, rng, settings.radius))
+    saddle = _climb(counted, start, point, mode, settings.largest_force)
+    if not settings.require_connected:
+        return saddle
+    if not is_home(minimum, minimum_beside(force_field, minimum, saddle, -1.0)):
+        raise SearchFailed("not connected")
+    final = minimum_beside(force_field, minimum, saddle, +1.0)
     if is_home(minimum, final):
-        raise SearchLost("both ways home")
-    curvatures = _two_curvatures(force_field, point, mode, rng)
-    if curvatures[1] < 0:
-        raise SearchLost("second negative curvature")
-    return Saddle(point, curvatures, final)
+        raise SearchFailed("both sides return")
+    if second_curvature(force_field, saddle, rng) < 0:
+        raise SearchFailed("second negative curvature")
+    return Saddle(saddle.point, saddle.mode, saddle.curvature, final)
 
 
-class _Counted:
-    """A force field that a climb may ask so often and no more."""
+class _CountedForceField:
+    """A force field that ends a search after `MOST_CALLS` calls."""
 
     def __init__(self, force_field: ForceField):
         self._force_field, self._left = force_field, MOST_CALLS
@@ -107,86 +116,100 @@ class _Counted:
     def __call__(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
         self._left -= 1
         if self._left < 0:
-            raise SearchLost("too long")
+            raise SearchFailed("too long")
         return self._force_field(positions)
 
 
 def random_push(minimum: ase.Atoms, atom: int, rng: np.random.Generator, radius: float) -> np.ndarray:
-    """A random direction [N, 3] of an atom and its neighbourhood, of norm one."""
+    """Return a random direction [N, 3] of an atom and its neighborhood, of norm one."""
     offsets, _ = find_mic(minimum.positions - minimum.positions[atom], minimum.cell, minimum.pbc)
     near = np.linalg.norm(offsets, axis=1) < radius
     return unit(near[:, np.newaxis] * rng.normal(size=offsets.shape))
 
 
-def _leave_basin(force_field: ForceField, start: np.ndarray, out: np.ndarray) -> tuple[Point, np.ndarray]:
-    """Pushes, the rest of the glass giving way, to where the energy curves downwards; the point and its mode."""
-    positions, mode = start, out
-    for _ in range(MOST_PUSHES):
-        positions = positions + PUSH * out
-        side = Descent()
-        for _ in range(SIDE_STEPS):
-            forces = force_field(positions)[1]
-            positions = positions + side.step(positions, forces - np.vdot(forces, out) * out)
+def _leave_basin(force_field: ForceField, start: Point, direction: np.ndarray) -> tuple[Point, np.ndarray]:
+    """Push along a direction until a curvature is negative; return the point and its softest mode."""
+    positions, mode = start.positions, direction
+    for number in range(1, MOST_PUSHES + 1):
+        positions = positions + PUSH * direction
+        forces = force_field(positions)[1]
+        positions = positions + Descent().step(positions, _across(forces, direction))
+        if number % PUSHES_PER_MODE:
+            continue
         point = Point.at(force_field, positions)
-        mode, curvature = _softest(force_field, point, mode)
+        mode, curvature = softest_mode(force_field, point, mode, corrections=CLIMB_CORRECTIONS, tolerance=TOLERANCE)
         if curvature < OUT_OF_BASIN:
             return point, mode
-    raise SearchLost("never out of the basin")
+    raise SearchFailed("never left the basin")
 
 
-def _climb(
-    force_field: ForceField, start: Point, point: Point, mode: np.ndarray, largest_force: float
-) -> tuple[Point, np.ndarray]:
-    """From outside the basin to a saddle: the point, and its mode that leads away."""
-    course, lapses, on_ridge = Descent(), 0, False
+def _climb(force_field: ForceField, start: Point, point: Point, mode: np.ndarray, largest_force: float) -> Saddle:
+    """Climb from outside the basin to the ridge, then converge to a saddle on it."""
+    descent: Descent | None = None  # of the convergence; None while climbing
+    lapses, mode_age = 0, 0
     while True:
         if point.energy - start.energy > HIGHEST:
-            raise SearchLost("too high")
-        mode, curvature = _softest(force_field, point, mode)
-        mode = mode * (np.sign(np.vdot(mode, point.positions - start.positions)) or 1.0)
-        if curvature < 0 and point.largest_force < largest_force:
-            return point, mode
+            raise SearchFailed("too high")
+        converged = point.largest_force < largest_force
+        if descent is None or mode_age == MODE_LIFETIME or (converged and mode_age > 0):
+            corrections = CLIMB_CORRECTIONS if descent is None else RIDGE_CORRECTIONS
+            mode, curvature = softest_mode(force_field, point, mode, corrections=corrections, tolerance=TOLERANCE)
+            mode = mode * (np.sign(np.vdot(mode, point.positions - start.positions)) or 1.0)
+            mode_age = 0
+        if converged and curvature < 0:
+            return Saddle(point, mode, curvature)
         along = np.vdot(point.forces, mode)
         if curvature > 0:
-            lapses, on_ridge, course = lapses + 1, False, Descent()
+            lapses, descent = lapses + 1, None
             if lapses > MOST_LAPSES:
-                raise SearchLost("fell back")
-        on_ridge = on_ridge or (curvature < 0 and along > -RIDGE)
-        if on_ridge:
-            step = course.step(point.positions, point.forces - 2 * along * mode)
+                raise SearchFailed("fell back")
+        elif along < -OFF_RIDGE:
+            descent = None
+        elif descent is None and along > -RIDGE:
+            descent = Descent()
+        if descent is None:
+            point = _step_up(force_field, point, mode, SIDE_STEPS if curvature < 0 else 0)
         else:
-            step = shortened(CLIMB * mode, 0.15) + Descent().step(point.positions, point.forces - along * mode)
-        point = Point.at(force_field, point.positions + step)
+            step = descent.step(point.positions, point.forces - 2 * along * mode)
+            point, mode_age = Point.at(force_field, point.positions + step), mode_age + 1
 
 
-def _softest(force_field: ForceField, point: Point, mode: np.ndarray) -> tuple[np.ndarray, float]:
-    return softest_mode(force_field, point, mode, corrections=CORRECTIONS, tolerance=TOLERANCE)
+def _step_up(force_field: ForceField, point: Point, mode: np.ndarray, side_steps: int) -> Point:
+    """Step along the softest mode and relax across it."""
+    positions, descent = point.positions + shortened(CLIMB * mode, FARTHEST_CLIMB), Descent()
+    for _ in range(side_steps):
+        forces = force_field(positions)[1]
+        positions = positions + descent.step(positions, _across(forces, mode))
+    return Point.at(force_field, positions)
 
 
-def _two_curvatures(
-    force_field: ForceField, saddle: Point, mode: np.ndarray, rng: np.random.Generator
-) -> tuple[float, float]:
-    """The two smallest curvatures at a saddle, eV/A^2: the second is felt across the first mode, found well before."""
+def _across(forces: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    return forces - np.vdot(forces, direction) * direction
+
+
+def second_curvature(force_field: ForceField, saddle: Saddle, rng: np.random.Generator) -> float:
+    """Return the smallest curvature across a saddle's softest mode, eV/A^2: negative if the saddle is not of order 1."""
     settings = {"corrections": CLOSE_CORRECTIONS, "tolerance": CLOSE_TOLERANCE}
-    mode, first = softest_mode(force_field, saddle, mode, **settings)
-    _, second = softest_mode(force_field, saddle, rng.normal(size=mode.shape), **settings, beside=mode)
-    return first, second
+    mode, _ = softest_mode(force_field, saddle.point, saddle.mode, **settings)
+    return softest_mode(force_field, saddle.point, rng.normal(size=mode.shape), **settings, beside=mode)[1]
 
 
-def minimum_beside(
-    force_field: ForceField, start: np.ndarray, saddle: Point, mode: np.ndarray, side: float
-) -> np.ndarray:
-    """The minimum on one side of a saddle, [N, 3], where the glass as a whole lies as it did at the start."""
-    positions = saddle.positions + side * OFF_RIDGE / np.linalg.norm(mode, axis=1).max() * mode
-    course = Descent()
+def minimum_beside(force_field: ForceField, minimum: ase.Atoms, saddle: Saddle, side: float) -> np.ndarray:
+    """Relax from one side of a saddle and return positions [N, 3], A, without a drift of the whole glass.
+
+    The relaxation stops as soon as every atom has returned to its place in `minimum`, or at another minimum.
+    """
+    point, mode = saddle.point, saddle.mode
+    positions, descent = point.positions + side * NUDGE / np.linalg.norm(mode, axis=1).max() * mode, Descent()
     for _ in range(MOST_STEPS):
+        settled = positions - (positions - minimum.positions).mean(axis=0)
         point = Point.at(force_field, positions)
-        if point.largest_force < AT_REST:
-            return positions - (positions - start).mean(axis=0)
-        positions = positions + course.step(positions, point.forces)
-    raise SearchLost("no minimum beside")
+        if point.largest_force < AT_REST or is_home(minimum, settled):
+            return settled
+        positions = positions + descent.step(positions, point.forces)
+    raise SearchFailed("no minimum beside")
 
 
 def is_home(minimum: ase.Atoms, positions: np.ndarray) -> bool:
-    """Whether every atom at positions [N, 3] lies where it does in the minimum, within `BACK_HOME`."""
+    """Whether every atom at positions [N, 3] lies within `BACK_HOME` of its place in the minimum."""
     return bool(np.linalg.norm(positions - minimum.positions, axis=1).max() < BACK_HOME)
