@@ -32,7 +32,8 @@ def moved(glass: Glass, rng: np.random.Generator) -> np.ndarray:
 
 def main() -> None:
     """Prints one line."""
-    from tf_symgnn.training import Predictor, RunFolder, glass_graphs, read_labelled
+    from tf_symgnn.inference import Predictor
+    from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run folder")

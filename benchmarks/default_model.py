@@ -20,18 +20,19 @@ import tensorflow as tf
 from ase.data import chemical_symbols
 from matplotlib.figure import Figure
 
-from tf_symgnn import names
-from tf_symgnn.comparing.runs import circumstances
-from tf_symgnn.comparing.table import line, mean_and_deviation, spread
+from tf_symgnn import names, runtime
+from tf_symgnn.compare.runs import circumstances
+from tf_symgnn.compare.table import line, mean_and_deviation, spread
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import replacing, split_files
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
-from tf_symgnn.model.catalog import share_cores
-from tf_symgnn.model.neighborhood_ridge import neighborhood_average
-from tf_symgnn.model.spectral import LOCAL_HOPS, SpectralSymGNN
-from tf_symgnn.model.surroundings import Surroundings
-from tf_symgnn.model.symgnn import SymGNN
-from tf_symgnn.training import glass_graphs, read_labelled, train
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.models.hybrid import LOCAL_HOPS, SpectralSymGNN
+from tf_symgnn.models.ridge.averages import neighborhood_average
+from tf_symgnn.models.symgnn import SymGNN
+from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.runs import glass_graphs, read_labelled
+from tf_symgnn.training import train
 from tf_symgnn.training.evaluation import scores
 
 OUTPUT = Path(__file__).parent / "default_model"
@@ -51,7 +52,7 @@ def main() -> None:
     numbers = range(1, 1 + len(ORDER))
     parser.add_argument("--glasses", type=int, nargs="+", choices=numbers, default=[len(ORDER)], help="for training")
     given = parser.parse_args()
-    share_cores(RunConfig().model)
+    runtime.configure(chunked=is_chunked(RunConfig().model))
     for seed in given.seeds:
         for glasses in given.glasses:
             file = OUTPUT / "rows" / f"{glasses}-{seed}.json"

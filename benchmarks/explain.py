@@ -14,11 +14,12 @@ import hashlib
 import time
 from pathlib import Path
 
+from tf_symgnn import runtime
 from tf_symgnn.data import iter_glasses
-from tf_symgnn.explaining import Parts, check_folder, explain, parse_targets, write_report
-from tf_symgnn.explaining.page import summary
-from tf_symgnn.model.catalog import share_cores
-from tf_symgnn.training import RunFolder, glass_graphs
+from tf_symgnn.explain import Parts, check_folder, explain, parse_targets, write_report
+from tf_symgnn.explain.page import summary
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.runs import RunFolder, glass_graphs
 
 # Li et al. 2024: optimal 1-cycles through an important and through a random edge, and peaks of distances, A.
 PUBLISHED_CYCLES = (4.1, 1.2)
@@ -61,7 +62,7 @@ def main() -> None:
     check_folder(args.output, overwrite=True)
     *_, glass = iter_glasses(args.glass, label=None, species=config.type_names)
     targets = parse_targets(args.atoms, glass)
-    share_cores(config.model)
+    runtime.configure(chunked=is_chunked(config.model))
     (graph,) = glass_graphs(config, [glass])
     model = run.load_model()
     started = time.perf_counter()

@@ -18,12 +18,15 @@ from typing import NamedTuple
 
 from default_model import ORDER, SPLITS, STEPS, folder_of
 
-from tf_symgnn.comparing.runs import circumstances
-from tf_symgnn.comparing.table import line
+from tf_symgnn import runtime
+from tf_symgnn.compare.runs import circumstances
+from tf_symgnn.compare.table import line
 from tf_symgnn.config import OptimizerConfig, RunConfig
 from tf_symgnn.data import replacing
-from tf_symgnn.model.catalog import share_cores
-from tf_symgnn.training import Predictor, RunFolder, glass_graphs, read_labelled, scores_by_glass, train
+from tf_symgnn.inference import Predictor
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+from tf_symgnn.training import scores_by_glass, train
 
 OUTPUT = Path(__file__).parent / "fine_tuning"
 SAMPLE, PUBLISHED, ONE = "the sample", "the published glasses", "one published glass"
@@ -56,7 +59,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the published glasses")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
     given = parser.parse_args()
-    share_cores(RunConfig().model)
+    runtime.configure(chunked=is_chunked(RunConfig().model))
     for case in CASES:
         file = OUTPUT / "rows" / f"{case.name}.json"
         if not file.exists():

@@ -16,9 +16,9 @@ from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import label_scaling
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
-from tf_symgnn.model.catalog import build_model
-from tf_symgnn.model.spectral import SpectralSymGNN
-from tf_symgnn.training import glass_graphs, read_labelled
+from tf_symgnn.models.catalog import build_model
+from tf_symgnn.models.hybrid import SpectralSymGNN
+from tf_symgnn.runs import glass_graphs, read_labelled
 from tf_symgnn.training.fit import adapt
 
 

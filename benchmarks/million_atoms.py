@@ -19,7 +19,7 @@ from neighbor_list import random_points
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import label_scaling
 from tf_symgnn.graph import SubsetStream, build_graph
-from tf_symgnn.model.catalog import build_model
+from tf_symgnn.models.catalog import build_model
 from tf_symgnn.training.regressor import BarrierRegressor
 
 STEPS = 5

@@ -21,14 +21,15 @@ import numpy as np
 import tensorflow as tf
 from neighbor_list import random_points
 
+from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
-from tf_symgnn.model.catalog import build_model, share_cores
-from tf_symgnn.serving.memory import cut_to_fit, parse_memory, peak_resident, require_room_to_read
-from tf_symgnn.serving.partial import PartialPrediction, identity_of
-from tf_symgnn.serving.prediction import layers_of, predict_in_slabs
-from tf_symgnn.training import Predictor
+from tf_symgnn.inference import Predictor
+from tf_symgnn.inference.files import layers_of, predict_in_slabs
+from tf_symgnn.inference.memory import cut_to_fit, parse_memory, peak_resident, require_room_to_read
+from tf_symgnn.inference.partial import PartialPrediction, identity_of
+from tf_symgnn.models.catalog import build_model, is_chunked
 
 GRAPH = {"cutoff": 5.0, "self_loops": True}
 JITTER = 0.1  # A, standard deviation along each axis
@@ -66,7 +67,7 @@ def main() -> None:
     args = parser.parse_args()
     work = args.work or Path(tempfile.mkdtemp())
     work.mkdir(parents=True, exist_ok=True)
-    share_cores(args.model)
+    runtime.configure(chunked=is_chunked(args.model))
     tf.keras.utils.set_random_seed(0)
     config = RunConfig(data="", run_dir="", model=args.model)
     model = build_model(config, (29, 40), LabelScaling(1.6, 0.3))

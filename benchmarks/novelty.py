@@ -18,8 +18,8 @@ from ase.build import bulk
 
 from tf_symgnn import names
 from tf_symgnn.data import SAMPLE, Glass, read_glasses
-from tf_symgnn.serving.novelty import novelty
-from tf_symgnn.training import RunFolder, glass_graphs, read_labelled
+from tf_symgnn.inference.novelty import novelty
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
 
 CRYSTALS = {"fcc Cu": ("Cu", "fcc", 3.615, 5), "B2 CuZr": ("CuZr", "cesiumchloride", 3.26, 6)}
 

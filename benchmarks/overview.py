@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tf_symgnn import names
-from tf_symgnn.training import Predictor, RunFolder, glass_graphs
-from tf_symgnn.training.fit import read_labelled
+from tf_symgnn.inference import Predictor
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
 
 CUTOFF = 1.9
 

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 from tf_symgnn.data import read_glass
 from tf_symgnn.graph import PatchedGlass
-from tf_symgnn.training import Predictor, RunFolder, glass_graphs
+from tf_symgnn.inference import Predictor
+from tf_symgnn.runs import RunFolder, glass_graphs
 
 CORE = 5.0  # A, at most: blocks of one size fill the glass
 

@@ -19,9 +19,9 @@ import ase.io
 import numpy as np
 from ase.mep import DimerControl, MinModeAtoms, MinModeTranslate
 
-from tf_symgnn.simulation.engine import Forces, ForcesCalculator, Potential
-from tf_symgnn.simulation.modes import Point, softest_mode
-from tf_symgnn.simulation.saddles import SearchLost, SearchSettings, find_saddle, is_home, minimum_beside, random_push
+from tf_symgnn.simulate.engine import Forces, ForcesCalculator, Potential
+from tf_symgnn.simulate.modes import Point, softest_mode
+from tf_symgnn.simulate.saddles import SearchLost, SearchSettings, find_saddle, is_home, minimum_beside, random_push
 
 SETTINGS = SearchSettings()
 PUSH = 1.0  # A, norm of the displacement that dimer and Sella start from; they lost more from 0.5 and from 2

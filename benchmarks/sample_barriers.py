@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data import Glass, read_glasses
-from tf_symgnn.simulation.structure import barrier_correlation, barriers_by_species
+from tf_symgnn.simulate.structure import barrier_correlation, barriers_by_species
 
 DISTANCES = (2.5, 3.5, 5.5, 8.5)  # A, middles of the bands that the correlation is printed for
 

@@ -23,12 +23,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
+from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import LabelScaling, read_glass
+from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.graph import build_graph, neighbor_pairs
-from tf_symgnn.model.catalog import build_model, share_cores
-from tf_symgnn.serving.signatures import SERVING_DEFAULT, ServedModel
-from tf_symgnn.training import Predictor
+from tf_symgnn.inference import Predictor
+from tf_symgnn.models.catalog import build_model, is_chunked
 
 REPEATS = 7
 
@@ -52,7 +53,7 @@ def main() -> None:
     glass = read_glass(parser.parse_args().glass)
     config = RunConfig(data="", run_dir="", model="symgnn")
     graph_settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
-    share_cores(config.model)
+    runtime.configure(chunked=is_chunked(config.model))
     species = tuple(np.unique(glass.atomic_numbers).tolist())
     model = build_model(config, species, LabelScaling(1.6, 0.3))
     live = Predictor(model)

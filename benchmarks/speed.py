@@ -86,10 +86,11 @@ def load(glass: str):
 def measure(what: str, glass: str, form: str) -> dict:
     """One figure of one form of the model, and the peak memory of this process."""
     import tf_symgnn  # noqa: F401  (chooses Keras 2)
+    from tf_symgnn import runtime
     from tf_symgnn.graph import build_graph, to_graph_tensor
-    from tf_symgnn.model.catalog import share_cores
+    from tf_symgnn.models.catalog import is_chunked
 
-    share_cores("symgnn")
+    runtime.configure(chunked=is_chunked("symgnn"))
     loaded = load(glass)
     if what == "graph":
         return {"seconds": median_seconds(lambda: build_graph(loaded, cutoff=CUTOFF, self_loops=True))}
@@ -102,7 +103,7 @@ def measure_model(what: str, graph, barrier: np.ndarray, form: str) -> float:
     """Seconds of a training step or of a prediction."""
     import tensorflow as tf
 
-    from tf_symgnn.model.symgnn import PlainSymGNN, SymGNN
+    from tf_symgnn.models.symgnn import PlainSymGNN, SymGNN
 
     build = PlainSymGNN if form == "plain" else SymGNN
     model = build(species=(29, 40), label_mean=1.6, label_std=0.3, **PUBLISHED)

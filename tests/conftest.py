@@ -1,4 +1,4 @@
-"""Shared structures: small, awkward, and made from a seed, so that every room is tested on the same ones."""
+"""Shared structures: small, awkward, and made from a seed, so that every package is tested on the same ones."""
 
 import os
 

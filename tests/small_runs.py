@@ -1,4 +1,4 @@
-"""Small data sets and runs for the training rooms and everything after them."""
+"""Small data sets and runs for training and everything after it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def finished_run(data, tmp_path_factory):
 @pytest.fixture(scope="session")
 def exported(finished_run, tmp_path_factory) -> Path:
     """The finished run's export: a folder with version 1."""
-    from tf_symgnn.serving.export import export
+    from tf_symgnn.export.saved_model import export
 
     directory = tmp_path_factory.mktemp("exports") / "model"
     export(finished_run, directory)

@@ -268,7 +268,7 @@ def test_predict_takes_a_folder(finished_run, data, tmp_path):
 def test_several_glasses_for_a_format_of_one_are_refused_unpredicted(
     refuses, finished_run, data, tmp_path, monkeypatch
 ):
-    monkeypatch.delattr("tf_symgnn.training.evaluation.Predictor.__call__")
+    monkeypatch.delattr("tf_symgnn.inference.predictor.Predictor.__call__")
     refuses(
         ["predict", finished_run.path, data, "--output", tmp_path / "out.npz"], "out.npz", "glasses", "expected one"
     )
@@ -297,7 +297,7 @@ def test_a_machine_too_small_is_told_in_a_line(refuses, finished_run, data, monk
                 too_much(tf.constant(2**25))
             raise error
 
-        monkeypatch.setattr("tf_symgnn.training.evaluation.Predictor.__call__", fail)
+        monkeypatch.setattr("tf_symgnn.inference.predictor.Predictor.__call__", fail)
         refuses(argv, *words)
 
 
@@ -305,7 +305,7 @@ def test_whoever_interrupts_a_command_hears_how_that_one_goes_on(finished_run, d
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tf_symgnn.training.evaluation.Predictor.__call__", interrupt)
+    monkeypatch.setattr("tf_symgnn.inference.predictor.Predictor.__call__", interrupt)
     predict = ["predict", finished_run.path, data / "test0.xyz", "--output", tmp_path / "out.xyz"]
     for argv, told in (
         (predict, "tf-symgnn: interrupted; with --memory or --beam the same command goes on\n"),

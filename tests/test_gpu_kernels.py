@@ -14,9 +14,9 @@ from tensorflow.python.framework import kernels
 from tests.conftest import SPECIES, random_glass
 from tf_symgnn.config import NetworkConfig, RunConfig
 from tf_symgnn.data import LabelScaling
+from tf_symgnn.export.signatures import ServedModel
 from tf_symgnn.graph import SubsetStream, build_graph
-from tf_symgnn.model.catalog import build_model
-from tf_symgnn.serving.signatures import ServedModel
+from tf_symgnn.models.catalog import build_model
 from tf_symgnn.training.fit import _optimizer
 from tf_symgnn.training.regressor import BarrierRegressor
 

@@ -1,38 +1,43 @@
-"""The layout: which room may import from which, how long a file and a function may be, what stays out."""
+"""The layout: which package may import from which, how long a file and a function may be, what stays out."""
 
 import ast
 import re
 import subprocess
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from tf_symgnn.graph.tensors import schema_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tf_symgnn"
 
-# In the order data flows: a room imports only from those before it, and siblings not from each other.
-ROOMS = (
-    "names",
-    "config",
-    "data",
-    "graph",
-    "model",
-    "training",
-    "serving",
-    "explaining",
-    "comparing",
-    "simulation",
+# In the order of dependency: a package imports only from those before it. Some have no code yet.
+PACKAGES = (
+    *("names", "config", "runtime"),
+    *("data", "graph", "potentials", "nn", "models", "runs", "inference", "training"),
+    *("drawing", "export", "explain", "compare", "simulate"),
+    *("server", "beam"),
     "cli",
 )
-SIBLINGS = {"serving", "explaining", "comparing"}
+# Those of one set never import each other.
+SIBLINGS = (
+    {"config", "runtime"},
+    {"export", "explain", "compare", "simulate"},
+    {"server", "beam"},
+)
 
-# `names` is what every room speaks, and configuration errors are input errors, told as the data room tells them.
 FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -47,27 +52,74 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def rooms_imported(path: Path) -> set[str]:
-    rooms = {name.split(".")[1] for name in imports_of(path) if name.startswith("tf_symgnn.")}
-    return rooms & set(ROOMS)
+def packages_imported(path: Path) -> set[str]:
+    packages = {name.split(".")[1] for name in imports_of(path) if name.startswith("tf_symgnn.")}
+    return packages & set(PACKAGES)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_rooms_before_it(path):
-    room = room_of(path)
-    if room == "__init__":
+def test_a_package_imports_only_from_packages_before_it(path):
+    package = package_of(path)
+    if package == "__init__":
         return
-    assert room in ROOMS, "a room that the layout does not have"
-    for other in rooms_imported(path) - {room}:
-        assert ROOMS.index(other) < ROOMS.index(room), f"{room} imports {other}"
-        assert not {room, other} <= SIBLINGS, f"{room} imports its sibling {other}"
+    assert package in PACKAGES, "a package that the layout does not have"
+    for other in packages_imported(path) - {package}:
+        assert PACKAGES.index(other) < PACKAGES.index(package), f"{package} imports {other}"
+        assert not any({package, other} <= siblings for siblings in SIBLINGS), f"{package} imports its sibling {other}"
+
+
+def modules_imported(path: Path, modules: set[str]) -> set[str]:
+    """Modules of the package that a file takes names from; of `from package import module` that is the module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= members if members <= modules else members | {node.module}
+    return found & modules
+
+
+def test_no_module_imports_itself_through_others():
+    modules = {module_of(path): path for path in FILES}
+    graph = {module: modules_imported(path, set(modules)) - {"tf_symgnn"} for module, path in modules.items()}
+    # Raises CycleError with the modules of a cycle.
+    assert len(list(TopologicalSorter(graph).static_order())) == len(modules)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_beam_is_imported_in_one_package_only(path):
+    assert package_of(path) == "beam" or not {name for name in imports_of(path) if name.startswith("apache_beam")}
+
+
+PENDING = {"simulate/report.py"}  # where a backend is chosen when it is imported, until another change there is in
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, marks=pytest.mark.xfail(strict=True) if str(p.relative_to(PACKAGE)) in PENDING else ())
+        for p in FILES
+    ],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_importing_chooses_no_matplotlib_backend(path):
+    calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert "matplotlib.use" not in calls
+    assert "matplotlib.pyplot" not in imports_of(path)
 
 
 def test_names_imports_nothing():
     assert imports_of(PACKAGE / "names.py") == set()
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in ("data", "names", "config")], ids=lambda p: p.name)
+def test_runtime_imports_nothing_of_the_package():
+    assert not packages_imported(PACKAGE / "runtime.py")
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if package_of(p) in ("data", "names", "config")], ids=lambda p: p.name
+)
 def test_data_is_free_of_tensorflow(path):
     assert not {name for name in imports_of(path) if name.split(".")[0].startswith(("tensorflow", "tf_keras"))}
 
@@ -103,13 +155,14 @@ def test_nothing_of_one_machine_is_committed():
         pytest.skip("not a git checkout")
     for name in filter(None, tracked.stdout.split("\0")):
         path = ROOT / name
-        if path.is_dir():  # a link to a folder, whose files are listed by themselves
-            continue
         assert path.stat().st_size < 2 * 2**20, f"{name} is large"
         if path.suffix in (".py", ".md", ".cfg", ".toml", ".yaml", ".pbtxt", ""):
             assert not re.search(r"/(home|work|root|Users)/\w", path.read_text()), f"{name} names a machine's path"
 
 
-def test_a_checkout_finds_its_schemas_without_being_installed():
+def test_an_uninstalled_checkout_reads_its_own_schemas():
     # `python train.py` in a checkout imports the package that lies beside it, whatever else is installed.
-    assert (PACKAGE / "schemas").resolve() == ROOT / "schemas"
+    assert not (PACKAGE / "schemas").is_symlink()
+    if not (PACKAGE / "schemas").is_dir():
+        assert schema_folder() == ROOT / "schemas"
+    assert (schema_folder() / "glass.pbtxt").is_file()

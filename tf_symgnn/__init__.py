@@ -24,7 +24,7 @@ _require_keras_2()
 
 # Looked up on first use, so that `import tf_symgnn` stays quick and free of TensorFlow.
 _PUBLIC = {
-    "EnergyBarrierPredictor": "serving.predictor",
+    "EnergyBarrierPredictor": "export.predictor",
     "Glass": "data",
     "InputError": "data",
     "read_glass": "data",

@@ -1,4 +1,4 @@
-"""Small glasses for the tests of the data room."""
+"""Small glasses for the tests of the data package."""
 
 import numpy as np
 import pytest

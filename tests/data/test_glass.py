@@ -1,4 +1,4 @@
-"""Glass checks what it is made of; the room keeps its rule."""
+"""Glass checks what it is made of; the package keeps its rule."""
 
 import ast
 import dataclasses
@@ -134,7 +134,7 @@ def test_replacing_leaves_nothing_of_a_failure(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_room_imports_numpy_ase_and_names_only():
+def test_package_imports_numpy_ase_and_names_only():
     allowed = {"numpy", "ase", "tf_symgnn.names", "tf_symgnn.data"}
     for file in Path(tf_symgnn.data.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.conftest import TRICLINIC, fcc_copper, random_glass
 from tests.graph.test_neighbors import sort_rows
 from tf_symgnn.data import Glass, perpendicular_heights, read_glass
+from tf_symgnn.data.limits import MAX_DENSITY
 from tf_symgnn.graph import build_graph
-from tf_symgnn.graph.neighbor_ops import MAX_DENSITY, neighbor_pairs, neighbor_pairs_of_each
+from tf_symgnn.graph.neighbor_ops import neighbor_pairs, neighbor_pairs_of_each
 
 CUTOFF = 5.0
 

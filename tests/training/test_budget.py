@@ -4,9 +4,10 @@ import pytest
 
 from tests.small_runs import small_config
 from tf_symgnn.config import OptimizerConfig
-from tf_symgnn.training import read_history, train
+from tf_symgnn.runs import read_history
+from tf_symgnn.runs.history import write_history
+from tf_symgnn.training import train
 from tf_symgnn.training.budget import rate_at
-from tf_symgnn.training.checkpointing import write_history
 
 
 def test_the_rate_rises_then_falls_to_zero_over_the_time():

@@ -24,17 +24,9 @@ from tf_symgnn.cli import _arguments
 from tf_symgnn.cli.models import train_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import Share, SubsetStream, build_graph
-from tf_symgnn.training import (
-    Predictor,
-    RunFolder,
-    Team,
-    distribution,
-    evaluate,
-    glass_graphs,
-    read_labelled,
-    train,
-)
-from tf_symgnn.training.run_folder import RunFacts
+from tf_symgnn.inference import Predictor
+from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, read_labelled
+from tf_symgnn.training import Team, distribution, evaluate, train
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -22,12 +22,13 @@ from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, replacing, write_glasses
 from tf_symgnn.graph import to_graph_tensor
-from tf_symgnn.training import Predictor, RunFolder, TrainingStopped, evaluate, glass_graphs, train
+from tf_symgnn.inference import Predictor
+from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, read_labelled
+from tf_symgnn.training import TrainingStopped, evaluate, train
+from tf_symgnn.training.batch_statistics import settle
 from tf_symgnn.training.checkpointing import Checkpointing
-from tf_symgnn.training.fit import adapt, read_labelled, weigh
+from tf_symgnn.training.fit import adapt, weigh
 from tf_symgnn.training.regressor import BarrierRegressor
-from tf_symgnn.training.run_folder import RunFacts
-from tf_symgnn.training.statistics import settle
 
 ROOT = Path(__file__).resolve().parents[2]
 

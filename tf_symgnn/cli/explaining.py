@@ -28,9 +28,10 @@ def explain(args: Namespace) -> None:
         import plotly  # noqa: F401
     except ImportError as error:
         raise InputError("explain", "packages", f"no {error.name}", 'pip install "tf_symgnn[explain]"') from error
-    from tf_symgnn.explaining import check_folder, explain, parse_targets, write_report
-    from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.training import RunFolder, glass_graphs
+    from tf_symgnn import runtime
+    from tf_symgnn.explain import check_folder, explain, parse_targets, write_report
+    from tf_symgnn.models.catalog import is_chunked
+    from tf_symgnn.runs import RunFolder, glass_graphs
 
     run = RunFolder.open(args.run)
     config = run.config()
@@ -38,7 +39,7 @@ def explain(args: Namespace) -> None:
     glass = read_glass(args.file, label=None, species=split_symbols(args.species) or config.type_names)
     require_species([glass], run.facts().species)
     targets = parse_targets(args.atoms, glass)
-    share_cores(config.model)
+    runtime.configure(chunked=is_chunked(config.model))
     (graph,) = glass_graphs(config, [glass])
     found = explain(run.load_model(), graph, targets, cutoff=config.graph.cutoff, seed=int(args.seed))
     write_report(found, args.output, overwrite=args.overwrite)

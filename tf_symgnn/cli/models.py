@@ -30,15 +30,17 @@ def train_parser() -> ArgumentParser:
 
 def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
-    from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving.export import export
-    from tf_symgnn.serving.versions import versions
-    from tf_symgnn.training import RunFolder, Team, TrainingStopped, train
+    from tf_symgnn import runtime
+    from tf_symgnn.export.saved_model import export
+    from tf_symgnn.export.versions import versions
+    from tf_symgnn.models.catalog import is_chunked
+    from tf_symgnn.runs import RunFolder
+    from tf_symgnn.training import Team, TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
         raise InputError("command line", "--overwrite", "it beside --resume", "one of the two")
-    share_cores(config.model)
+    runtime.configure(chunked=is_chunked(config.model))
     finished = args.resume and RunFolder(config.run_dir).metrics_file.exists()
     try:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
@@ -69,8 +71,11 @@ def evaluate_parser() -> ArgumentParser:
 
 def evaluate(args: Namespace) -> None:
     """Scores a run's best weights on labelled glasses."""
-    from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.training import Predictor, RunFolder, evaluate, glass_graphs, read_labelled
+    from tf_symgnn import runtime
+    from tf_symgnn.inference import Predictor
+    from tf_symgnn.models.catalog import is_chunked
+    from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+    from tf_symgnn.training import evaluate
 
     run = RunFolder.open(args.run)
     config = run.config()
@@ -81,7 +86,7 @@ def evaluate(args: Namespace) -> None:
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
     require_species(glasses, run.facts().species)
-    share_cores(config.model)
+    runtime.configure(chunked=is_chunked(config.model))
     predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
     record, _ = evaluate(predict, glass_graphs(config, glasses))
     print(_summary(args.split, record))
@@ -106,14 +111,15 @@ def predict(args: Namespace) -> None:
     """Writes structures of files with an `energy_barrier` column that is predicted, and no other columns."""
     if args.beam is not None:
         return pipelines.predict(args)
-    from tf_symgnn.model.catalog import share_cores
-    from tf_symgnn.serving.memory import parse_memory, peak_resident
-    from tf_symgnn.serving.prediction import predict_files
-    from tf_symgnn.training import RunFolder
+    from tf_symgnn import runtime
+    from tf_symgnn.inference.files import predict_files
+    from tf_symgnn.inference.memory import parse_memory, peak_resident
+    from tf_symgnn.models.catalog import is_chunked
+    from tf_symgnn.runs import RunFolder
 
     memory = parse_memory(args.memory) if args.memory else None
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
-    share_cores(run.config().model)
+    runtime.configure(chunked=is_chunked(run.config().model))
     settings = {"species": type_names, "overwrite": args.overwrite, "memory": memory}
     n_glasses = predict_files(run, args.files, args.output, **settings)
     took = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
@@ -133,15 +139,15 @@ def export_parser() -> ArgumentParser:
 
 def export(args: Namespace) -> None:
     """Writes a run's best model as the next version of a SavedModel, or as an ONNX file."""
-    from tf_symgnn.serving.export import export
-    from tf_symgnn.training import RunFolder
+    from tf_symgnn.export.saved_model import export
+    from tf_symgnn.runs import RunFolder
 
     run = RunFolder.open(args.run)
     if args.format == "savedmodel":
         print(export(run, args.output))
         return
     try:
-        from tf_symgnn.serving.onnx_file import export_onnx
+        from tf_symgnn.export.onnx_file import export_onnx
     except ModuleNotFoundError as error:
         raise InputError(
             "command line", "--format", f"onnx without {error.name}", 'pip install "tf_symgnn[onnx]"'
@@ -191,7 +197,7 @@ def compare_parser() -> ArgumentParser:
 
 def compare(args: Namespace) -> None:
     """Trains models under one protocol and tabulates them; finished runs are not repeated."""
-    from tf_symgnn.comparing import compare
+    from tf_symgnn.compare import compare
     from tf_symgnn.training import TrainingStopped
 
     settings = {"models": args.models, "seeds": args.seeds, "budget_minutes": args.budget}

@@ -41,7 +41,7 @@ def _without_logs() -> Iterator[None]:
 @_without_logs()
 def convert(args: Namespace) -> None:
     """`convert` as a pipeline."""
-    from tf_symgnn.serving.pipelines import convert_in_pipeline
+    from tf_symgnn.beam.pipelines import convert_in_pipeline
 
     if args.shards != 1:
         raise InputError("command line", "--shards", args.shards, "none beside --beam, which writes a shard a file")
@@ -52,8 +52,8 @@ def convert(args: Namespace) -> None:
 @_without_logs()
 def predict(args: Namespace) -> None:
     """`predict` as a pipeline."""
-    from tf_symgnn.serving.pipelines import predict_in_pipeline
-    from tf_symgnn.training import RunFolder
+    from tf_symgnn.beam.pipelines import predict_in_pipeline
+    from tf_symgnn.runs import RunFolder
 
     if args.memory:
         raise InputError("command line", "--memory", args.memory, "none beside --beam")
@@ -70,7 +70,7 @@ def _flags(text: str) -> list[str]:
 
 
 def _tell(output: str, summary) -> None:
-    from tf_symgnn.serving.pipelines import DEAD_LETTERS
+    from tf_symgnn.beam.pipelines import DEAD_LETTERS
 
     print(f"{output}: {summary.glasses} glasses of {summary.files} files")
     if summary.problems:

@@ -25,7 +25,7 @@ def serve_parser() -> ArgumentParser:
 def serve(args: Namespace) -> None:
     """Answers by TensorFlow Serving's REST API, and shows structures with their barriers in a browser."""
     try:
-        from tf_symgnn.serving.server import serve
+        from tf_symgnn.server.server import serve
     except ModuleNotFoundError as error:
         raise InputError("serve", "package", f"no {error.name}", 'pip install "tf_symgnn[serve]"') from error
 

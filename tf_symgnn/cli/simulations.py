@@ -9,12 +9,12 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tf_symgnn.config import Seed
-from tf_symgnn.simulation.barriers import Labelling, LabellingStopped
-from tf_symgnn.simulation.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
-from tf_symgnn.simulation.events import Distinction
-from tf_symgnn.simulation.files import check_glass_output, label_files, write_glass
-from tf_symgnn.simulation.quench import Quench, parse_composition, quench_glass
-from tf_symgnn.simulation.saddles import SearchSettings
+from tf_symgnn.simulate.barriers import Labelling, LabellingStopped
+from tf_symgnn.simulate.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
+from tf_symgnn.simulate.events import Distinction
+from tf_symgnn.simulate.files import check_glass_output, label_files, write_glass
+from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
+from tf_symgnn.simulate.saddles import SearchSettings
 
 
 def simulate_parser() -> ArgumentParser:
@@ -50,7 +50,7 @@ def _glass_parser() -> ArgumentParser:
 
 def _glass(args: Namespace) -> None:
     """Melts and quenches a glass, and relaxes it to a minimum at zero pressure."""
-    from tf_symgnn.simulation.report import report_glasses
+    from tf_symgnn.simulate.report import report_glasses
 
     check_glass_output(Path(args.output), overwrite=args.overwrite)
     quench = Quench(
@@ -89,7 +89,7 @@ def _barriers_parser() -> ArgumentParser:
 
 def _barriers(args: Namespace) -> None:
     """Labels glasses with energy barriers; goes on where it was interrupted, and repeats no finished search."""
-    from tf_symgnn.simulation.report import report_glasses
+    from tf_symgnn.simulate.report import report_glasses
 
     labelling = Labelling(
         events=args.events,

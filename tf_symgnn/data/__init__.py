@@ -2,14 +2,13 @@
 
 from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.files import is_unfinished, naming, replacing
-from tf_symgnn.data.glass import MAX_EXTENT, Glass, perpendicular_heights, require_species
+from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
 from tf_symgnn.data.splits import SAMPLE, read_glasses, split_files, structure_files
 from tf_symgnn.data.writers import check_output, write_frames, write_glasses
 
 __all__ = [
-    "MAX_EXTENT",
     "SAMPLE",
     "Glass",
     "InputError",

@@ -8,9 +8,7 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data.errors import InputError
-
-# Above any glass that has been simulated; what a file declares beyond this is taken for damage or malice.
-MAX_ATOMS = 100_000_000
+from tf_symgnn.data.limits import MAX_ATOMS
 
 
 def find_label(place: str, columns: Mapping[str, np.ndarray], label: str | None) -> np.ndarray | None:

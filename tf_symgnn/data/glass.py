@@ -12,13 +12,10 @@ from ase.data import chemical_symbols
 
 from tf_symgnn import names
 from tf_symgnn.data.errors import InputError
+from tf_symgnn.data.limits import FLAT_CELL
 
 # ASE lists the placeholder "X" as element 0; in a graph 0 marks padding, so it may never name an atom.
 SYMBOLS = frozenset(chemical_symbols[1:])
-
-# A micrometre: beyond what is simulated, and single precision is not fit for more. What takes memory or time by extent
-# refuses it.
-MAX_EXTENT = 1e4  # A
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +109,7 @@ class Glass:
         with np.errstate(all="ignore"):
             cuboid = np.prod(np.linalg.norm(self.cell, axis=1))
             volume = self.volume
-        if not 1e-9 * cuboid < volume < np.inf:
+        if not FLAT_CELL * cuboid < volume < np.inf:
             raise self._error("cell", f"volume {volume:g} A^3", "three cell vectors that span a finite volume")
 
     def _flags(self, values: object) -> np.ndarray:

@@ -11,14 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_symgnn.data import MAX_EXTENT
-from tf_symgnn.graph.neighbors import COINCIDENT
-
-# Half as dense again as diamond. A metal given in nanometres by mistake is two hundred times denser.
-MAX_DENSITY = 0.25  # atoms / A^3
-
-# Volume over the product of edge lengths; float32 leaves a flat cell about a tenth of it.
-FLAT = 1e-6
+from tf_symgnn.data.limits import COINCIDENT, FLAT_CELL_F32, MAX_DENSITY, MAX_EXTENT
 
 BINS_PER_CUTOFF = 2
 # Along one cell vector, so that the number of a bin fits i64; a grid coarser than need be is slower, not wrong.
@@ -163,7 +156,7 @@ def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
         require(tf.reduce_all(tf.math.is_finite(cell)), "cell", "finite numbers", cell),
         require(tf.size(far) == 0, "positions", f"at most {MAX_EXTENT:g} A from the origin", far),
         # Written so that a volume that is not a number fails, too.
-        require(volume > FLAT * cuboid, "cell", "vectors that span a volume", cell),
+        require(volume > FLAT_CELL_F32 * cuboid, "cell", "vectors that span a volume", cell),
     ]
     with tf.control_dependencies(checks):
         return tf.identity(positions), tf.identity(cell)

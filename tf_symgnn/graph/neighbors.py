@@ -7,13 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from vesin import NeighborList
 
-from tf_symgnn.data import MAX_EXTENT, Glass, InputError, perpendicular_heights
-
-# Closer than any two atoms of a solid by three orders of magnitude, and far above rounding.
-COINCIDENT = 1e-3  # A
-
-# At 5 A a hundred times the density of diamond: beyond what is simulated.
-MAX_NEIGHBOURS = 10_000
+from tf_symgnn.data import Glass, InputError, perpendicular_heights
+from tf_symgnn.data.limits import COINCIDENT, MAX_EXTENT, MAX_NEIGHBORS
 
 _VECTORS = ("positions", "cell", "displacement")
 
@@ -137,9 +132,9 @@ def refuse_unphysical(glass: Glass, cutoff: float) -> None:
     fractional = glass.positions @ np.linalg.inv(glass.cell)
     taken = np.where(glass.pbc, 1.0, np.maximum(np.ptp(fractional, axis=0), cutoff / perpendicular_heights(glass.cell)))
     neighbours = glass.n_atoms / (glass.volume * taken.prod()) * 4 / 3 * np.pi * cutoff**3
-    if neighbours > MAX_NEIGHBOURS:
+    if neighbours > MAX_NEIGHBORS:
         found = f"room for {neighbours:.3g} neighbours an atom within {cutoff:g} A"
-        raise InputError(glass.place, "cell", found, f"at most {MAX_NEIGHBOURS}, lengths being in A")
+        raise InputError(glass.place, "cell", found, f"at most {MAX_NEIGHBORS}, lengths being in A")
 
 
 def refuse_coincident(glass: Glass, source: np.ndarray, target: np.ndarray, displacement: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -20,10 +20,15 @@ INDEX_DTYPE = tf.int32
 @cache
 def graph_spec(*, labelled: bool) -> tfgnn.GraphTensorSpec:
     """The spec of one graph by `schemas/glass.pbtxt`, or `schemas/labelled_glass.pbtxt` with its readout features."""
-    file = resources.files("tf_symgnn.schemas") / ("labelled_glass.pbtxt" if labelled else "glass.pbtxt")
-    with resources.as_file(file) as path:
-        schema = tfgnn.read_schema(str(path))
+    schema = tfgnn.read_schema(str(schema_folder() / ("labelled_glass.pbtxt" if labelled else "glass.pbtxt")))
     return tfgnn.create_graph_spec_from_schema_pb(schema, indices_dtype=INDEX_DTYPE)
+
+
+def schema_folder() -> Path:
+    """The folder of schemas: within an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "schemas"
+    return installed if installed.is_dir() else package.parent / "schemas"
 
 
 def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> dict[str, np.ndarray]:

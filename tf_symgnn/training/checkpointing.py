@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 
 import tensorflow as tf
 
-from tf_symgnn.data import as_input_error, replacing
+from tf_symgnn.data import as_input_error
 from tf_symgnn.graph import SubsetStream
-from tf_symgnn.training.run_folder import RunFolder
+from tf_symgnn.runs import RunFolder, read_history
+from tf_symgnn.runs.history import write_history
 
 
 class TrainingStopped(RuntimeError):
@@ -137,22 +137,3 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
                 f"{bad[0].replace('_', ' ')} is {logs[bad[0]]} at epoch {self._epoch + 1}, step {batch + 1} "
                 f"({glasses}); a smaller optimizer.learning_rate or optimizer.clip_norm may help"
             )
-
-
-def read_history(folder: RunFolder) -> list[dict]:
-    """The rows of `history.csv`, one an epoch."""
-    if not folder.history_file.exists():
-        return []
-    with folder.history_file.open(newline="") as file:
-        return [
-            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
-
-
-def write_history(folder: RunFolder, history: list[dict]) -> None:
-    """Writes `history.csv` whole or not at all."""
-    with replacing(folder.history_file) as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)

@@ -12,19 +12,21 @@ import tensorflow as tf
 
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import SAMPLE, Glass, InputError, label_scaling, read_glasses, require_species
-from tf_symgnn.graph import GlassGraph, SubsetStream, build_graph, to_graph_tensor
-from tf_symgnn.model.catalog import build_model, require_known
-from tf_symgnn.model.spectral import SpectralSymGNN
+from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
+from tf_symgnn.graph import GlassGraph, SubsetStream, to_graph_tensor
+from tf_symgnn.inference import Predictor
+from tf_symgnn.models.catalog import build_model, require_known
+from tf_symgnn.models.hybrid import SpectralSymGNN
+from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, package_versions, read_labelled
+from tf_symgnn.runs.statistics import facts_of
 from tf_symgnn.training import plots
+from tf_symgnn.training.batch_statistics import EpochStatistics, settle
 from tf_symgnn.training.budget import TimeBudget, falling_rate
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Team
-from tf_symgnn.training.evaluation import Predictor, evaluate
+from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
-from tf_symgnn.training.run_folder import RunFacts, RunFolder, package_versions
-from tf_symgnn.training.statistics import EpochStatistics, settle
 
 
 def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -63,27 +65,6 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         folder.save_best_weights(network)
         _report(config, folder, network, graphs, course)
     return folder
-
-
-def read_labelled(
-    config: RunConfig, wanted: Sequence[str] = names.SPLITS, *, data: str | None = None
-) -> dict[str, list[Glass]]:
-    """The labelled glasses of some splits of a data set: the run's own, or another one.
-
-    Raises:
-        InputError: a file cannot be used, or a glass of these splits has no labels.
-    """
-    found = read_glasses(data or config.data or SAMPLE, label=config.label, species=config.type_names)
-    splits = {split: found[split] for split in wanted}
-    for glass in (glass for glasses in splits.values() for glass in glasses):
-        if glass.barrier is None:
-            raise InputError(glass.place, config.label, "no such column", "one energy barrier an atom, eV")
-    return splits
-
-
-def glass_graphs(config: RunConfig, glasses: Sequence[Glass]) -> list[GlassGraph]:
-    """The neighbour graphs of glasses as the run's configuration has them."""
-    return [build_graph(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops) for glass in glasses]
 
 
 def adapt(network: SpectralSymGNN, graphs: Sequence[GlassGraph]) -> None:
@@ -126,7 +107,7 @@ def _prepared(
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    facts = _facts(splits[names.TRAIN])
+    facts = facts_of(splits[names.TRAIN])
     if config.init:
         # A run that goes on keeps what it took from the other, which may be gone by now.
         before = folder if resume else _to_start_from(config)
@@ -151,12 +132,6 @@ def _to_start_from(config: RunConfig) -> RunFolder:
     if before.path.resolve() == Path(config.run_dir).resolve():
         raise InputError(config.run_dir, "run folder", "that of the run to start from", "another folder")
     return before
-
-
-def _facts(training: Sequence[Glass]) -> RunFacts:
-    scaling = label_scaling(training)
-    species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
-    return RunFacts(species, scaling.mean, scaling.std, package_versions())
 
 
 def _fit(

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.graph import GlassGraph
-from tf_symgnn.model.orthogonal import OrthogonalDistribution
+from tf_symgnn.inference import Predictor
+from tf_symgnn.nn.orthogonal import OrthogonalDistribution
+from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.training import plots
-from tf_symgnn.training.evaluation import Predictor
-from tf_symgnn.training.run_folder import RunFolder
 
 # Pictures cost a prediction and a second of drawing: this many over a run.
 PICTURES = 20

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.data import LabelScaling
-from tf_symgnn.model.normalization import sum_over_replicas
+from tf_symgnn.nn.normalization import sum_over_replicas
 from tf_symgnn.training.metrics import PearsonCorrelation
 
 

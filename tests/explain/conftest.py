@@ -1,0 +1,34 @@
+"""A graph, a model of known dependence, and a model with attention."""
+
+import pytest
+import tensorflow as tf
+
+from tests.conftest import SPECIES, random_glass
+from tests.explain.known import KnownModel
+from tf_symgnn.explain.probe import Probe
+from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.models.symgnn import SymGNN
+
+CUTOFF = 4.0
+
+
+@pytest.fixture(scope="session")
+def graph():
+    return build_graph(random_glass(3, 200), cutoff=CUTOFF, self_loops=True)
+
+
+@pytest.fixture(scope="session")
+def known():
+    return Probe(KnownModel())
+
+
+@pytest.fixture(scope="session")
+def attentive(graph):
+    """A model of two layers with the mean and spread of batch norm and weights moved off their start."""
+    tf.keras.utils.set_random_seed(0)
+    sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2, "distribution": "uniform"}
+    model = SymGNN(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3, **sizes)
+    model(to_graph_tensor(graph), training=True)
+    for k, variable in enumerate(model.trainable_variables):
+        variable.assign_add(0.3 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=variable.dtype))
+    return model

@@ -1,0 +1,177 @@
+"""Masks, integrated gradients and attention: what they find, and that they find the same again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tests.conftest import ZOO
+from tests.explain.conftest import CUTOFF
+from tests.explain.known import true_pairs
+from tf_symgnn.explain.attention import has_attention, layer_matrix, rolled_out
+from tf_symgnn.explain.explain import shuffled_weights
+from tf_symgnn.explain.faithfulness import agreement
+from tf_symgnn.explain.gradients import integrated_gradients
+from tf_symgnn.explain.masks import MaskSettings, edge_masks
+from tf_symgnn.explain.neighbourhoods import cut, cut_all
+from tf_symgnn.explain.parts import Parts
+from tf_symgnn.explain.probe import Batch, Probe, far_enough, in_batches
+from tf_symgnn.graph import build_graph, to_graph_tensor
+
+TARGETS = [0, 7, 30, 101]
+SHORT = MaskSettings(steps=12)
+
+
+@pytest.fixture(scope="module")
+def neighbourhoods(graph):
+    return cut_all(graph, TARGETS, CUTOFF)
+
+
+@pytest.fixture(scope="module")
+def probe(attentive):
+    return Probe(attentive)
+
+
+@pytest.fixture(scope="module")
+def masks(probe, neighbourhoods):
+    return edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
+
+
+def test_a_cut_at_the_receptive_field_less_a_cutoff_is_exact_and_a_nearer_one_is_not(probe, attentive, graph):
+    whole = attentive(to_graph_tensor(graph)).numpy()[TARGETS]
+    found = {reach: probe.predict(Batch(cut_all(graph, TARGETS, reach))) for reach in (CUTOFF, 0.0)}
+    assert attentive.receptive_field == 2 * CUTOFF
+    np.testing.assert_allclose(found[CUTOFF], whole, atol=2e-5)
+    assert np.abs(found[0.0] - whole).max() > 1e-3
+    assert cut(graph, 0, CUTOFF).n_pairs < graph.n_edges
+
+
+def test_the_reach_is_the_exact_one_where_nothing_nearer_is_close_enough(probe, attentive, graph):
+    barrier = attentive(to_graph_tensor(graph)).numpy().astype(float)
+    reach, change = far_enough(probe, graph, TARGETS, barrier, CUTOFF)
+    assert reach == CUTOFF and change < 1e-3
+
+
+def test_slopes_are_finite_differences(known, neighbourhoods):
+    batch = Batch(neighbourhoods)
+    weight = np.random.default_rng(0).uniform(0.2, 0.8, batch.n_pairs)
+    _, slope = known.slopes(batch, weight)
+    for pair in np.argsort(-np.abs(slope))[:3]:
+        moved = [known.predict(batch, weight + sign * 0.05 * np.eye(1, batch.n_pairs, pair)[0]) for sign in (1, -1)]
+        assert (moved[0] - moved[1])[batch.owner[pair]] / 0.1 == pytest.approx(slope[pair], rel=1e-3)
+        others = np.arange(len(neighbourhoods)) != batch.owner[pair]
+        np.testing.assert_allclose(moved[0][others], moved[1][others], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def dependent(graph):
+    """Targets whose barrier depends on some pairs and on few."""
+    candidates = cut_all(graph, range(40), CUTOFF)
+    found = [n for n in candidates if 3 <= true_pairs(n.graph, n.centre).sum() < 0.1 * n.n_pairs]
+    assert len(found) > 5
+    return found
+
+
+@pytest.mark.parametrize("method", ["masks", "gradients"])
+def test_the_pairs_that_a_prediction_depends_on_are_found(known, dependent, method):
+    if method == "masks":
+        found = edge_masks(known, dependent, spread=0.2, seed=0).importance
+    else:
+        found = [np.abs(part) for part in integrated_gradients(known, dependent).contribution]
+    for neighbourhood, importance in zip(dependent, found, strict=True):
+        inside, truth = neighbourhood.explained, true_pairs(neighbourhood.graph, neighbourhood.centre)
+        assert roc_auc_score(truth[inside], importance[inside]) > 0.95
+
+
+def test_the_loss_of_masks_falls_and_settles(known, dependent):
+    masks = edge_masks(known, dependent, spread=0.2, seed=0)
+    loss = masks.loss.mean(axis=0)
+    assert loss.shape == (MaskSettings().steps + 1,)
+    assert loss[-1] < 0.5 * loss[0] and 0 <= masks.still_falling < 0.1
+    assert (masks.kept[:, -1] < 0.3 * masks.kept[:, 0]).all()
+
+
+def test_masks_are_the_same_with_the_same_seed_and_others_with_another(probe, masks, neighbourhoods):
+    again = edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
+    other = edge_masks(probe, neighbourhoods, spread=0.1, seed=1, settings=SHORT)
+    for one, same, different in zip(masks.importance, again.importance, other.importance, strict=True):
+        np.testing.assert_array_equal(one, same)
+        assert np.abs(one - different).max() > 1e-3
+
+
+def test_a_target_has_its_mask_whatever_its_company(probe, masks, neighbourhoods):
+    alone = edge_masks(probe, neighbourhoods[2:3], spread=0.1, seed=0, settings=SHORT)
+    np.testing.assert_allclose(alone.importance[0], masks.importance[2], atol=2e-3)
+
+
+def test_batches_hold_all_neighbourhoods_in_order(neighbourhoods, monkeypatch):
+    monkeypatch.setattr("tf_symgnn.explain.probe.PAIRS_AT_ONCE", 2 * neighbourhoods[0].n_pairs)
+    batches = in_batches(neighbourhoods)
+    assert len(batches) > 1
+    assert [n.target for batch in batches for n in batch.neighbourhoods] == TARGETS
+
+
+def test_masks_change_when_weights_are_shuffled_and_weights_come_back(probe, attentive, masks, neighbourhoods):
+    before = attentive.get_weights()
+    with shuffled_weights(attentive, 0):
+        shuffled = edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
+    for one, other in zip(before, attentive.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    found = agreement(neighbourhoods, [masks.importance, shuffled.importance])
+    assert found["overlap"] < 0.8 and found["spearman"] < 0.8
+    same = agreement(neighbourhoods, [masks.importance, masks.importance])
+    assert same["overlap"] == 1 and same["spearman"] == pytest.approx(1)
+
+
+def test_finished_masks_are_not_learned_again(probe, masks, neighbourhoods, tmp_path, monkeypatch):
+    parts = Parts(tmp_path, "a model and a glass")
+    settings = {"spread": 0.1, "seed": 0, "settings": SHORT, "parts": parts}
+    first = edge_masks(probe, neighbourhoods, **settings)
+    monkeypatch.setattr(probe, "slopes", None)
+    again = edge_masks(probe, neighbourhoods, **settings)
+    np.testing.assert_array_equal(first.loss, again.loss)
+    for k, mask in enumerate(again.importance):
+        np.testing.assert_array_equal(mask, first.importance[k])
+    with pytest.raises(TypeError):
+        edge_masks(probe, neighbourhoods, **settings | {"seed": 1})
+
+
+def test_integrated_gradients_sum_to_the_difference(probe, neighbourhoods):
+    found = integrated_gradients(probe, neighbourhoods)
+    assert np.abs(found.difference).min() > 1e-3
+    assert found.incompleteness < 0.02 * np.abs(found.difference).max()
+    for neighbourhood, part in zip(neighbourhoods, found.contribution, strict=True):
+        assert not part[~neighbourhood.explained].any()
+
+
+def test_rows_of_rolled_out_attention_sum_to_one(attentive, graph):
+    rollout = np.eye(graph.n_atoms)
+    for layer in attentive.attention(to_graph_tensor(graph)):
+        attention = layer.numpy().mean(axis=1).astype(float)
+        np.testing.assert_allclose(np.bincount(graph.target, attention), 1.0, atol=1e-5)
+        rollout = layer_matrix(graph, attention) @ rollout
+    np.testing.assert_allclose(rollout.sum(axis=1), 1.0, atol=1e-5)
+    assert (rollout >= 0).all() and np.count_nonzero(rollout[0] > 0) > 1
+
+
+def test_an_atom_that_receives_nothing_stays_what_it_is(graph):
+    lonely = replace(graph, source=graph.source[:0], target=graph.target[:0], displacement=graph.displacement[:0])
+    np.testing.assert_array_equal(layer_matrix(lonely, np.zeros(0)).toarray(), np.eye(graph.n_atoms))
+
+
+def test_what_flows_through_pairs_of_the_last_layer_is_half_of_the_target(attentive, neighbourhoods):
+    """And through those of the first, half of what its receivers then pass on, all but self-loops."""
+    for flow, neighbourhood in zip(rolled_out(attentive, neighbourhoods), neighbourhoods, strict=True):
+        assert has_attention(attentive) and (flow >= 0).all()
+        assert 0.3 < flow.sum() <= 1.0
+        assert flow[neighbourhood.graph.target == neighbourhood.centre].sum() > 0.2
+
+
+@pytest.mark.parametrize("self_loops", [True, False])
+def test_an_isolated_atom_has_nothing_to_explain(probe, attentive, self_loops):
+    lonely = cut_all(build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=self_loops), [0], CUTOFF)
+    assert not edge_masks(probe, lonely, spread=0.0, seed=0, settings=SHORT).importance[0].any()
+    found = integrated_gradients(probe, lonely)
+    assert found.incompleteness < 1e-6 and not found.contribution[0].any()
+    assert not rolled_out(attentive, lonely)[0].any()

@@ -1,0 +1,115 @@
+"""An export: numbered versions, each whole or not at all, that say what a client must know."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from tf_symgnn.data import InputError
+from tf_symgnn.export.saved_model import _move_to_next, export
+from tf_symgnn.export.versions import newest, versions
+from tf_symgnn.export.warmup import WARMUP_FILE
+from tf_symgnn.runs import RunFolder
+
+
+def test_versions_count_up_and_nothing_else_is_left(finished_run, tmp_path):
+    directory = tmp_path / "models" / "barriers"
+    assert export(finished_run, directory) == directory / "1"
+    (directory / "7").mkdir()
+    (directory / "notes.txt").write_text("mine")
+    assert export(finished_run, directory) == directory / "8"
+    assert sorted(path.name for path in directory.iterdir()) == ["1", "7", "8", "notes.txt"]
+    assert newest(directory) == directory / "8"
+    for version in ("1", "8"):
+        assert tf.saved_model.contains_saved_model(str(directory / version))
+        assert (directory / version).stat().st_mode & 0o055 == 0o055  # a server runs as somebody else
+
+
+def test_versions_are_ordered_as_numbers(tmp_path):
+    for name in ("10", "9", "0", ".export-x", "temp"):
+        (tmp_path / name).mkdir()
+    assert list(versions(tmp_path)) == [0, 9, 10]
+
+
+def test_exports_at_the_same_time_take_a_number_each(tmp_path):
+    new = [tmp_path / f".new-{k}" for k in range(20)]
+    for path in new:
+        path.mkdir()
+        (path / "saved_model.pb").write_text(path.name)
+    threads = [threading.Thread(target=_move_to_next, args=(path, tmp_path)) for path in new]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(versions(tmp_path)) == list(range(1, 21))
+    assert {(path / "saved_model.pb").read_text() for path in versions(tmp_path).values()} == {p.name for p in new}
+
+
+def test_the_metadata_says_what_a_client_must_know(finished_run, exported):
+    record = json.loads((exported / "1" / "assets" / "metadata.json").read_text())
+    assert record["model"] == "symgnn"
+    assert record["species"] == {"Cu": 29, "Zr": 40}
+    assert record["cutoff"] == 4.0
+    assert record["self_loops"] is True
+    assert record["units"] == {"length": "angstrom", "energy_barrier": "eV"}
+    facts = finished_run.facts()
+    assert record["label_scaling"] == {"mean": facts.label_mean, "std": facts.label_std}
+    assert record["versions"]["tensorflow"] == tf.__version__
+
+
+def test_the_metadata_says_the_signatures_as_they_are(exported):
+    signatures = json.loads((exported / "1" / "assets" / "metadata.json").read_text())["signatures"]
+    assert list(signatures) == ["batch", "serialized_graphs", "serving_default"]
+    found = tf.saved_model.load(str(exported / "1")).signatures
+    for name, said in signatures.items():
+        specs = found[name].structured_input_signature[1]
+        assert {key: (x["dtype"], x["shape"]) for key, x in said["inputs"].items()} == {
+            key: (spec.dtype.name, list(spec.shape)) for key, spec in specs.items()
+        }
+        assert said["outputs"].keys() == found[name].structured_outputs.keys()
+    assert signatures["serving_default"]["inputs"]["positions"] == {
+        "dtype": "float32",
+        "shape": [None, 3],
+        "tensor": "serving_default_positions:0",
+    }
+
+
+def test_the_warm_up_request_is_one_that_the_model_answers(exported):
+    (record,) = tf.data.TFRecordDataset(str(exported / "1" / WARMUP_FILE))
+    request = PredictionLog.FromString(record.numpy()).predict_log.request
+    inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+    loaded = tf.saved_model.load(str(exported / "1"))  # named, for its signatures alone would let go of the weights
+    barrier = loaded.signatures[request.model_spec.signature_name](**inputs)["energy_barrier"].numpy()
+    assert len(barrier) == 64 and np.isfinite(barrier).all()
+
+
+def test_a_folder_that_cannot_hold_versions_is_left_as_it_is(finished_run, exported, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="a file"):
+        export(finished_run, tmp_path / "file")
+    with pytest.raises(InputError, match="a SavedModel without versions"):
+        export(finished_run, exported / "1")
+    assert not versions(exported / "1")
+
+
+def test_a_failed_export_leaves_nothing(finished_run, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    (tmp_path / "there").mkdir()
+    for directory in (tmp_path / "model", tmp_path / "there"):
+        with pytest.raises(OSError, match="no space"):
+            export(finished_run, directory)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_a_run_without_weights_cannot_be_exported(finished_run, tmp_path):
+    for file in (finished_run.config_file, finished_run.facts_file):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(InputError, match="no finished epoch"):
+        export(RunFolder.open(tmp_path), tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,197 @@
+"""What an export answers: the live model's numbers from raw coordinates, or an error that names the input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.python.framework import op_def_registry
+
+from tests.conftest import SPECIES, ZOO, random_glass
+from tests.server.test_server import lying
+from tf_symgnn import names
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import Glass, LabelScaling, read_glass
+from tf_symgnn.export.signatures import ServedModel
+from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.inference import Predictor
+from tf_symgnn.models.catalog import build_model
+from tf_symgnn.runs import glass_graphs
+
+
+def inputs(glass) -> dict[str, tf.Tensor]:
+    return {
+        "positions": tf.constant(glass.positions, tf.float32),
+        "cell": tf.constant(glass.cell, tf.float32),
+        "pbc": tf.constant(glass.pbc),
+        "atomic_numbers": tf.constant(glass.atomic_numbers),
+    }
+
+
+def in_a_row(glasses) -> dict[str, tf.Tensor]:
+    each = [inputs(glass) for glass in glasses]
+    row = {name: tf.concat([own[name] for own in each], 0) for name in ("positions", "atomic_numbers")}
+    row |= {name: tf.stack([own[of] for own in each]) for name, of in (("cells", "cell"), ("pbc", "pbc"))}
+    return row | {"n_atoms": tf.constant([glass.n_atoms for glass in glasses])}
+
+
+@pytest.fixture(scope="module")
+def served(exported):
+    loaded = tf.saved_model.load(str(exported / "1"))
+    yield loaded.signatures
+    assert loaded  # the weights live as long as what was loaded
+
+
+@pytest.fixture(scope="module")
+def live(finished_run):
+    predict = Predictor(finished_run.load_model())
+    return lambda glass: predict(*glass_graphs(finished_run.config(), [glass]))
+
+
+def test_one_glass_gets_the_live_models_barriers(served, live, zoo_glass):
+    barrier = served["serving_default"](**inputs(zoo_glass))[names.ENERGY_BARRIER]
+    assert barrier.dtype == tf.float32
+    np.testing.assert_allclose(barrier, live(zoo_glass), atol=1e-5)
+
+
+def test_several_glasses_get_what_each_gets_alone(served, live):
+    glasses = [make() for make in ZOO.values()]
+    answer = served["batch"](**in_a_row(glasses))
+    np.testing.assert_array_equal(answer["n_atoms"], [glass.n_atoms for glass in glasses])
+    np.testing.assert_allclose(answer[names.ENERGY_BARRIER], np.concatenate([*map(live, glasses)]), atol=1e-5)
+
+
+def serialized(glasses, config) -> tf.Tensor:
+    graphs = map(to_graph_tensor, glass_graphs(config, glasses))
+    return tf.constant([tfgnn.write_example(graph).SerializeToString() for graph in graphs])
+
+
+def test_graphs_get_what_coordinates_get(served, live, finished_run):
+    glasses = [random_glass(20, 30), random_glass(21, 45)]
+    answer = served["serialized_graphs"](examples=serialized(glasses, finished_run.config()))
+    np.testing.assert_array_equal(answer["n_atoms"], [30, 45])
+    np.testing.assert_allclose(answer[names.ENERGY_BARRIER], np.concatenate([*map(live, glasses)]), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_published_glass_gets_the_live_models_barriers(published_data, tmp_path):
+    # The default model, its regression solved; of the other weights it makes no difference which they are.
+    glass = read_glass(published_data / "test0.pickle")
+    graph = build_graph(glass, cutoff=5.0, self_loops=True)
+    model = build_model(RunConfig(data="", run_dir=""), SPECIES, LabelScaling(1.6, 0.3))
+    model.adapt([to_graph_tensor(graph)], [graph.barrier])
+    record = tmp_path / "metadata.json"
+    record.write_text("{}")
+    serving = ServedModel(model, species=SPECIES, cutoff=5.0, self_loops=True, metadata=record)
+    tf.saved_model.save(serving, str(tmp_path / "model"), signatures=serving.signatures())
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    barrier = loaded.signatures["serving_default"](**inputs(glass))[names.ENERGY_BARRIER]
+    given = {name: getattr(glass, name).astype(np.float32) for name in ("positions", "cell")}  # what the export is told
+    live = Predictor(model)(build_graph(replace(glass, **given), cutoff=5.0, self_loops=True))
+    assert len(barrier) == 3000 and live.std() > 1e-3
+    np.testing.assert_allclose(barrier, live, atol=1e-6)
+    # Coordinates of 36 A are rounded by up to 2e-6 A in single precision, and barriers have slopes of a few eV / A.
+    np.testing.assert_allclose(barrier, Predictor(model)(graph), atol=3e-5)
+
+
+GLASS = random_glass(22, 12)
+REFUSED = {
+    "gold": ({"atomic_numbers": np.array([79] + [29] * 11, np.int32)}, r"atomic_numbers: .*29 and 40, found\] \[79\]"),
+    "padding": ({"atomic_numbers": np.array([0] + [29] * 11, np.int32)}, r"atomic_numbers: .*found\] \[0\]"),
+    "no element": ({"atomic_numbers": np.array([-1, 500] + [29] * 10, np.int32)}, r"atomic_numbers: .*\[-1 500\]"),
+    "too few species": ({"atomic_numbers": GLASS.atomic_numbers[:5]}, r"atomic_numbers: expected as many.*\[5\]"),
+    "nothing": (
+        {"positions": np.zeros((0, 3), np.float32), "atomic_numbers": np.zeros(0, np.int32)},
+        "positions: expected at least one atom",
+    ),
+    "flat cell": ({"cell": np.ones((3, 3), np.float32)}, "cell: expected vectors that span a volume"),
+    "tiny cell": ({"cell": np.eye(3, dtype=np.float32) * 1e-3}, "cell: expected A, and at most"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_refused_by_name(served, name):
+    changed, message = REFUSED[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serving_default"](**inputs(GLASS) | {key: tf.constant(x) for key, x in changed.items()})
+
+
+def test_a_glass_with_a_mistake_fails_its_batch(served):
+    row = in_a_row([GLASS, GLASS])
+    wrong = {
+        "n_atoms: expected as many atoms in all": {"n_atoms": tf.constant([12, 11])},
+        "n_atoms: expected at least one atom": {"n_atoms": tf.constant([24, 0])},
+        "n_atoms: expected as many numbers": {"n_atoms": tf.constant([24])},
+        "n_atoms: expected at least one": {"n_atoms": tf.constant([36, -12])},
+        "cell: expected vectors": {"cells": row["cells"] * [[[1.0]], [[0.0]]]},
+        "atomic_numbers: expected only": {"atomic_numbers": row["atomic_numbers"] + 1},
+    }
+    for message, changed in wrong.items():
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            served["batch"](**row | changed)
+
+
+def test_a_graph_with_a_foreign_species_is_refused(served, finished_run):
+    (graph,) = glass_graphs(finished_run.config(), [GLASS])
+    graph.atomic_numbers[3] = 79
+    example = tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"atomic_numbers: .*found\] \[79\]"):
+        served["serialized_graphs"](examples=tf.constant([example]))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"source": -1}, r"neighbors: expected atoms of the glass, found\] \[-1\]"),
+        ({"source": 12}, r"neighbors: expected atoms of the glass, found\] \[12\]"),
+        ({"target": 2**31 - 1}, r"neighbors: expected atoms of the glass, found\] \[2147483647\]"),
+        ({"target": 0}, "neighbors: expected pairs sorted by target"),
+    ],
+)
+def test_graphs_whose_pairs_are_not_their_own_are_refused(served, finished_run, change, message):
+    good, bad = glass_graphs(finished_run.config(), [GLASS, GLASS])
+    for name, value in change.items():
+        getattr(bad, name)[-1] = value
+    examples = [tfgnn.write_example(to_graph_tensor(graph)).SerializeToString() for graph in (bad, good)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serialized_graphs"](examples=tf.constant(examples))
+
+
+@pytest.mark.parametrize("feature, name", [("nodes/atoms.#size", "atoms"), ("edges/neighbors.#size", "neighbors")])
+def test_graphs_that_are_not_as_large_as_they_say_are_refused(served, finished_run, feature, name):
+    """Lies that add up to the truth, too: two glasses whose sizes trade one, and a glass of two thousand million."""
+    (graph,) = glass_graphs(finished_run.config(), [GLASS])
+    honest = tfgnn.write_example(to_graph_tensor(graph))
+    (size,) = honest.features.feature[feature].int64_list.value
+
+    for declared in ([size + 1, size - 1], [2 * 10**9]):
+        examples = [lying(honest, feature, [size]).SerializeToString() for size in declared]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as the sizes say"):
+            served["serialized_graphs"](examples=tf.constant(examples))
+    assert len(served["serialized_graphs"](examples=tf.constant([honest.SerializeToString()]))["n_atoms"]) == 1
+
+
+def test_an_atom_with_more_pairs_than_a_solid_has_is_refused(served, finished_run):
+    """Room is made for as many pairs of every atom as the one with the most has."""
+    rng = np.random.default_rng(0)
+    crowd, far = rng.uniform(0, 4, (200, 3)), rng.uniform(0, 4, (1, 3)) + 50
+    species = np.full(201, "Cu")
+    glass = Glass(np.concatenate([crowd, far]), np.eye(3) * 100, np.ones(3, bool), species, None, "crowd")
+    message = r"positions: expected A, and at most \d+ pairs an atom, found\] \[\d+\]"
+    (graph,) = glass_graphs(finished_run.config(), [glass])
+    example = tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serialized_graphs"](examples=tf.constant([example]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="positions: expected A, and at most"):
+        served["serving_default"](**inputs(glass))
+
+
+def test_nothing_in_it_needs_a_compiler_or_an_op_of_our_own(exported):
+    saved = SavedModel.FromString((exported / "1" / "saved_model.pb").read_bytes()).meta_graphs[0]
+    functions = saved.graph_def.library.function
+    nodes = [*saved.graph_def.node, *(node for function in functions for node in function.node_def)]
+    assert not any(part.attr["_XlaMustCompile"].b for part in [*nodes, *functions])
+    called = {function.signature.name for function in functions}
+    assert all(node.op in called or op_def_registry.get(node.op) for node in nodes)

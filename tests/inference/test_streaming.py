@@ -1,0 +1,340 @@
+"""Prediction within a budget of memory: what the whole glass would be given, whatever the cutting, killed or not."""
+
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import SPECIES, ZOO, random_glass
+from tests.small_runs import small_config
+from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
+from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass, write_glasses
+from tf_symgnn.graph import build_graph
+from tf_symgnn.graph.tensors import to_graph_tensor
+from tf_symgnn.inference import Predictor, hybrid_layers
+from tf_symgnn.inference.files import layers_of, predict_files, predict_in_slabs
+from tf_symgnn.inference.memory import _TRACED_LEVEL, Cut, cut_to_fit, parse_memory, peak_resident
+from tf_symgnn.inference.partial import PartialPrediction, identity_of
+from tf_symgnn.inference.schedule import Sweep, needed_levels
+from tf_symgnn.models.catalog import build_model
+from tf_symgnn.runs import RunFacts, RunFolder, package_versions
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = RunConfig(
+    data="",
+    run_dir="",
+    model="symgnn",
+    graph=GraphConfig(cutoff=4.0),
+    network=NetworkConfig(width=8, heads=(4, 2, 1), transforms=2),
+)
+GRAPH = {"cutoff": 4.0, "self_loops": True}
+
+
+def with_lively_weights(config: RunConfig) -> tf.keras.Model:
+    """A model whose predictions differ from atom to atom by about 1 eV, as statistics other than 0 and 1 have it."""
+    tf.keras.utils.set_random_seed(0)
+    model = build_model(config, SPECIES, LabelScaling(1.6, 30.0))
+    rng = np.random.default_rng(0)
+    for variable in model.variables:
+        if "moving_variance" in variable.name:
+            variable.assign(rng.uniform(0.5, 2.0, variable.shape))
+        elif "moving_mean" in variable.name:
+            variable.assign(rng.normal(0, 0.1, variable.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return with_lively_weights(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def layers(model):
+    return layers_of(model)
+
+
+@pytest.fixture(scope="module")
+def whole(model):
+    predict = Predictor(model)
+    return lambda glass: predict(build_graph(glass, **GRAPH))
+
+
+@pytest.fixture
+def streamed(layers, tmp_path):
+    """A function that predicts a glass in so many slabs, from what a named partial prediction holds."""
+
+    def streamed(glass, number: int, together: int = 1, name: str = "partial") -> np.ndarray:
+        identity = identity_of(glass, layers._model, GRAPH)
+        partial = PartialPrediction(tmp_path / name, identity, glass.n_atoms, overwrite=False)
+        try:
+            return predict_in_slabs(layers, CONFIG, glass, Cut(number, together, 0), partial)
+        finally:
+            partial.close()
+
+    return streamed
+
+
+def test_equals_the_whole_glass_whatever_the_cutting(zoo_glass, streamed, whole):
+    expected = whole(zoo_glass)
+    for number, together in ((1, 1), (3, 2), (40, 7)):
+        found = streamed(zoo_glass, number, together, name=f"{number}")
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_glass_many_slabs_long_has_predictions_worth_comparing(streamed, whole):
+    glass = random_glass(0, 400, cell=np.array([[9.0, 0, 0], [4.0, 8.0, 0], [-3.0, 20.0, 90.0]]))
+    expected = whole(glass)
+    assert expected.std() > 0.1  # a thousand times what may differ
+    for number in (5, 30):
+        np.testing.assert_allclose(streamed(glass, number, name=f"{number}"), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["symgnn_unsymmetrized", "symgnn_augmented", "egat_length"])
+def test_other_encodings_stream_too(name, tmp_path):
+    config = RunConfig(data="", run_dir="", model=name, graph=CONFIG.graph, network=CONFIG.network)
+    model, glass = with_lively_weights(config), ZOO["triclinic"]()
+    partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(4, 1, 0), partial)
+    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+
+
+def test_the_exact_mean_streams_too(tmp_path):
+    config = replace(CONFIG, network=replace(CONFIG.network, distribution="haar"))
+    model, glass = with_lively_weights(config), ZOO["triclinic"]()
+    partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(4, 1, 0), partial)
+    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+
+
+def test_a_single_layer_streams_too(tmp_path):
+    config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
+    model, glass = with_lively_weights(config), ZOO["slab"]()
+    partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(3, 1, 0), partial)
+    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+
+
+@pytest.mark.parametrize("heads", [(2,), (4, 2), (2, 2, 2, 1)])
+def test_spectra_and_the_regression_on_them_stream_too(heads, tmp_path):
+    network = NetworkConfig(width=8, heads=heads, transforms=2)
+    config = replace(CONFIG, model="symgnn_spectral", network=network)
+    model = with_lively_weights(config)
+    glass = random_glass(0, 400, cell=np.array([[9.0, 0, 0], [4.0, 8.0, 0], [-3.0, 20.0, 90.0]]))
+    graph = build_graph(glass, **GRAPH)
+    whole = to_graph_tensor(graph)
+    model.adapt([whole], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
+    expected = Predictor(model)(graph)
+    linear = model.linear_part(whole).numpy()
+    assert linear.std() > 0.1 and (expected - linear).std() > 0.1  # a thousand times what may differ
+    for number in (1, 6, 30):
+        partial = PartialPrediction(tmp_path / f"{number}", "", glass.n_atoms, overwrite=False)
+        found = predict_in_slabs(layers_of(model), config, glass, Cut(number, 2, 0), partial)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_spectra_are_computed_some_atoms_at_once(monkeypatch, tmp_path):
+    config = replace(CONFIG, model="symgnn_spectral", network=NetworkConfig(width=4, heads=(1,), transforms=2))
+    model, glass = with_lively_weights(config), ZOO["triclinic"]()
+    graph = build_graph(glass, **GRAPH)
+    model.adapt([to_graph_tensor(graph)], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
+    monkeypatch.setattr(hybrid_layers, "_AT_ONCE", 7)
+    partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
+    found = predict_in_slabs(layers_of(model), config, glass, Cut(2, 1, 0), partial)
+    np.testing.assert_allclose(found, Predictor(model)(graph), atol=1e-4)
+
+
+def test_other_models_are_refused():
+    config = RunConfig(data="", run_dir="", model="gcn", network=NetworkConfig(width=4, heads=(1,)))
+    with pytest.raises(InputError, match="--memory: found model gcn, expected SymGNN"):
+        layers_of(build_model(config, SPECIES, LabelScaling(1.6, 1.0)))
+
+
+def ring(number: int) -> list[list[int]]:
+    return [sorted({(k - 1) % number, k, (k + 1) % number}) for k in range(number)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 10])
+def test_a_slab_advances_only_when_all_around_it_have_come_as_far(number):
+    neighbours, depth = ring(number), 4
+    sweep, level = Sweep(neighbours, [depth] * number), [0] * number
+    kept = set()
+    for slab, reached in sweep:
+        assert reached == level[slab] + 1
+        read = {(other, reached - 1) for other in neighbours[slab]} if reached > 1 else set()
+        assert read <= kept  # nothing was dropped too early
+        level[slab] = reached
+        kept |= {(slab, reached)} if reached < depth else set()
+        kept -= set(sweep.outdated(slab))
+    assert level == [depth] * number and not kept  # nor is anything left over
+
+
+def test_a_wave_is_a_few_slabs_deep_however_long_the_glass():
+    def most_on_the_way(number: int) -> int:
+        level, most = [0] * number, 0
+        chain = [[k for k in (j - 1, j, j + 1) if 0 <= k < number] for j in range(number)]
+        for slab, reached in Sweep(chain, [4] * number):
+            level[slab] = reached
+            most = max(most, sum(0 < x < 4 for x in level))
+        return most
+
+    assert most_on_the_way(20) == most_on_the_way(200) <= 5
+
+
+def test_what_is_left_needs_its_surroundings_layer_by_layer():
+    unfinished = [k == 5 for k in range(12)]
+    assert needed_levels(ring(12), unfinished, 4) == [0, 0, 1, 2, 3, 4, 3, 2, 1, 0, 0, 0]
+    assert needed_levels(ring(12), [False] * 12, 4) == [0] * 12
+
+
+def test_goes_on_from_whatever_is_done_also_cut_otherwise(layers, streamed, whole, tmp_path, monkeypatch):
+    glass = random_glass(0, 200, cell=np.diag([9.0, 9.0, 40.0]))
+    expected, steps = whole(glass), []
+    first = layers.first
+    monkeypatch.setattr(layers, "first", lambda species, *rest: steps.append(len(species)) or first(species, *rest))
+    add = PartialPrediction.add
+
+    def add_twice_and_die(self, atoms, barrier):
+        if self.done.sum() > 50:
+            raise KeyboardInterrupt
+        add(self, atoms, barrier)
+
+    monkeypatch.setattr(PartialPrediction, "add", add_twice_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        streamed(glass, 20)
+    monkeypatch.setattr(PartialPrediction, "add", add)
+    with (tmp_path / "partial").open("ab") as file:
+        file.write(b"cut sho")  # as a kill leaves it
+    for number in (13, 20):
+        steps.clear()
+        np.testing.assert_allclose(streamed(glass, number), expected, atol=1e-4)
+    assert not steps  # the last time, all was done
+
+
+def test_a_partial_prediction_of_something_else_is_refused(tmp_path, layers):
+    glass, other = random_glass(0, 20), random_glass(1, 20)
+    one, two = (identity_of(g, layers._model, GRAPH) for g in (glass, other))
+    partial = PartialPrediction(tmp_path / "partial", one, 20, overwrite=False)
+    partial.add(np.arange(5), np.ones(5))
+    partial.close()
+    with pytest.raises(InputError, match="partial prediction: found one of another glass or model"):
+        PartialPrediction(tmp_path / "partial", two, 20, overwrite=False)
+    assert PartialPrediction(tmp_path / "partial", one, 20, overwrite=False).done.sum() == 5
+    assert PartialPrediction(tmp_path / "partial", two, 20, overwrite=True).done.sum() == 0
+
+
+def test_a_glass_is_cut_thinner_the_less_memory_there_is(layers):
+    glass = random_glass(0, 500, cell=np.diag([20.0, 20.0, 60.0]), density=0.02)
+    taken = peak_resident()
+    room = cut_to_fit(glass, layers, 10**12, taken=taken, **GRAPH)
+    assert room.number == 1
+    of_slabs = room.peak - taken - _TRACED_LEVEL * layers.depth
+    tight = cut_to_fit(glass, layers, int(room.peak - 0.3 * of_slabs), taken=taken, **GRAPH)
+    assert tight.number > 1 and tight.peak < room.peak
+    with pytest.raises(InputError, match=r"500 atoms: --memory: found 0.01 GB, expected at least \d+\.\d\d GB") as told:
+        cut_to_fit(glass, layers, 1000, taken=taken, **GRAPH)
+    would_fit = parse_memory(re.search(r"at least (\S+ GB)", str(told.value))[1])
+    assert cut_to_fit(glass, layers, would_fit, taken=taken, **GRAPH).peak <= would_fit
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("6GB", 6 * 10**9), ("1.5GiB", 1.5 * 2**30), ("500m", 5 * 10**8), ("7", 7), (".5 kb", 500)]
+)
+def test_sizes(text, size):
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "six", "6XB", "-1GB", "0GB", "I"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(InputError, match="--memory"):
+        parse_memory(text)
+
+
+@pytest.fixture(scope="module", params=["symgnn", "symgnn_spectral"])
+def run(request, tmp_path_factory) -> RunFolder:
+    """A run folder with the default network, never trained."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    config = replace(small_config(Path("data"), folder, network=NetworkConfig()), model=request.param)
+    folder = RunFolder.create(config, {}, RunFacts(SPECIES, 1.6, 30.0, package_versions()), overwrite=False)
+    model = with_lively_weights(config)
+    if request.param == "symgnn_spectral":
+        glass = random_glass(2, 300)
+        rng = np.random.default_rng(0)
+        model.adapt([to_graph_tensor(build_graph(glass, **GRAPH))], [rng.normal(1.6, 30.0, glass.n_atoms)])
+    tf.train.Checkpoint(model=model).write(str(folder.best_weights))
+    return folder
+
+
+def test_files_are_predicted_as_without_a_budget(run, tmp_path):
+    glasses = [random_glass(k, 60) for k in range(2)]
+    write_glasses(tmp_path / "in.xyz", glasses)
+    for name, memory in (("whole", None), ("within", 10**12)):
+        assert predict_files(run, [tmp_path / "in.xyz"], tmp_path / f"{name}.xyz", memory=memory) == 2
+    np.testing.assert_allclose(
+        read_glass(tmp_path / "within.xyz").barrier, read_glass(tmp_path / "whole.xyz").barrier, atol=1e-4
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"in.xyz", "whole.xyz", "within.xyz"}
+
+
+def test_a_file_too_large_to_be_read_is_refused_before(run, tmp_path):
+    (tmp_path / "in.xyz").write_text("not looked at")
+    with pytest.raises(InputError, match="in.xyz: --memory: found 0.01 GB, expected at least .* to read it"):
+        predict_files(run, [tmp_path / "in.xyz"], tmp_path / "out.xyz", memory=10**7)
+
+
+def grid(*shape: int) -> Glass:
+    """Atoms near the points of a grid, at the density of Cu64Zr36."""
+    rng = np.random.default_rng(0)
+    points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
+    positions = 2.5 * (points + rng.uniform(-0.2, 0.2, points.shape))
+    species = np.where(rng.random(len(points)) < 0.64, "Cu", "Zr")
+    return Glass(positions, 2.5 * np.diag(shape), (True, True, True), species, None, "grid.xyz")
+
+
+COMMAND = [sys.executable, "-m", "tf_symgnn.cli", "predict"]
+# Dies once the third slab is done.
+ASSASSIN = """
+import os, signal, sys
+from tf_symgnn.cli import main
+from tf_symgnn.inference import hybrid_layers, memory, partial
+
+memory._MOST_ATOMS = 2000  # slabs enough to die between
+hybrid_layers._AT_ONCE = 300
+
+add, count = partial.PartialPrediction.add, []
+
+def add_or_die(self, *record):
+    add(self, *record)
+    count.append(1)
+    if len(count) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+partial.PartialPrediction.add = add_or_die
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_prediction_within_a_budget_goes_on(run, tmp_path):
+    large = grid(12, 12, 120)
+    write_glasses(tmp_path / "in.xyz", [large])
+    options = [str(run.path), str(tmp_path / "in.xyz"), "--output", str(tmp_path / "out.xyz")]
+    refused = subprocess.run([*COMMAND, *options, "--memory", "0.2GB"], cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+    least = float(re.search(r"at least (\S+) GB", refused.stderr)[1])
+    budget = ["--memory", f"{least + 0.45:.2f}GB"]
+    killed = subprocess.run([sys.executable, "-c", ASSASSIN, "predict", *options, *budget], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL and not (tmp_path / "out.xyz").exists()
+    ended = subprocess.run([*COMMAND, *options, *budget], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    peak = float(re.search(r"([0-9.]+) GB of memory at most", ended.stdout)[1])
+    assert peak <= least + 0.45
+    expected = Predictor(run.load_model())(build_graph(large, **GRAPH))
+    assert expected.std() > 0.1  # a thousand times what may differ
+    np.testing.assert_allclose(read_glass(tmp_path / "out.xyz").barrier, expected, atol=1e-4)

@@ -1,0 +1,186 @@
+"""Every baseline: its symmetries, padding, pair weights, reach, and that it can learn at all."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import SPECIES, ZOO, random_glass
+from tests.small_runs import padded, small_config
+from tf_symgnn import names
+from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
+from tf_symgnn.data import LabelScaling
+from tf_symgnn.graph import build_graph, to_graph_tensor, with_pair_weights
+from tf_symgnn.models.catalog import CATALOG, build_model
+from tf_symgnn.models.hybrid import LOCAL_HOPS, SpectralSymGNN
+from tf_symgnn.models.ridge.regression import HOPS
+from tf_symgnn.training import train
+
+CUTOFF = 4.0
+BASELINES = sorted(set(CATALOG) - {"symgnn"})
+INVARIANT = {"egat_length", "egnn", "faenet", "gcn", "mgcn", "schnet", "symgnn_spectral"}
+TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+
+
+def small_model(name: str) -> tf.keras.Model:
+    """A model of two layers with the statistics of batch norm and the weights moved off their start."""
+    tf.keras.utils.set_random_seed(0)
+    network = NetworkConfig(width=6, heads=(2, 1), decoder_layers=1)
+    config = RunConfig(data="", run_dir="", model=name, graph=GraphConfig(cutoff=CUTOFF), network=network)
+    model = build_model(config, SPECIES, LabelScaling(1.5, 0.3))
+    glass = random_glass(99, 60)
+    model(to_graph_tensor(graph_of(glass)), training=True)
+    if isinstance(model, SpectralSymGNN):
+        model.adapt([to_graph_tensor(graph_of(glass))], [glass.barrier])
+    for k, variable in enumerate(model.trainable_variables):
+        variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=variable.dtype))
+    return model
+
+
+@pytest.fixture(scope="module", params=BASELINES)
+def model(request):
+    return small_model(request.param)
+
+
+def graph_of(glass):
+    return build_graph(glass, cutoff=CUTOFF, self_loops=True)
+
+
+def predict(model, glass):
+    return model(to_graph_tensor(graph_of(glass))).numpy()
+
+
+def test_one_finite_prediction_an_atom_of_awkward_structures(model):
+    for name in ("slab", "box smaller than the cutoff", "isolated atom", "fcc"):
+        glass = ZOO[name]()
+        predicted = predict(model, glass)
+        assert predicted.shape == (glass.n_atoms,)
+        assert np.isfinite(predicted).all()
+
+
+def test_an_atom_without_any_pair_gets_a_finite_prediction(model):
+    lonely = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
+    assert np.isfinite(model(to_graph_tensor(lonely))).all()
+
+
+def test_translation_changes_nothing_but_what_reads_positions(model):
+    glass = random_glass(0, 60)
+    moved = replace(glass, positions=glass.positions + [3.7, -1.2, 0.4])
+    change = np.abs(predict(model, moved) - predict(model, glass)).max()
+    assert change > 1e-3 if model.name == "mlp" else change < 5e-5
+
+
+def test_permutation_of_atoms_permutes_predictions(model):
+    glass = random_glass(0, 60)
+    order = np.random.default_rng(0).permutation(60)
+    shuffled = replace(glass, positions=glass.positions[order], species=glass.species[order], barrier=None)
+    np.testing.assert_allclose(predict(model, shuffled), predict(model, glass)[order], atol=5e-5)
+
+
+@pytest.mark.parametrize("element", [TURN, -TURN], ids=["rotation", "reflection"])
+def test_turning_the_glass_changes_nothing_where_that_is_claimed(model, element):
+    glass = random_glass(1, 60)
+    turned = replace(glass, positions=glass.positions @ element, cell=glass.cell @ element)
+    change = np.abs(predict(model, turned) - predict(model, glass)).max() / predict(model, glass).std()
+    assert change < 1e-3 if model.name in INVARIANT else change > 1e-2
+
+
+def test_padding_changes_no_prediction(model):
+    tensor = to_graph_tensor(graph_of(random_glass(0, 40)))
+    np.testing.assert_allclose(model(padded(tensor))[:40], model(tensor), atol=2e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BASELINES)
+def test_padding_changes_no_training_step(name):
+    glass = random_glass(0, 40)
+    tensor = to_graph_tensor(graph_of(glass))
+    results = []
+    for given in (tensor, padded(tensor)):
+        model = small_model(name)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(given, training=True)[:40] - glass.barrier))
+        gradients = tape.gradient(loss, model.trainable_variables, unconnected_gradients="zero")
+        results.append([tf.convert_to_tensor(x) for x in (loss, *gradients, *model.non_trainable_variables)])
+    for one, other in zip(*results, strict=True):
+        one, other = tf.cast(one, tf.float32), tf.cast(other, tf.float32)
+        np.testing.assert_allclose(one, other, atol=1e-4 * max(1.0, float(tf.reduce_max(tf.abs(one)))))
+
+
+@pytest.mark.parametrize("rest", [0.0, 1e-6])
+def test_without_weight_it_is_as_if_the_pair_were_not_there(model, rest):
+    """And with next to none, nearly so: every use of the pair is scaled, not switched."""
+    graph = graph_of(random_glass(5, 40))
+    kept = np.random.default_rng(1).random(graph.n_edges) < 0.7
+    weight = tf.constant(np.where(kept, 1.0, rest), tf.float32)
+    less = replace(graph, source=graph.source[kept], target=graph.target[kept], displacement=graph.displacement[kept])
+    weighted = model(with_pair_weights(to_graph_tensor(graph), weight))
+    np.testing.assert_allclose(weighted, model(to_graph_tensor(less)), atol=1e-4)
+
+
+def test_a_prediction_depends_on_no_more_than_the_receptive_field(model):
+    if model.name == "faenet":
+        assert model.receptive_field == math.inf
+        return
+    graph = graph_of(random_glass(3, 1000))
+    displacement = tf.constant(graph.displacement)
+    tensor = to_graph_tensor(graph)
+    with tf.GradientTape() as tape:
+        tape.watch(displacement)
+        features = {names.DISPLACEMENT: displacement}
+        predicted = model(tensor.replace_features(edge_sets={names.NEIGHBORS: features}))[0]
+    slope = tape.gradient(predicted, displacement, unconnected_gradients="zero").numpy()
+    assert np.isfinite(slope).all()
+    felt = np.abs(slope).sum(1) > 0
+    delta = graph.positions - graph.positions[0]
+    delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
+    distance = np.linalg.norm(delta, axis=1)
+    reach = np.minimum(distance[graph.source], distance[graph.target])[felt].max(initial=0.0)
+    hops = {"mlp": 0, "symgnn_spectral": 1 + HOPS + LOCAL_HOPS}.get(model.name, 2)
+    assert model.receptive_field == hops * CUTOFF
+    assert reach <= model.receptive_field
+    assert felt.any() == (model.name not in ("mlp", "gcn"))
+
+
+def test_a_model_comes_back_from_its_config(model):
+    again = type(model).from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    tensor = to_graph_tensor(graph_of(random_glass(0, 20)))
+    again(tensor)
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again(tensor), model(tensor))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BASELINES)
+def test_overfits_a_tiny_glass(name):
+    tf.keras.utils.set_random_seed(0)
+    glass = random_glass(0, 40)
+    network = NetworkConfig(width=16, heads=(2, 1), decoder_layers=2)
+    config = RunConfig(data="", run_dir="", model=name, graph=GraphConfig(cutoff=CUTOFF), network=network)
+    model = build_model(config, SPECIES, LabelScaling(glass.barrier.mean(), glass.barrier.std()))
+    tensor, optimizer = to_graph_tensor(graph_of(glass)), tf.keras.optimizers.Adam(5e-3)
+
+    @tf.function
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            predicted = model(tensor, training=True)
+            loss = tf.reduce_mean(tf.square(predicted - glass.barrier))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return predicted
+
+    # Few need more than 400 steps; random rotations take longer to learn by heart.
+    reached = (np.corrcoef(step(), glass.barrier)[0, 1] > 0.99 for _ in range(2000))
+    assert any(reached)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BASELINES)
+def test_trains_evaluates_and_exports_as_any_model_does(name, data, tmp_path):
+    from tf_symgnn.export.saved_model import export
+
+    folder = train(small_config(data, tmp_path / "run", model=name, epochs=1))
+    assert tf.saved_model.contains_saved_model(str(export(folder, tmp_path / "model")))

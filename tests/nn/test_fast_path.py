@@ -1,0 +1,251 @@
+"""The blocked layers against the plain ones: values and gradients, on every kind of graph."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import SPECIES, ZOO, random_glass
+from tests.small_runs import padded
+from tf_symgnn import names
+from tf_symgnn.graph import PatchedGlass, SubsetStream, build_graph, to_graph_tensor, with_pair_weights
+from tf_symgnn.models.symgnn import PlainSymGNN, SymGNN
+from tf_symgnn.nn.attention import MessagePassing
+from tf_symgnn.nn.chunked import partition
+from tf_symgnn.nn.chunked.attention import BlockedMessagePassing
+from tf_symgnn.nn.chunked.partition import cut_at_atoms
+from tf_symgnn.nn.chunked.symmetrization import BlockedSymmetrization
+from tf_symgnn.nn.normalization import Moments
+from tf_symgnn.nn.symmetrization import Symmetrization
+
+CUTOFF = 4.0
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks much smaller than the graphs below, and runs than atoms have pairs."""
+    monkeypatch.setattr(partition, "MOST_PAIRS", 100)
+    monkeypatch.setattr(partition, "RUN_LENGTH", 5)
+
+
+def graph_of(glass, self_loops=True):
+    return build_graph(glass, cutoff=CUTOFF, self_loops=self_loops)
+
+
+def patch():
+    return PatchedGlass(graph_of(random_glass(0, 300)), size=6.0, halo=5.0).extract(0)[0]
+
+
+def several():
+    graphs = [graph_of(random_glass(k, n)) for k, n in enumerate((30, 45, 38))]
+    return next(iter(SubsetStream(graphs, batch_size=2).in_order()))[0]
+
+
+def isolated():
+    """Atoms that receive nothing before, between and after those that do."""
+    graph = graph_of(random_glass(0, 60), self_loops=False)
+    kept = ~np.isin(graph.target, (0, 1, 17, 58, 59))
+    arrays = {name: getattr(graph, name)[kept] for name in ("source", "target", "displacement")}
+    return type(graph)(**vars(graph) | arrays)
+
+
+def weighted():
+    graph = to_graph_tensor(graph_of(random_glass(2, 60)))
+    weight = np.random.default_rng(0).random(graph.edge_sets[names.NEIGHBORS].total_size)
+    return with_pair_weights(graph, tf.constant(np.where(weight < 0.3, 0, weight), tf.float32))
+
+
+GRAPHS = {
+    "whole": lambda: to_graph_tensor(graph_of(random_glass(0, 60))),
+    "several": several,
+    "padded": lambda: padded(several()),
+    "patch": lambda: to_graph_tensor(patch()),
+    "weighted": weighted,
+    "atoms that receive nothing": lambda: to_graph_tensor(isolated()),
+    "no pair at all": lambda: to_graph_tensor(graph_of(ZOO["isolated atom"](), self_loops=False)),
+}
+
+
+def model_pair() -> tuple[SymGNN, PlainSymGNN]:
+    """A blocked and a plain model in float64 with the same weights, moved off their start."""
+    sizes = {"species": SPECIES, "width": 8, "heads": (4, 2, 1), "decoder_layers": 1, "transforms": 2}
+    fast, plain = (form(**sizes, distribution="angular_gaussian", dtype="float64") for form in (SymGNN, PlainSymGNN))
+    for model in (fast, plain):
+        model(GRAPHS["whole"]())
+    for k, variable in enumerate(fast.trainable_variables):
+        variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=tf.float64))
+    plain.set_weights(fast.get_weights())
+    return fast, plain
+
+
+def evaluate(model, graph, training: bool) -> list[tf.Tensor]:
+    """Predictions, gradients with respect to displacements, pair weights and weights, and the moving averages."""
+    pairs = {name: tf.cast(x, model.compute_dtype) for name, x in graph.edge_sets[names.NEIGHBORS].features.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(pairs)
+        predicted = model(graph.replace_features(edge_sets={names.NEIGHBORS: pairs}), training=training)
+        mix = tf.cast(tf.random.stateless_normal(tf.shape(predicted), (0, 1)), predicted.dtype)
+        total = tf.reduce_sum(mix * predicted)
+    weights = model.trainable_variables
+    found, of_weights = tape.gradient(total, (pairs, weights), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [predicted, *found.values(), _row(of_weights), _row(model.non_trainable_variables)]
+
+
+def _row(tensors) -> tf.Tensor:
+    """One vector: some gradients alone vanish, as a bias's before batch norm does, and have nothing but rounding."""
+    return tf.concat([tf.reshape(tf.cast(tf.convert_to_tensor(x), tf.float64), [-1]) for x in tensors], axis=0)
+
+
+def assert_close(found: list[tf.Tensor], expected: list[tf.Tensor], tolerance: float):
+    for one, other in zip(found, expected, strict=True):
+        error = np.linalg.norm(tf.cast(one, tf.float64) - other)
+        assert error <= tolerance * np.linalg.norm(other) + 1e-12
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("kind", list(GRAPHS))
+def test_models_are_the_same_but_for_rounding(kind, training):
+    fast, plain = model_pair()
+    graph = GRAPHS[kind]()
+    assert_close(evaluate(fast, graph, training), evaluate(plain, graph, training), 1e-10)
+
+
+LAYERS = {
+    "concatenated heads": lambda: (MessagePassing, {"heads": 4, "units": 8}),
+    "mean of heads": lambda: (MessagePassing, {"heads": 2, "units": 8, "merge": "mean"}),
+    "no edge update": lambda: (MessagePassing, {"heads": 2, "units": 8, "update_edges": False}),
+    "symmetrization": lambda: (Symmetrization, {"units": (8, 8), "transforms": 4}),
+    "symmetrization of its own width": lambda: (Symmetrization, {"units": (32, 32)}),
+    "symmetrization of two widths": lambda: (Symmetrization, {"units": (6, 8), "transforms": 4}),
+}
+BLOCKED = {MessagePassing: BlockedMessagePassing, Symmetrization: BlockedSymmetrization}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_float32_layers_are_the_plain_ones_in_float64_to_1e_5(name, training):
+    form, config = LAYERS[name]()
+    graph = weighted()
+    rng = np.random.default_rng(3)
+    n_atoms, n_edges = graph.node_sets[names.ATOMS].total_size, graph.edge_sets[names.NEIGHBORS].total_size
+    masks = [(rng.random(n) < 0.9).astype(float) for n in (n_atoms, n_edges)]
+    shapes = [(n_atoms, 8), (n_edges, 8)] if form is MessagePassing else [(n_edges, 3)]
+    states = [rng.normal(size=shape) for shape in shapes]
+
+    def apply(layer, dtype) -> list[tf.Tensor]:
+        given = [tf.constant(x, dtype) for x in states]
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            if form is MessagePassing:
+                kept = [tf.constant(x, dtype) for x in masks]
+                made = layer(tuple(given), graph=graph, masks=tuple(kept), training=training)
+            else:
+                made = [layer(given[0], mask=tf.constant(masks[1], dtype), training=training)]
+            mix = [tf.random.stateless_normal(x.shape, (k, 1)) for k, x in enumerate(made)]
+            total = tf.add_n([tf.reduce_sum(tf.cast(m, dtype) * x) for m, x in zip(mix, made, strict=True)])
+        of_given, of_weights = tape.gradient(total, (given, layer.trainable_variables))
+        return [*made, *(x for x in of_given if x is not None), _row(of_weights), _row(layer.non_trainable_variables)]
+
+    plain, fast = form(**config, dtype="float64"), BLOCKED[form](**config, dtype="float32")
+    apply(plain, tf.float64), apply(fast, tf.float32)  # creates the weights
+    plain.set_weights(fast.get_weights())
+    assert_close(apply(fast, tf.float32), apply(plain, tf.float64), 1e-5)
+
+
+def test_variables_have_the_plain_models_names_and_order():
+    fast, plain = model_pair()
+    inside = [[v.name.split("/", 1)[1] for v in model.variables] for model in (fast, plain)]
+    assert inside[0] == inside[1]
+
+
+def test_one_trace_serves_all_sizes():
+    model, _ = model_pair()
+    traces = []
+
+    stream = SubsetStream([graph_of(random_glass(k, n)) for k, n in enumerate((30, 45, 38))]).in_order()
+
+    @tf.function(input_signature=[stream.element_spec[0]])
+    def step(graph):
+        traces.append(graph)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(graph, training=True))
+        return tape.gradient(loss, model.trainable_variables)
+
+    for graph, _, _ in stream:
+        step(graph)
+    assert len(traces) == 1
+
+
+def test_a_gradient_may_be_taken_outside_of_the_compiled_function():
+    model, _ = model_pair()
+    graph = weighted()
+    expected = evaluate(model, graph, False)
+    compiled = tf.function(lambda graph: model(graph, training=False))
+    weight = graph.edge_sets[names.NEIGHBORS][names.PAIR_WEIGHT]
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        predicted = compiled(with_pair_weights(graph, weight))
+    np.testing.assert_allclose(predicted, expected[0], atol=1e-5)
+    assert np.isfinite(tape.gradient(predicted, weight)).all()
+
+
+def relative(found, expected):
+    """Error of the whole, norm-wise."""
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("policy", "rounding"), [("mixed_bfloat16", 0.3), ("mixed_float16", 0.1)])
+def test_half_precision_is_single_precision_but_for_rounding(policy, rounding):
+    tf.keras.utils.set_random_seed(0)
+    sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2, "distribution": "uniform"}
+    graph = GRAPHS["padded"]()
+    exact = SymGNN(species=SPECIES, **sizes)
+    halved = SymGNN(species=SPECIES, **sizes, dtype=policy)
+    wanted = exact(graph, training=True)
+    halved(graph)
+    halved.set_weights(exact.get_weights())
+    with tf.GradientTape() as tape:
+        predicted = halved(graph, training=True)
+    assert predicted.dtype == tf.float32
+    assert relative(predicted, wanted) < rounding
+    for gradient in tape.gradient(predicted, halved.trainable_variables):
+        assert gradient.dtype == tf.float32
+        assert np.isfinite(tf.convert_to_tensor(gradient)).all()
+
+
+def test_batch_statistics_of_more_rows_than_half_precision_counts():
+    rows = tf.cast(tf.random.stateless_normal((100_000, 2), (0, 0)) + 3, tf.float16)
+    found = Moments.of_rows(rows, tf.ones(len(rows), tf.float16))
+    assert float(found.count[0]) == len(rows)
+    np.testing.assert_allclose(found.mean, rows.numpy().astype(np.float64).mean(axis=0), rtol=1e-5)
+
+
+def test_half_precision_adds_up_the_gradients_of_more_rows_than_it_counts(monkeypatch):
+    monkeypatch.setattr(partition, "MOST_PAIRS", 8192)  # in one block
+    displacement = tf.random.stateless_normal((6000, 3), (0, 2)) * 2
+    found = []
+    for policy in ("float32", "mixed_float16"):
+        tf.keras.utils.set_random_seed(0)
+        layer = BlockedSymmetrization(units=(8, 8), distribution="uniform", dtype=policy)
+        given = tf.cast(displacement, layer.compute_dtype)
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.cast(layer(given, training=True), tf.float32))
+        found.append(tape.gradient(total, layer._encoder.linear_and_norm[1][1].gamma))
+    assert relative(found[1], found[0]) < 0.02
+
+
+def test_blocks_hold_whole_atoms_and_every_pair_once():
+    target = tf.constant([0] * 3 + [2] * 250 + [3, 4, 4, 7], tf.int32)
+    cut = cut_at_atoms(tf.zeros_like(target), target, 10, width=partition.MOST_NUMBERS // 50)
+    assert int(cut.number) == 6  # of 257 pairs, 50 at a time
+    edges, atoms = cut.edges.numpy(), cut.atoms.numpy()
+    np.testing.assert_array_equal(edges[[0, -1]], [0, len(target)])
+    np.testing.assert_array_equal(atoms[[0, -1]], [0, 10])
+    assert (np.diff(edges) >= 0).all() and (np.diff(atoms) >= 0).all()
+    for k in range(int(cut.number)):
+        inside = target.numpy()[edges[k] : edges[k + 1]]
+        assert ((inside >= atoms[k]) & (inside < atoms[k + 1])).all()
+
+
+def test_pairs_that_are_not_sorted_by_target_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sorted by target"):
+        cut_at_atoms(tf.constant([0, 1, 2]), tf.constant([0, 2, 1]), 3, width=1)

@@ -1,0 +1,45 @@
+"""Many clients at once, for long: every answer right, no valid request refused, memory flat."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import random_glass
+from tests.server.servers import PREDICT, Client, columns, direct
+
+CLIENTS, REQUESTS, ROUNDS = 32, 1000, 3
+SIZES = range(2, 61, 2)
+# What a process may gain between the rounds after the first, in which buffers and threads are made.
+SLACK = 0.05
+
+
+def resident_bytes(process_id: int) -> int:
+    return 1024 * int(Path(f"/proc/{process_id}/status").read_text().partition("VmRSS:")[2].split()[0])
+
+
+@pytest.mark.slow
+def test_thousands_of_requests_from_many_clients(served, saved_model):
+    process, port = served
+    glasses = [random_glass(100 + size, size) for size in SIZES]
+    expected = [direct(saved_model, glass) for glass in glasses]
+    bodies = [{"inputs": columns(glass)} for glass in glasses]
+    clients = threading.local()
+
+    def ask(number: int) -> None:
+        if not hasattr(clients, "own"):
+            clients.own = Client(port)
+        which = number % len(glasses)
+        status, answer = clients.own.ask("POST", PREDICT, bodies[which])
+        assert status == 200, answer
+        np.testing.assert_allclose(answer["outputs"], expected[which], atol=1e-5)
+
+    memory = []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS):
+            answered = list(pool.map(ask, np.random.default_rng(0).permutation(REQUESTS)))
+            assert len(answered) == REQUESTS
+            memory.append(resident_bytes(process.pid))
+    assert memory[-1] < (1 + SLACK) * memory[0], memory

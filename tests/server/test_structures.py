@@ -1,0 +1,56 @@
+"""Structure files to the server, and back with barriers."""
+
+import numpy as np
+
+from tests.conftest import fcc_copper, random_glass
+from tests.server.servers import direct
+from tf_symgnn.data import write_glasses
+
+
+def test_a_structure_file_comes_back_with_barriers(client, saved_model, tmp_path):
+    glass = random_glass(65, 30)
+    for suffix in (".xyz", ".npz", ".dump"):
+        file = tmp_path / f"glass{suffix}"
+        write_glasses(file, [glass])
+        status, answer = client.ask("POST", f"/structures?name=mine{suffix}", file.read_bytes())
+        assert status == 200, answer
+        assert (answer["name"], answer["frames"], len(answer["radii"])) == (f"mine{suffix}", 1, 30)
+        assert answer["symbols"] == glass.species.tolist()
+        np.testing.assert_allclose(answer["energy_barrier"], direct(saved_model, glass), atol=2e-5)
+    assert "energy_barrier" in answer["extxyz"].splitlines()[1]
+
+
+def test_the_last_frame_is_taken_and_atoms_are_shown_in_the_cell(client, tmp_path):
+    first, last = random_glass(66, 10), random_glass(67, 20)
+    outside = type(last)(last.positions - 100 * last.cell.sum(0), last.cell, last.pbc, last.species, None, "out")
+    write_glasses(tmp_path / "two.xyz", [first, outside])
+    status, answer = client.ask("POST", "/structures?name=two.xyz", (tmp_path / "two.xyz").read_bytes())
+    assert status == 200 and answer["frames"] == 2
+    np.testing.assert_allclose(answer["positions"], last.positions, atol=1e-4)
+
+
+def test_lammps_types_are_named_as_asked(client, tmp_path):
+    data = "a title\n\n2 atoms\n2 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms\n\n1 1 1 1 1\n2 2 3 3 3\n"
+    for species, expected in (("", ["Cu", "Zr"]), ("Zr,%20Cu", ["Zr", "Cu"])):
+        status, answer = client.ask("POST", f"/structures?name=a.data&species={species}", data.encode())
+        assert status == 200, answer
+        assert answer["symbols"] == expected
+
+
+def test_structure_files_that_cannot_be_used_are_bad_requests(client, tmp_path):
+    write_glasses(tmp_path / "a.xyz", [fcc_copper(1)])
+    good = (tmp_path / "a.xyz").read_bytes()
+    for name, content, words in (
+        ("a.pickle", good, "a.pickle: suffix: found .pickle"),
+        ("a.xyz", b"", "a.xyz: file: found nothing in it"),
+        ("a.xyz", good.rsplit(b"\n", 2)[0], "a.xyz: atoms: found 3 lines"),
+        ("a.xyz", good.replace(b"Cu ", b"Au "), "a.xyz: species: found Au"),
+        ("a.npz", good, "a.npz: archive"),
+        ("a.dump", good, "a.dump: content"),
+        ("", good, "name"),
+        ("%00.xyz", good, "name"),
+        ("a.data&species=%00", good, "species"),
+    ):
+        status, answer = client.ask("POST", f"/structures?name={name}", content)
+        assert status == 400 and words in answer["error"], answer
+        assert "/tmp" not in answer["error"] and "structure." not in answer["error"]

@@ -1,0 +1,228 @@
+"""The viewer in headless Chromium: a file in, atoms on the screen, a slice of them, a file out, all from one server."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+
+import ase.io
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import SPECIES, random_glass
+from tests.server.servers import in_thread
+from tf_symgnn import names
+from tf_symgnn.data import Glass, write_glasses
+from tf_symgnn.server.app import Limits, Service
+
+CHROMIUM = shutil.which("chromium")
+# No graphics card is needed; as root Chromium has no sandbox.
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PATIENCE = 60_000  # ms
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+]
+
+
+class Ramp:
+    """Stands in for a model: barriers rise along x from 1 eV at 0 A by 0.1 eV/A."""
+
+    version, species, symbols, cutoff, facts = 1, list(SPECIES), ["Cu", "Zr"], 5.0, {"model": "ramp"}
+
+    def predict(self, signature: str, inputs: dict) -> dict:
+        return {names.ENERGY_BARRIER: 1.0 + 0.1 * inputs["positions"][:, 0]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with in_thread(Service(Ramp(), "symgnn", Limits()).app()) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator[Page]:
+    """The viewer before a file is dropped. It must not complain, nor ask any other server for anything."""
+    page = browser.new_page(viewport={"width": 1000, "height": 700})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    told, asked = [], []
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(page.locator("#model")).to_have_text("symgnn (ramp), version 1 · knows Cu, Zr · cutoff 5 Å")
+    yield page
+    page.close()
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked), asked
+    assert [text for text in told if "400 (Bad Request)" not in text] == []
+
+
+def extxyz(glass: Glass, tmp_path) -> bytes:
+    write_glasses(tmp_path / "written.xyz", [glass], overwrite=True)
+    return (tmp_path / "written.xyz").read_bytes()
+
+
+def open_file(page: Page, name: str, content: bytes) -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
+    page.wait_for_selector("html[data-state=ready], html[data-state=error]")
+
+
+def picture(page: Page) -> np.ndarray:
+    """The canvas as drawn, [height, width, 3] from 0 to 1, without what lies upon it."""
+    page.evaluate("() => document.querySelectorAll('#stage > p, #legend').forEach((e) => { e.style.opacity = 0; })")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return imread(io.BytesIO(page.locator("#atoms").screenshot()))[..., :3]
+
+
+def set_slice(page: Page, percent: float) -> None:
+    page.locator("#slice").evaluate(f"(s) => {{ s.value = {percent}; s.dispatchEvent(new Event('input')); }}")
+
+
+def drawn(page: Page) -> float:
+    """The share of the canvas that coloured atoms cover; ground, box and text are grey."""
+    colours = picture(page)
+    return float((np.ptp(colours, axis=2) > 0.12).mean())
+
+
+def test_a_dropped_file_is_shown_counted_and_handed_back(page, tmp_path):
+    expect(page.locator("#empty")).to_be_visible()
+    expect(page.locator("#limits")).to_contain_text("50,000 atoms of Cu, Zr")
+    before = drawn(page)
+    glass = random_glass(80, 60)
+    content = extxyz(glass, tmp_path).decode()
+    page.evaluate(
+        """(content) => { const transfer = new DataTransfer();
+        transfer.items.add(new File([content], "mine.xyz"));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true })); }""",
+        content,
+    )
+    page.wait_for_selector("html[data-state=ready]")
+    assert before < 0.01 and drawn(page) > 0.1
+    expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator("#name")).to_have_text("mine.xyz")
+    barrier = 1.0 + 0.1 * glass.positions[:, 0]
+    rows = page.locator("#statistics tbody tr").all_inner_texts()
+    for row, label in zip(rows, ("Cu", "Zr", "all"), strict=True):
+        own = barrier[glass.species == label] if label != "all" else barrier
+        assert row.split() == [label, str(len(own)), f"{own.mean():.3f}", f"{own.std():.3f}"]
+    expect(page.locator("#lowest")).to_have_text(f"{barrier.min():.3f}")
+    expect(page.locator("#highest")).to_have_text(f"{barrier.max():.3f}")
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "mine-barriers.xyz"
+    download.value.save_as(tmp_path / "back.xyz")
+    atoms = ase.io.read(tmp_path / "back.xyz")
+    np.testing.assert_allclose(atoms.arrays[names.ENERGY_BARRIER], barrier, atol=1e-5)
+    np.testing.assert_allclose(atoms.positions, glass.positions, atol=1e-6)
+
+
+def test_a_slice_hides_what_lies_beyond_it(page, tmp_path):
+    glass = random_glass(81, 200)
+    open_file(page, "a.xyz", extxyz(glass, tmp_path))
+    expect(page.locator("#shown")).to_have_text("200 atoms shown")
+    whole = drawn(page)
+    along = glass.positions[:, 0]
+    for percent in (50, 10):
+        set_slice(page, percent)
+        most = along.min() + percent / 100 * np.ptp(along)
+        expect(page.locator("#shown")).to_have_text(f"{(along <= most + 1e-4).sum()} atoms shown")
+        part = drawn(page)
+        assert 0 < part < whole
+        whole = part
+    page.check("#flip")
+    most = along.max() - 0.1 * np.ptp(along)
+    expect(page.locator("#shown")).to_have_text(f"{(along >= most - 1e-4).sum()} atoms shown")
+
+
+def test_atoms_have_the_colour_of_their_barrier_and_tell_it(page, tmp_path):
+    """Two atoms at the ends of the range, each pointed at: the colour map's ends, but for light and shade."""
+    glass = Glass(np.array([[2.0, 5, 5], [8.0, 5, 5]]), np.eye(3) * 10, (True,) * 3, ["Cu", "Zr"], None, "two")
+    open_file(page, "two.xyz", extxyz(glass, tmp_path))
+    colours = picture(page)
+    coloured = np.argwhere(np.ptp(colours, axis=2) > 0.12)
+    middle = coloured[:, 1].mean()
+    for k, (side, share) in enumerate(((coloured[:, 1] < middle, 0.0), (coloured[:, 1] > middle, 1.0))):
+        row, column = coloured[side].mean(axis=0)
+        found = colours[int(row), int(column)]
+        expected = np.array(matplotlib.colormaps["viridis"](share)[:3])
+        # Shine and haze add white, which taking off the least of the three undoes; shade is a factor.
+        found, expected = found - found.min(), expected - expected.min()
+        assert found @ expected > 0.99 * np.linalg.norm(found) * np.linalg.norm(expected)
+        page.locator("#atoms").hover(position={"x": column, "y": row})
+        symbol, barrier, x = (("Cu", "1.200", "2.00"), ("Zr", "1.800", "8.00"))[k]
+        expect(page.locator("#atom")).to_have_text(f"{symbol}, atom {k}: {barrier} eV at ({x}, 5.00, 5.00) Å")
+
+
+def test_it_can_be_turned_by_hand_and_by_keys(page, tmp_path):
+    open_file(page, "a.xyz", extxyz(random_glass(82, 50), tmp_path))
+    first = picture(page)
+    box = page.locator("#atoms").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 340, steps=4)
+    page.mouse.up()
+    dragged = picture(page)
+    assert (np.abs(dragged - first) > 0.05).any(axis=2).mean() > 0.05
+    page.locator("#atoms").focus()
+    page.keyboard.press("ArrowLeft")
+    assert (np.abs(picture(page) - dragged) > 0.05).any(axis=2).mean() > 0.02
+    page.locator("#atoms").dblclick(position={"x": 5, "y": 5})
+    page.mouse.move(5, 5)
+    assert (np.abs(picture(page) - first) > 0.05).any(axis=2).mean() < 0.005
+
+
+def test_what_is_wrong_is_told_and_what_was_shown_stays(page, tmp_path):
+    open_file(page, "a.xyz", extxyz(random_glass(83, 20), tmp_path))
+    name = "<img src=x onerror=alert(1)>.xyz"
+    open_file(page, name, b"not a number\n")
+    expect(page.locator("#message")).to_contain_text(f"{name}: number of atoms: found 'not a number'")
+    assert page.locator("#message img").count() == 0
+    expect(page.locator("#name")).to_have_text("a.xyz")
+    open_file(page, "a.pickle", b"x")
+    expect(page.locator("#message")).to_contain_text("a.pickle: suffix: found .pickle")
+    open_file(page, name, extxyz(random_glass(84, 8), tmp_path))
+    expect(page.locator("#message")).to_be_hidden()
+    expect(page.locator("#name")).to_have_text(name)
+    assert page.locator("#name img").count() == 0
+
+
+def test_a_glass_of_eight_thousand_atoms_is_drawn_and_cut(page, tmp_path):
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(20.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    species = np.where(rng.random(8000) < 0.64, "Cu", "Zr")
+    glass = Glass(2.5 * grid + rng.normal(0, 0.1, (8000, 3)), np.eye(3) * 50, (True,) * 3, species, None, "large")
+    open_file(page, "large.xyz", extxyz(glass, tmp_path))
+    expect(page.locator("#summary")).to_have_text("8,000 atoms")
+    whole = drawn(page)
+    set_slice(page, 30)
+    assert 0 < drawn(page) < whole
+
+
+def test_the_page_says_so_where_there_is_no_webgl(browser, address, tmp_path):
+    page = browser.new_page()
+    page.add_init_script(
+        "HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) "
+        "{ return kind === 'webgl2' ? null : own.call(this, kind, ...rest); })"
+        "(HTMLCanvasElement.prototype.getContext)"
+    )
+    page.goto(address)
+    expect(page.locator("#message")).to_have_text("this browser shows no WebGL 2", timeout=PATIENCE)
+    expect(page.locator("#model")).not_to_be_empty(timeout=PATIENCE)
+    page.set_input_files("#file", {"name": "a.xyz", "mimeType": "", "buffer": extxyz(random_glass(85, 9), tmp_path)})
+    page.wait_for_selector("html[data-state=ready]", timeout=PATIENCE)
+    expect(page.locator("#summary")).to_have_text("9 atoms")
+    page.close()

@@ -1,0 +1,105 @@
+"""Labels: the mean of distinct events, the same whatever the number of processes and however often it was killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import ase.io
+import numpy as np
+import pytest
+
+from tf_symgnn.cli import main
+from tf_symgnn.data import InputError, read_glass
+from tf_symgnn.simulate import barriers
+from tf_symgnn.simulate.barriers import EVENTS, SPREAD, Labelling, LabellingStopped, label_glass
+from tf_symgnn.simulate.events import EVENT, Search
+from tf_symgnn.simulate.files import write_glass
+
+
+def events_of(path) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for line in path.read_text().splitlines()[1:]:
+        search = Search.from_json(line)
+        if search.outcome == EVENT:
+            found.setdefault(search.atom, []).append(search.barrier)
+    return found
+
+
+@pytest.mark.slow
+def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(small_glass, tmp_path):
+    glass = tmp_path / "a.xyz"
+    write_glass(glass, small_glass)
+    once, pieces = tmp_path / "once", tmp_path / "pieces"
+    command = ["simulate", "barriers", str(glass), "--events", "1", "--seed", "3"]
+    assert main([*command, "--output", str(once)]) == 0
+
+    journal = pieces / "a.searches.jsonl"
+    program = [sys.executable, "-m", "tf_symgnn.cli", *command, "--output", str(pieces), "--processes", "2"]
+    for searches, how, status in ((3, signal.SIGKILL, -signal.SIGKILL), (7, signal.SIGINT, 130)):
+        running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        while not journal.exists() or journal.read_text().count("\n") < 1 + searches:
+            assert running.poll() is None
+            time.sleep(0.02)
+        os.killpg(running.pid, how)
+        told = running.communicate()[1]
+        assert running.returncode == status
+        assert "Traceback" not in told and (how == signal.SIGKILL or "the same command" in told)
+        assert not (pieces / "a.xyz").exists()
+    kept = journal.read_text().rpartition("\n")[0]
+    subprocess.run(program, check=True, stderr=subprocess.DEVNULL)
+    assert journal.read_text().startswith(kept)  # nothing was searched again
+
+    labels, again = read_glass(once / "a.xyz"), read_glass(pieces / "a.xyz")
+    np.testing.assert_array_equal(labels.barrier, again.barrier)
+    events = events_of(journal)
+    atoms = ase.io.read(pieces / "a.xyz")
+    for atom in range(len(atoms)):
+        assert again.barrier[atom] == pytest.approx(events[atom][0], abs=1e-6)
+        assert atoms.arrays[EVENTS][atom] == 1 and atoms.arrays[SPREAD][atom] == 0
+    assert atoms.info["events"] == 1 and atoms.info["search_seed"] == 3
+    assert (again.barrier > 0).all()
+    np.testing.assert_allclose(again.positions, small_glass.positions, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_more_events_go_on_from_the_journal_of_fewer(small_glass, tmp_path):
+    journal = tmp_path / "a.searches.jsonl"
+    one = label_glass(small_glass, Labelling(events=1), journal)
+    searches = journal.read_text()
+    two = label_glass(small_glass, Labelling(events=2), journal)
+    assert journal.read_text().startswith(searches)
+    assert (two.arrays[EVENTS] == 2).all()
+    first = one.arrays["energy_barrier"]
+    spread = np.abs(two.arrays["energy_barrier"] - first)
+    np.testing.assert_allclose(two.arrays[SPREAD], spread * np.sqrt(2), atol=1e-6)
+
+
+def test_a_process_that_dies_is_told(small_glass, tmp_path, monkeypatch):
+    monkeypatch.setattr(barriers, "_search", _die)
+    with pytest.raises(LabellingStopped, match="ended by itself"):
+        label_glass(small_glass, Labelling(), tmp_path / "a.searches.jsonl")
+
+
+def _die(atom: int, number: int) -> None:
+    os._exit(1)
+
+
+def test_a_glass_that_is_not_at_rest_is_refused(small_glass, tmp_path):
+    shaken = small_glass.copy()
+    shaken.rattle(0.1, seed=0)
+    journal = tmp_path / "a.searches.jsonl"
+    with pytest.raises(InputError, match="forces: found up to"):
+        label_glass(shaken, Labelling(), journal)
+    assert not journal.exists()
+
+
+def test_an_atom_that_finds_nothing_is_told_and_what_was_found_is_kept(small_glass, tmp_path):
+    journal = tmp_path / "a.searches.jsonl"
+    with pytest.raises(InputError, match=r"atom \d+: found \d events in 1 searches, expected 4"):
+        label_glass(small_glass, Labelling(most_searches=1), journal)
+    assert len(journal.read_text().splitlines()) >= 2
+    header = json.loads(journal.read_text().splitlines()[0])
+    assert header["seed"] == 0 and header["potential"]["file"] == "CuZr_mm.eam.fs"

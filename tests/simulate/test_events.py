@@ -1,0 +1,89 @@
+"""Which events are distinct, and the journal that keeps searches through an interruption."""
+
+import json
+
+import ase
+import numpy as np
+import pytest
+
+from tf_symgnn.data import InputError
+from tf_symgnn.simulate.events import EVENT, Distinction, Search, distinct_events, moved_atoms
+from tf_symgnn.simulate.journal import Journal, fingerprint
+
+HEADER = {"glass": "abc", "seed": 0}
+
+
+def event(number: int, barrier: float, moved: dict | None = None, atom: int = 0) -> Search:
+    return Search(atom, number, EVENT, barrier=barrier, energy=0.1, moved=moved or {3: (1.0, 0.0, 0.0)})
+
+
+@pytest.mark.parametrize(
+    ("other", "distinct"),
+    [
+        (event(1, 1.0), False),
+        (event(1, 1.0009), False),
+        (event(1, 1.0011), True),
+        (event(1, 1.0, {3: (1.0, 0.09, 0.0)}), False),
+        (event(1, 1.0, {3: (1.0, 0.11, 0.0)}), True),
+        (event(1, 1.0, {3: (1.0, 0.0, 0.0), 5: (0.0, 0.0, 0.2)}), True),
+        (event(1, 1.0, {4: (1.0, 0.0, 0.0)}), True),
+    ],
+    ids=["same", "barrier within", "barrier beyond", "place within", "place beyond", "one more atom", "another atom"],
+)
+def test_events_differ_by_their_barriers_or_their_final_states(other, distinct):
+    found = distinct_events([event(0, 1.0), other], Distinction())
+    assert len(found) == 1 + distinct
+
+
+def test_lost_searches_are_no_events_and_order_is_that_of_the_searches():
+    searches = [event(3, 2.0), Search(0, 1, "fell back"), event(0, 1.0), event(2, 1.0)]
+    assert [found.number for found in distinct_events(searches, Distinction())] == [0, 3]
+
+
+def test_moved_atoms_are_those_that_moved():
+    start, end = np.zeros((3, 3)), np.zeros((3, 3))
+    end[1] = [0.5, 0.0, -0.25]
+    end[2] = [0.005, 0.0, 0.0]
+    assert moved_atoms(start, end) == {1: (0.5, 0.0, -0.25)}
+
+
+def test_a_search_goes_through_its_line():
+    for search in (event(7, 1.25, {0: (0.1, -0.2, 0.3), 11: (1.0, 2.0, 3.0)}, atom=4), Search(2, 0, "too high")):
+        assert Search.from_json(search.to_json()) == search
+
+
+def test_a_journal_goes_on_where_it_was_cut(tmp_path):
+    path = tmp_path / "new folder" / "a.searches.jsonl"
+    with Journal(path, HEADER) as journal:
+        journal.add(event(0, 1.0))
+        journal.add(Search(0, 1, "fell back"))
+    whole = path.read_text()
+    path.write_text(whole + '{"atom": 0, "num')  # killed while it wrote
+    with Journal(path, HEADER) as journal:
+        assert journal.searches == [event(0, 1.0), Search(0, 1, "fell back")]
+        journal.add(event(2, 2.0))
+    assert path.read_text().startswith(whole)
+    with Journal(path, HEADER) as journal:
+        assert [search.number for search in journal.searches] == [0, 1, 2]
+
+
+def test_a_journal_of_other_searches_or_a_damaged_one_is_refused(tmp_path):
+    path = tmp_path / "a.searches.jsonl"
+    with Journal(path, HEADER) as journal:
+        journal.add(event(0, 1.0))
+    with pytest.raises(InputError, match="seed"), Journal(path, HEADER | {"seed": 1}):
+        pass
+    for damage in ("not JSON", '{"atom": 0}', "[]", json.dumps({"atom": 0, "number": 1, "outcome": EVENT, "x": 1})):
+        path.write_text(json.dumps(HEADER) + "\n" + damage + "\n")
+        with pytest.raises(InputError, match="line 2"), Journal(path, HEADER):
+            pass
+        assert damage in path.read_text()
+
+
+def test_fingerprints_tell_glasses_apart():
+    atoms = ase.Atoms("CuZr", positions=[[0, 0, 0], [1.0, 1.0, 1.0]], cell=[5.0] * 3, pbc=True)
+    moved, other = atoms.copy(), atoms.copy()
+    moved.positions[1, 2] += 1e-8
+    other.symbols[0] = "Zr"
+    assert len({fingerprint(atoms), fingerprint(moved), fingerprint(other)}) == 3
+    assert fingerprint(atoms.copy()) == fingerprint(atoms)

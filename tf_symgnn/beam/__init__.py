@@ -1,0 +1,1 @@
+"""Apache Beam pipelines, which alone import Beam."""

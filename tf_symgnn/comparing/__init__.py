@@ -1,5 +1,0 @@
-"""Many models and seeds on one split under one protocol -> one table."""
-
-from tf_symgnn.comparing.compare import compare
-
-__all__ = ["compare"]

@@ -1,1 +1,0 @@
-"""Layers, SymGNN, and one catalog from name to builder."""

@@ -1,0 +1,1 @@
+"""Models, and one catalog from name to builder."""

@@ -1,0 +1,77 @@
+"""Dense maps of atoms and of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tf_symgnn.nn.pairs import Surroundings
+
+
+def dense_stack(
+    units: Sequence[int],
+    activation: str | Callable,
+    *,
+    name: str,
+    dtype: tf.keras.mixed_precision.Policy,
+    last: str | Callable | None = None,
+) -> tf.keras.Sequential:
+    """Dense layers in a row with an activation between them, and `last` after the last one."""
+    activations = [activation] * (len(units) - 1) + [last]
+    layers = [
+        tf.keras.layers.Dense(n, activation=function, name=f"linear_{k}", dtype=dtype)
+        for k, (n, function) in enumerate(zip(units, activations, strict=True))
+    ]
+    return tf.keras.Sequential(layers, name=name)
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class PairDense(tf.keras.layers.Layer):
+    """A dense map of [h_source, h_target, e]: W_s h_source + W_t h_target + W_e e + b.
+
+    A linear map of what is joined is a sum of linear maps, and those of atoms are taken once an atom.
+
+    Args:
+        units: width of the result.
+        kernel_initializer: of W_s, W_t and W_e, one below the other.
+        bias_initializer: of b.
+    """
+
+    def __init__(
+        self,
+        *,
+        units: int,
+        kernel_initializer: str | tf.keras.initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | tf.keras.initializers.Initializer = "zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.units = units
+        self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
+        self.bias_initializer = tf.keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
+        """Creates W_s and W_t [C_n, F], W_e [C_e, F] and b [F], as parts of one kernel."""
+        nodes, pairs = (shape[-1] for shape in input_shape)
+        shape = (2 * nodes + pairs, self.units)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
+        super().build(input_shape)
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tf.Tensor:
+        """Maps nodes [N, C_n] and pairs [E, C_e] to [E, F]."""
+        nodes, pairs = inputs
+        width = nodes.shape[-1]
+        source, target, pair = tf.split(self.kernel, [width, width, pairs.shape[-1]])
+        sent, kept = around.from_source(nodes @ source), around.from_target(nodes @ target + self.bias)
+        return sent + kept + pairs @ pair
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        own = {
+            "units": self.units,
+            "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": tf.keras.initializers.serialize(self.bias_initializer),
+        }
+        return super().get_config() | own

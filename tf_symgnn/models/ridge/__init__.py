@@ -1,0 +1,1 @@
+"""Ridge regression on power spectra and their averages over the neighbourhood."""

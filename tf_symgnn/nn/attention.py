@@ -1,0 +1,146 @@
+"""Attention message passing over directed neighbour pairs, on TF-GNN's softmax and pooling."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.nn.normalization import MaskedBatchNormalization
+
+
+def weighted_exp(score: tf.Tensor, highest: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    """weight * exp(score - highest), `highest` being that of the pairs with a weight, so others may lie above it.
+
+    Without weights, all are 1.
+    """
+    if weight is None:
+        return tf.exp(score - highest)
+    most = min(60.0, math.log(score.dtype.max) - 1)  # half precision holds less; 0 times infinity is no number
+    return weight * tf.exp(tf.minimum(score - highest, most))
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class EdgeAttention(tf.keras.layers.Layer):
+    """Multi-head graph attention with edge features (EGAT; Kaminski et al. 2022, as SymGNN uses it).
+
+    For an edge from source i to target j, per head:
+
+        f'_ij = LeakyReLU_0.01( W_s h_i + W_t h_j + W_e f_ij + b )
+        a_ij  = softmax over incoming edges of j ( v . f'_ij )
+        h'_j  = sum_i a_ij W_n h_i
+
+    A pair weight w in the graph takes the softmax to w exp(.) / sum w exp(.), so weight 0 is as if the pair were not
+    there. An atom that receives nothing gets zeros.
+
+    Args:
+        heads: number of heads H.
+        node_units: width F_n of a head's messages.
+        edge_units: width F_e of a head's edge states.
+    """
+
+    def __init__(self, *, heads: int, node_units: int, edge_units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.node_units, self.edge_units = heads, node_units, edge_units
+
+    def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
+        """Creates W_s, W_t [C_n, H F_e], W_n [C_n, H F_n], W_e [C_e, H F_e], b [H F_e] and v [H, F_e]."""
+        nodes, edges = (shape[-1] for shape in input_shape)
+        wide, sent = self.heads * self.edge_units, self.heads * self.node_units
+        weight = {"initializer": "glorot_normal"}
+        self.source_kernel = self.add_weight(name="source_kernel", shape=(nodes, wide), **weight)
+        self.target_kernel = self.add_weight(name="target_kernel", shape=(nodes, wide), **weight)
+        self.message_kernel = self.add_weight(name="message_kernel", shape=(nodes, sent), **weight)
+        self.edge_kernel = self.add_weight(name="edge_kernel", shape=(edges, wide), **weight)
+        self.bias = self.add_weight(name="bias", shape=(wide,), initializer="zeros")
+        self.score = self.add_weight(name="score", shape=(self.heads, self.edge_units), **weight)
+        super().build(input_shape)
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, ...]:
+        """Takes nodes [N, C_n] and edges [E, C_e]; gives nodes [N, H, F_n], edges f' [E, H, F_e], attention [E, H]."""
+        nodes, edges = inputs
+        at = {"graph_tensor": graph, "edge_set_name": names.NEIGHBORS}
+        sent = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.SOURCE, feature_value=nodes @ self.source_kernel, **at)
+        kept = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.TARGET, feature_value=nodes @ self.target_kernel, **at)
+        hidden = tf.nn.leaky_relu(sent + kept + edges @ self.edge_kernel + self.bias, 0.01)
+        hidden = tf.reshape(hidden, [-1, self.heads, self.edge_units])
+        attention = self._softmax(tf.reduce_sum(hidden * self.score, axis=-1), graph)
+        sent = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.SOURCE, feature_value=nodes @ self.message_kernel, **at)
+        message = tf.reshape(sent, [-1, self.heads, self.node_units])
+        received = tfgnn.pool_edges_to_node(
+            node_tag=tfgnn.TARGET, reduce_type="sum", feature_value=attention[..., tf.newaxis] * message, **at
+        )
+        return received, hidden, attention
+
+    def _softmax(self, score: tf.Tensor, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        features = graph.edge_sets[names.NEIGHBORS].features
+        at = {"graph_tensor": graph, "edge_set_name": names.NEIGHBORS, "node_tag": tfgnn.TARGET}
+        if names.PAIR_WEIGHT not in features:
+            return tfgnn.softmax_edges_per_node(feature_value=score, **at)
+        weight = tf.cast(features[names.PAIR_WEIGHT], score.dtype)[:, tf.newaxis]
+        present = tf.stop_gradient(tf.where(weight > 0, score, score.dtype.min))
+        highest = tfgnn.pool_edges_to_node(reduce_type="max", feature_value=present, **at)
+        share = weighted_exp(score, tfgnn.broadcast_node_to_edges(feature_value=highest, **at), weight)
+        total = tfgnn.pool_edges_to_node(reduce_type="sum", feature_value=share, **at)
+        return tf.math.divide_no_nan(share, tfgnn.broadcast_node_to_edges(feature_value=total, **at))
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        own = {"heads": self.heads, "node_units": self.node_units, "edge_units": self.edge_units}
+        return super().get_config() | own
+
+
+@tf.keras.utils.register_keras_serializable("tf_symgnn")
+class MessagePassing(tf.keras.layers.Layer):
+    """One update of node and edge states: attention, merged heads, batch norm, projection and residual.
+
+    Args:
+        heads: number of attention heads.
+        units: width of a head and of the states.
+        merge: `concat` the heads, or take their `mean`.
+        update_edges: whether edge states are updated; the last layer's would be used by nobody.
+    """
+
+    def __init__(self, *, heads: int, units: int, merge: str = "concat", update_edges: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.units, self.merge, self.update_edges = heads, units, merge, update_edges
+        own = {"dtype": self.dtype_policy}
+        self._attention = EdgeAttention(heads=heads, node_units=units, edge_units=units, name="attention", **own)
+        self._node_norm = MaskedBatchNormalization(name="node_norm", **own)
+        self._node_projection = tf.keras.layers.Dense(units, name="node_projection", **own)
+        if update_edges:
+            self._edge_norm = MaskedBatchNormalization(name="edge_norm", **own)
+            self._edge_projection = tf.keras.layers.Dense(units, name="edge_projection", **own)
+
+    def call(
+        self,
+        inputs: tuple[tf.Tensor, tf.Tensor],
+        graph: tfgnn.GraphTensor,
+        masks: tuple[tf.Tensor, tf.Tensor],
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Updates nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for what is real."""
+        nodes, edges = inputs
+        new_nodes, new_edges, _ = self._attention(inputs, graph=graph)
+        normed = self._node_norm(self._merge_heads(new_nodes), mask=masks[0], training=training)
+        nodes += self._node_projection(normed)
+        if self.update_edges:
+            normed = self._edge_norm(self._merge_heads(new_edges), mask=masks[1], training=training)
+            edges += self._edge_projection(normed)
+        return nodes, edges
+
+    def attention(self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor) -> tf.Tensor:
+        """What the heads make of each pair, a_ij [E, H], from nodes [N, F] and edges [E, F]."""
+        return self._attention(inputs, graph=graph)[2]
+
+    def _merge_heads(self, states: tf.Tensor) -> tf.Tensor:
+        if self.merge == "mean":
+            return tf.reduce_mean(states, axis=1)
+        return tf.reshape(states, [-1, self.heads * self.units])
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        own = {"heads": self.heads, "units": self.units, "merge": self.merge, "update_edges": self.update_edges}
+        return super().get_config() | own

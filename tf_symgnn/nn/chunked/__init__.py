@@ -1,0 +1,1 @@
+"""Kernels that work in cache-sized chunks of pairs."""

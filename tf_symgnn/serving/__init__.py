@@ -1,1 +1,0 @@
-"""SavedModel export and what predicts by it, prediction on files, and a server, which needs nothing of the others."""

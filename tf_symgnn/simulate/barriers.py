@@ -1,0 +1,239 @@
+"""Energy barriers of a glass: searches from every atom, in several processes, until each atom has its events."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import ase
+import numpy as np
+from tqdm import tqdm
+
+from tf_symgnn import names
+from tf_symgnn.data import InputError
+from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, Potential, program
+from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
+from tf_symgnn.simulate.journal import Journal, fingerprint
+from tf_symgnn.simulate.saddles import SEARCH_VERSION, SearchFailed, SearchSettings, find_saddle
+
+EVENTS = "energy_barrier_events"  # number of distinct events that an atom's label is the mean of
+SPREAD = "energy_barrier_std"  # their standard deviation, eV
+LABELLED_BY = "labelled_by"  # in the comment line of a labelled glass: the program that found its barriers
+REST = 1e-3  # eV/A, the largest force of a glass at its minimum
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How the barriers of a glass are found.
+
+    Args:
+        events: distinct ones that an atom's label is the mean of.
+        most_searches: the most searches from an atom. An atom with fewer events then keeps those it has.
+        seed: of all searches.
+        search: settings of each.
+        distinction: which events are distinct.
+        potential: between the atoms.
+    """
+
+    events: int = 4
+    most_searches: int = 400
+    seed: int = 0
+    search: SearchSettings = field(default_factory=SearchSettings)
+    distinction: Distinction = field(default_factory=Distinction)
+    potential: Potential = field(default_factory=Potential)
+
+
+class LabellingStopped(RuntimeError):
+    """A labelling that cannot continue, though its input is good; its journal is kept."""
+
+
+def label_glass(
+    glass: ase.Atoms, labelling: Labelling, journal: Path, *, processes: int = 1, source: Path | str = "glass"
+) -> ase.Atoms:
+    """Label each atom of a glass with the mean barrier of its distinct events.
+
+    The same seed gives the same labels whatever the number of processes, and however often it was interrupted.
+
+    Args:
+        glass: at its minimum, periodic.
+        labelling: how.
+        journal: file of the finished searches, which are not repeated.
+        processes: that search at the same time.
+        source: the name of the glass in messages.
+
+    Returns:
+        The glass with `energy_barrier`, eV, `energy_barrier_std`, eV, and `energy_barrier_events` of each atom. An atom
+        without any event has the barrier NaN. `info` holds how the labels were made.
+
+    Raises:
+        InputError: LAMMPS cannot be used, the glass is not at a minimum, or the journal is of other searches.
+        LabellingStopped: a process died.
+    """
+    _require_rest(glass, labelling.potential, source)
+    with Journal(journal, journal_header(glass, labelling)) as stored:
+        schedule = _Schedule(len(glass), labelling, stored)
+        with tqdm(total=len(glass) * labelling.events, initial=schedule.n_events, unit="event") as bar:
+            for search in _run_searches(glass, labelling, schedule, processes):
+                stored.add(search)
+                bar.update(schedule.record(search))
+                bar.set_postfix_str(f"{schedule.success_rate:.0%} of searches count")
+    return _labelled(glass, labelling, schedule.events)
+
+
+def journal_header(glass: ase.Atoms, labelling: Labelling) -> dict:
+    """Return what all searches of a journal have in common; the potential is identified by its content."""
+    return {
+        "glass": fingerprint(glass),
+        "seed": labelling.seed,
+        "potential": [labelling.potential.style, labelling.potential.digest()],
+        "search": asdict(labelling.search),
+        "search_version": SEARCH_VERSION,
+    }
+
+
+def _require_rest(glass: ase.Atoms, potential: Potential, source: Path | str) -> None:
+    force_field = Forces(glass, potential)
+    force = np.linalg.norm(force_field(glass.positions)[1], axis=1).max()
+    force_field.close()
+    if force > REST:
+        raise InputError(
+            source, "forces", f"up to {force:.1e} eV/A", f"less than {REST} eV/A: a minimum of {potential.file}"
+        )
+
+
+class _Schedule:
+    """Which atom is searched next: each atom's searches in their order, until it has its events."""
+
+    def __init__(self, n_atoms: int, labelling: Labelling, journal: Journal):
+        self._labelling = labelling
+        self._searches: dict[int, list[Search]] = defaultdict(list)
+        for search in journal.searches:
+            self._searches[search.atom].append(search)
+        self._outcomes = Counter(search.outcome for search in journal.searches)
+        self.events = [self._distinct(atom) for atom in range(n_atoms)]
+        self._queue = deque(atom for atom in range(n_atoms) if self._needs_search(atom))
+
+    @property
+    def n_events(self) -> int:
+        """Events found so far."""
+        return sum(map(len, self.events))
+
+    @property
+    def success_rate(self) -> float:
+        """Events per search so far."""
+        return self._outcomes[EVENT] / max(self._outcomes.total(), 1)
+
+    def next(self) -> tuple[int, int] | None:
+        """The atom and number of a search to make, or None if all are made or running."""
+        if not self._queue:
+            return None
+        atom = self._queue.popleft()
+        return atom, len(self._searches[atom])
+
+    def record(self, search: Search) -> int:
+        """Store a finished search and return how many events it adds."""
+        before = len(self.events[search.atom])
+        self._outcomes[search.outcome] += 1
+        self._searches[search.atom].append(search)
+        self.events[search.atom] = self._distinct(search.atom)
+        if self._needs_search(search.atom):
+            self._queue.appendleft(search.atom)
+        return len(self.events[search.atom]) - before
+
+    def _distinct(self, atom: int) -> list[Search]:
+        return distinct_events(self._searches[atom], self._labelling.distinction)[: self._labelling.events]
+
+    def _needs_search(self, atom: int) -> bool:
+        made = len(self._searches[atom])
+        return len(self.events[atom]) < self._labelling.events and made < self._labelling.most_searches
+
+
+def _run_searches(glass: ase.Atoms, labelling: Labelling, schedule: _Schedule, processes: int) -> Iterator[Search]:
+    """Yield searches as they finish; an atom's next one starts when its last is recorded."""
+    # Spawned, because LAMMPS and its threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _start_worker, (glass, labelling)) as pool:
+        running: set[Future] = set()
+        try:
+            while True:
+                # One more than there are processes, so that none waits for this loop.
+                while len(running) <= processes and (task := schedule.next()) is not None:
+                    running.add(pool.submit(_search, *task))
+                if not running:
+                    return
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise LabellingStopped("a searching process ended by itself, perhaps for want of memory") from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class _Worker:
+    """What one process of the pool searches with."""
+
+    current: _Worker
+
+    def __init__(self, glass: ase.Atoms, labelling: Labelling):
+        self._glass, self._labelling = glass, labelling
+        self._moving = Forces(glass, labelling.potential, table_points=SEARCH_POINTS)
+        self._resting = Forces(glass, labelling.potential)
+        self._energy = self._resting(glass.positions)[0]
+
+    def search(self, atom: int, number: int) -> Search:
+        """Make one search, which depends on its atom, its number and the seed alone."""
+        settings, start = self._labelling.search, self._moving.calls
+        self._moving.afresh(self._glass.positions)
+        rng = np.random.default_rng([self._labelling.seed, atom, number])
+        try:
+            saddle = find_saddle(self._moving, self._glass, atom, rng, settings)
+            energy, forces = self._resting.afresh(saddle.point.positions)
+            if np.linalg.norm(forces, axis=1).max() > settings.largest_force:
+                raise SearchFailed("not at rest")
+        except SearchFailed as failure:
+            return Search(atom, number, str(failure), calls=self._moving.calls - start)
+        final = None if saddle.final is None else round(self._resting.afresh(saddle.final)[0] - self._energy, 6)
+        n_moved, moved = displacements(self._glass.positions, saddle.point.positions)
+        return Search(
+            atom,
+            number,
+            EVENT,
+            calls=self._moving.calls - start,
+            barrier=round(energy - self._energy, 6),
+            energy=final,
+            n_moved=n_moved,
+            moved=moved,
+        )
+
+
+def _start_worker(glass: ase.Atoms, labelling: Labelling) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the pool
+    _Worker.current = _Worker(glass, labelling)
+
+
+def _search(atom: int, number: int) -> Search:
+    return _Worker.current.search(atom, number)
+
+
+def _labelled(glass: ase.Atoms, labelling: Labelling, events: list[list[Search]]) -> ase.Atoms:
+    labelled = glass.copy()
+    barriers = [[event.barrier for event in of_atom] for of_atom in events]
+    labelled.set_array(names.ENERGY_BARRIER, np.array([np.mean(found) if found else np.nan for found in barriers]))
+    labelled.set_array(SPREAD, np.array([np.std(found, ddof=1) if len(found) > 1 else 0.0 for found in barriers]))
+    labelled.set_array(EVENTS, np.array([len(found) for found in barriers]))
+    labelled.info |= {
+        "events": labelling.events,
+        "push_radius": labelling.search.radius,
+        "require_connected": labelling.search.require_connected,
+        "search_seed": labelling.seed,
+        LABELLED_BY: program(),
+    }
+    return labelled
