@@ -19,11 +19,20 @@ import ase.io
 import numpy as np
 from ase.mep import DimerControl, MinModeAtoms, MinModeTranslate
 
-from tf_symgnn.simulate.engine import Forces, ForcesCalculator, Potential
+from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, ForcesCalculator, Potential
 from tf_symgnn.simulate.modes import Point, softest_mode
-from tf_symgnn.simulate.saddles import SearchLost, SearchSettings, find_saddle, is_home, minimum_beside, random_push
+from tf_symgnn.simulate.saddles import (
+    Saddle,
+    SearchFailed,
+    SearchSettings,
+    find_saddle,
+    is_home,
+    minimum_beside,
+    random_push,
+    second_curvature,
+)
 
-SETTINGS = SearchSettings()
+SETTINGS = SearchSettings(require_connected=True)
 PUSH = 1.0  # A, norm of the displacement that dimer and Sella start from; they lost more from 0.5 and from 2
 MOST_STEPS = 300
 
@@ -60,16 +69,14 @@ def counts(field: Forces, glass: ase.Atoms, positions: np.ndarray, rng: np.rando
     point = Point.at(field, positions)
     if point.largest_force > SETTINGS.largest_force:
         return "not at rest"
-    mode, first = softest_mode(field, point, rng.normal(size=positions.shape), corrections=60, tolerance=0.02)
-    if first >= 0:
+    mode, curvature = softest_mode(field, point, rng.normal(size=positions.shape), corrections=60, tolerance=0.02)
+    if curvature >= 0:
         return "no negative curvature"
-    home = [is_home(glass, minimum_beside(field, glass.positions, point, mode, side)) for side in (-1.0, 1.0)]
+    saddle = Saddle(point, mode, curvature)
+    home = [is_home(glass, minimum_beside(field, glass, saddle, side)) for side in (-1.0, 1.0)]
     if sum(home) != 1:
-        return "not connected" if not any(home) else "both ways home"
-    _, second = softest_mode(
-        field, point, rng.normal(size=positions.shape), corrections=40, tolerance=0.02, beside=mode
-    )
-    return "event" if second >= 0 else "second negative curvature"
+        return "not connected" if not any(home) else "both sides return"
+    return "event" if second_curvature(field, saddle, rng) >= 0 else "second negative curvature"
 
 
 def search(method: str, field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> str:
@@ -79,8 +86,8 @@ def search(method: str, field: Forces, glass: ase.Atoms, atom: int, rng: np.rand
             find_saddle(field, glass, atom, rng, SETTINGS)
             return "event"
         return counts(field, glass, {"dimer": dimer, "sella": sella}[method](field, glass, atom, rng), rng)
-    except SearchLost as lost:
-        return str(lost)
+    except SearchFailed as failure:
+        return str(failure)
 
 
 def main() -> None:
@@ -95,7 +102,7 @@ def main() -> None:
         "| method | searches | events | force calls an event | seconds an event | outcomes |\n|---|---|---|---|---|---|"
     )
     for method in flags.methods:
-        field = Forces(glass, Potential(), thinned=True)
+        field = Forces(glass, Potential(), table_points=SEARCH_POINTS)
         atoms = np.random.default_rng(0).integers(len(glass), size=flags.searches)
         start, before = time.perf_counter(), field.calls
         outcomes = Counter(

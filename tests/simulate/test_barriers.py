@@ -15,8 +15,10 @@ from tf_symgnn.cli import main
 from tf_symgnn.data import InputError, read_glass
 from tf_symgnn.simulate import barriers
 from tf_symgnn.simulate.barriers import EVENTS, SPREAD, Labelling, LabellingStopped, label_glass
+from tf_symgnn.simulate.engine import Potential
 from tf_symgnn.simulate.events import EVENT, Search
 from tf_symgnn.simulate.files import write_glass
+from tf_symgnn.simulate.saddles import SearchSettings
 
 
 def events_of(path) -> dict[int, list[float]]:
@@ -96,10 +98,17 @@ def test_a_glass_that_is_not_at_rest_is_refused(small_glass, tmp_path):
     assert not journal.exists()
 
 
-def test_an_atom_that_finds_nothing_is_told_and_what_was_found_is_kept(small_glass, tmp_path):
+def test_an_atom_without_an_event_keeps_a_nan_label(small_glass, tmp_path):
     journal = tmp_path / "a.searches.jsonl"
-    with pytest.raises(InputError, match=r"atom \d+: found \d events in 1 searches, expected 4"):
-        label_glass(small_glass, Labelling(most_searches=1), journal)
-    assert len(journal.read_text().splitlines()) >= 2
-    header = json.loads(journal.read_text().splitlines()[0])
-    assert header["seed"] == 0 and header["potential"]["file"] == "CuZr_mm.eam.fs"
+    labelling = Labelling(events=2, most_searches=1, search=SearchSettings(require_connected=True))
+    labelled = label_glass(small_glass, labelling, journal)
+    lines = journal.read_text().splitlines()
+    header = json.loads(lines[0])
+    assert header["seed"] == 0 and header["potential"] == ["eam/fs", Potential().digest()]
+    assert len(lines) == 1 + len(small_glass)
+    events = events_of(journal)
+    assert 0 < len(events) < len(small_glass)
+    for atom in range(len(small_glass)):
+        found = events.get(atom, [])
+        assert labelled.arrays[EVENTS][atom] == len(found)
+        np.testing.assert_equal(labelled.arrays["energy_barrier"][atom], found[0] if found else np.nan)

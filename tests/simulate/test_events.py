@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tf_symgnn.data import InputError
-from tf_symgnn.simulate.events import EVENT, Distinction, Search, distinct_events, moved_atoms
+from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
 from tf_symgnn.simulate.journal import Journal, fingerprint
 
 HEADER = {"glass": "abc", "seed": 0}
@@ -25,12 +25,20 @@ def event(number: int, barrier: float, moved: dict | None = None, atom: int = 0)
         (event(1, 1.0011), True),
         (event(1, 1.0, {3: (1.0, 0.09, 0.0)}), False),
         (event(1, 1.0, {3: (1.0, 0.11, 0.0)}), True),
-        (event(1, 1.0, {3: (1.0, 0.0, 0.0), 5: (0.0, 0.0, 0.2)}), True),
+        (event(1, 1.0, {3: (1.0, 0.0, 0.0), 5: (0.0, 0.0, 0.2)}), False),
         (event(1, 1.0, {4: (1.0, 0.0, 0.0)}), True),
     ],
-    ids=["same", "barrier within", "barrier beyond", "place within", "place beyond", "one more atom", "another atom"],
+    ids=[
+        "same",
+        "barrier within",
+        "barrier beyond",
+        "place within",
+        "place beyond",
+        "another fourth atom",
+        "other atoms",
+    ],
 )
-def test_events_differ_by_their_barriers_or_their_final_states(other, distinct):
+def test_events_differ_by_their_barriers_or_their_saddles(other, distinct):
     found = distinct_events([event(0, 1.0), other], Distinction())
     assert len(found) == 1 + distinct
 
@@ -40,11 +48,16 @@ def test_lost_searches_are_no_events_and_order_is_that_of_the_searches():
     assert [found.number for found in distinct_events(searches, Distinction())] == [0, 3]
 
 
-def test_moved_atoms_are_those_that_moved():
-    start, end = np.zeros((3, 3)), np.zeros((3, 3))
-    end[1] = [0.5, 0.0, -0.25]
-    end[2] = [0.005, 0.0, 0.0]
-    assert moved_atoms(start, end) == {1: (0.5, 0.0, -0.25)}
+def test_displacements_are_those_of_the_atoms_that_moved_farthest():
+    start, saddle = np.zeros((8, 3)), np.zeros((8, 3))
+    saddle[1] = [0.5, 0.0, -0.25]
+    saddle[2] = [0.3, 0.0, 0.0]
+    saddle[3] = [-0.3, 0.0, 0.0]
+    saddle[4] = [-0.5, 0.0, 0.25]
+    saddle[5], saddle[6] = [0.0, 0.05, 0.0], [0.0, -0.05, 0.0]
+    moved = {1: (0.5, 0.0, -0.25), 2: (0.3, 0.0, 0.0), 3: (-0.3, 0.0, 0.0), 4: (-0.5, 0.0, 0.25)}
+    assert displacements(start, saddle) == (4, moved)
+    assert displacements(start, saddle + 0.7) == (4, moved)  # a drift of the whole glass is no displacement
 
 
 def test_a_search_goes_through_its_line():

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tf_symgnn.config import Seed
-from tf_symgnn.simulate.barriers import Labelling, LabellingStopped
+from tf_symgnn.simulate.barriers import EVENTS, Labelling, LabellingStopped
 from tf_symgnn.simulate.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
 from tf_symgnn.simulate.events import Distinction
 from tf_symgnn.simulate.files import check_glass_output, label_files, write_glass
@@ -49,7 +49,7 @@ def _glass_parser() -> ArgumentParser:
 
 
 def _glass(args: Namespace) -> None:
-    """Melts and quenches a glass, and relaxes it to a minimum at zero pressure."""
+    """Melts and quenches a glass, and relaxes it to a minimum at zero pressure; continues where it was interrupted."""
     from tf_symgnn.simulate.report import report_glasses
 
     check_glass_output(Path(args.output), overwrite=args.overwrite)
@@ -60,8 +60,10 @@ def _glass(args: Namespace) -> None:
         melt_temperature=args.melt_temperature,
         potential=Potential(*args.potential),
     )
-    glass = quench_glass(quench)
+    checkpoint = Path(args.output).with_suffix(".checkpoint")
+    glass = quench_glass(quench, checkpoint)
     write_glass(Path(args.output), glass, overwrite=args.overwrite)
+    checkpoint.unlink(missing_ok=True)
     density, energy = len(glass) / glass.get_volume(), glass.info["energy_per_atom"]
     print(f"{args.output}: {len(glass)} atoms, {density:.4f} atoms/A^3, {energy:.3f} eV an atom")
     if args.report:
@@ -72,13 +74,19 @@ def _barriers_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=_barriers.__doc__)
     parser.add_argument("files", nargs="+", help="structure files of glasses at their minima")
     parser.add_argument("--output", required=True, help="folder for labelled glasses and journals of the searches")
-    parser.add_argument("--events", type=PositiveInt, default=4, help="distinct ones that an atom's label is made of")
-    parser.add_argument("--most_searches", type=PositiveInt, default=400, help="an atom, before it is given up")
-    parser.add_argument("--radius", type=PositiveFloat, default=3.8, help="atoms so near, A, are pushed with an atom")
-    parser.add_argument("--barrier_tolerance", type=NonNegativeFloat, default=1e-3, help="eV, between distinct events")
+    parser.add_argument("--events", type=PositiveInt, default=4, help="distinct events per label")
     parser.add_argument(
-        "--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their final states"
+        "--most_searches", type=PositiveInt, default=400, help="searches per atom, after which it keeps fewer events"
     )
+    parser.add_argument("--radius", type=PositiveFloat, default=3.7, help="A, of the neighborhood that is pushed")
+    parser.add_argument(
+        "--require_connected",
+        type=bool,
+        default=False,
+        help="yes or no: whether a saddle must relax back to the start; published labels do not require it",
+    )
+    parser.add_argument("--barrier_tolerance", type=NonNegativeFloat, default=1e-3, help="eV, between distinct events")
+    parser.add_argument("--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their saddles")
     parser.add_argument("--seed", type=Seed, default=0, help="of the pushes")
     parser.add_argument("--processes", type=PositiveInt, default=1, help="that search at the same time")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
@@ -88,24 +96,25 @@ def _barriers_parser() -> ArgumentParser:
 
 
 def _barriers(args: Namespace) -> None:
-    """Labels glasses with energy barriers; goes on where it was interrupted, and repeats no finished search."""
+    """Labels glasses with energy barriers; continues where it was interrupted, and repeats no finished search."""
     from tf_symgnn.simulate.report import report_glasses
 
     labelling = Labelling(
         events=args.events,
         most_searches=args.most_searches,
         seed=int(args.seed),  # other processes do not know jsonargparse's type
-        search=SearchSettings(radius=args.radius),
+        search=SearchSettings(radius=args.radius, require_connected=args.require_connected),
         distinction=Distinction(args.barrier_tolerance, args.distance_tolerance),
         potential=Potential(*args.potential),
     )
-    settings = {"processes": args.processes, "species": args.species}
     try:
-        glasses = label_files(args.files, Path(args.output), labelling, **settings)
+        glasses = label_files(args.files, Path(args.output), labelling, processes=args.processes, species=args.species)
     except LabellingStopped as stopped:
-        sys.exit(f"tf-symgnn: {stopped}; the same command goes on")
-    for stem in glasses:
-        print(Path(args.output) / f"{stem}.xyz")
+        sys.exit(f"tf-symgnn: {stopped}; the same command continues")
+    for stem, glass in glasses.items():
+        unlabelled = int((glass.arrays[EVENTS] == 0).sum())
+        note = f", {unlabelled} of {len(glass)} atoms without an event" if unlabelled else ""
+        print(f"{Path(args.output) / f'{stem}.xyz'}{note}")
     if args.report:
         print(report_glasses(glasses, Path(args.report), labelling.potential))
 

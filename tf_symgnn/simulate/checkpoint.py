@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tf_symgnn.data import InputError, replacing
 from tf_symgnn.simulate.engine import program
-
-if TYPE_CHECKING:
-    from tf_symgnn.simulate.quench import Quench
 
 MAGIC = "tf_symgnn quench checkpoint"
 
@@ -34,21 +30,21 @@ def load_state(lmp: Any, state: bytes) -> None:
         lmp.command(f'read_restart "{file}"')
 
 
-def write_checkpoint(path: Path, quench: Quench, step: int, state: bytes) -> None:
+def write_checkpoint(path: Path, settings: dict, step: int, state: bytes) -> None:
     """Replace a checkpoint; it is on disk whole or not at all.
 
     Args:
         path: the file.
-        quench: the settings that a later `read_checkpoint` compares.
+        settings: of the quench, which a later `read_checkpoint` compares.
         step: the number of time steps done.
         state: LAMMPS' restart data at that step.
     """
-    header = _settings(quench) | {"step": step, "sha256": hashlib.sha256(state).hexdigest()}
+    header = _identity(settings) | {"step": step, "sha256": hashlib.sha256(state).hexdigest()}
     with replacing(path) as file:
         file.write_bytes(json.dumps(header).encode() + b"\n" + state)
 
 
-def read_checkpoint(path: Path, quench: Quench) -> tuple[int, bytes]:
+def read_checkpoint(path: Path, settings: dict) -> tuple[int, bytes]:
     """Return the number of time steps done and LAMMPS' restart data.
 
     Raises:
@@ -60,7 +56,7 @@ def read_checkpoint(path: Path, quench: Quench) -> tuple[int, bytes]:
         step, digest = int(header["step"]), header["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(path, "checkpoint", "another file", "one that a quench wrote") from error
-    for name, expected in _settings(quench).items():
+    for name, expected in _identity(settings).items():
         if header.get(name) != expected:
             raise InputError(path, name, header.get(name), f"{expected}; remove the file to start anew")
     if hashlib.sha256(state).hexdigest() != digest:
@@ -68,8 +64,6 @@ def read_checkpoint(path: Path, quench: Quench) -> tuple[int, bytes]:
     return step, state
 
 
-def _settings(quench: Quench) -> dict:
-    # As JSON reads it back. The potential is compared by content, since its path may differ between machines.
-    settings = asdict(quench) | {"file": MAGIC, "program": program()}
-    settings["potential"] = [quench.potential.style, quench.potential.digest()]
-    return json.loads(json.dumps(settings))
+def _identity(settings: dict) -> dict:
+    # As JSON reads it back.
+    return json.loads(json.dumps({"file": MAGIC, "program": program(), **settings}))

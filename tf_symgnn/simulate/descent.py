@@ -1,4 +1,4 @@
-"""Steps towards a point without force, by L-BFGS, for fields that need not be a gradient."""
+"""Steps towards a point of zero force by L-BFGS, for force fields that need not be a gradient."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ class Forces:
     @telling_refusals()
     def afresh(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
         """The same from a new neighbor list: what follows depends in no digit on what was computed before."""
-        self._shift[:] = 0.0
+        self._shift = np.zeros_like(positions)
         return self._evaluate(positions, "run 0 post no")
 
     @telling_refusals()
@@ -241,10 +241,14 @@ class Forces:
         return energies
 
     def _evaluate(self, positions: np.ndarray, command: str) -> tuple[float, np.ndarray]:
-        # LAMMPS wraps atoms into its box when it makes a neighbor list, and makes a new one when an atom has moved by
-        # half the skin. An atom wrapped here at each call would seem to have moved by a box length.
+        # LAMMPS makes a new neighbor list and wraps atoms into its box when an atom has moved by half the skin. An atom
+        # wrapped here at each call would seem to have moved by a box length. Only distant atoms are wrapped here.
         n_atoms = len(positions)
-        placed = positions @ self._rotation + self._shift
+        unwrapped = positions @ self._rotation
+        periods = (unwrapped + self._shift) @ self._inverse_cell
+        if periods.min() < -0.5 or periods.max() > 1.5:
+            self._shift = -np.floor(unwrapped @ self._inverse_cell) @ self._cell
+        placed = unwrapped + self._shift
         self._lmp.numpy.extract_atom("x")[:n_atoms] = placed
         self._lmp.command(command)
         self._shift += np.rint((self._lmp.numpy.extract_atom("x")[:n_atoms] - placed) @ self._inverse_cell) @ self._cell

@@ -79,7 +79,7 @@ class Distinction:
 
 
 def displacements(start: np.ndarray, saddle: np.ndarray) -> tuple[int, dict[int, tuple[float, float, float]]]:
-    """Return how many atoms a saddle displaces by more than `MOVED`, and the displacements of those that moved farthest.
+    """Return how many atoms a saddle displaces by more than `MOVED`, and the largest displacements by atom.
 
     Args:
         start: positions [N, 3] at the minimum, A.

@@ -1,4 +1,4 @@
-"""The softest mode at a point: along which direction the energy curves least, felt by forces alone."""
+"""The softest mode at a point: the direction of least curvature of the energy, computed from forces alone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 ForceField = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions [N, 3], A: energy, eV, and forces, eV/A
 
-PROBE = 5e-3  # A, how far curvature is felt for
+PROBE = 5e-3  # A, norm of the displacement of finite differences
 
 
 class Point(NamedTuple):
-    """Where a force field was asked, and what it answered."""
+    """Positions with their energy and forces."""
 
     positions: np.ndarray  # [N, 3], A
     energy: float  # eV
@@ -21,7 +21,7 @@ class Point(NamedTuple):
 
     @classmethod
     def at(cls, force_field: ForceField, positions: np.ndarray) -> Point:
-        """Asks a force field at positions [N, 3], A."""
+        """Evaluate a force field at positions [N, 3], A."""
         return cls(positions, *force_field(positions))
 
     @property
@@ -30,22 +30,8 @@ class Point(NamedTuple):
         return float(np.linalg.norm(self.forces, axis=1).max())
 
 
-class _Image(NamedTuple):
-    """A direction and what the Hessian makes of it: linear combinations of directions are those of images, too."""
-
-    vector: np.ndarray
-    image: np.ndarray
-
-    def plus(self, factor: float, other: _Image) -> _Image:
-        return _Image(self.vector + factor * other.vector, self.image + factor * other.image)
-
-    def scaled(self) -> _Image:
-        size = np.linalg.norm(self.vector)
-        return _Image(self.vector / size, self.image / size)
-
-
 def unit(vector: np.ndarray) -> np.ndarray:
-    """A direction [N, 3] of norm one that does not move the glass as a whole."""
+    """Return a direction [N, 3] of norm one that does not move the glass as a whole."""
     vector = vector - vector.mean(axis=0)
     return vector / np.linalg.norm(vector)
 
@@ -59,11 +45,11 @@ def softest_mode(
     tolerance: float,
     beside: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
-    """The direction of least curvature, by conjugate corrections of one that is nearly so.
+    """Return the direction of least curvature, by conjugate corrections of a first guess.
 
-    The Hessian's images are differences of forces (the dimer of Henkelman and Jonsson, J. Chem. Phys. 111, 7010, 1999);
-    each correction minimises the curvature among the mode, its residual and the last correction (Knyazev, SIAM J. Sci.
-    Comput. 23, 517, 2001) and asks for forces once.
+    Products with the Hessian are differences of forces (the dimer of Henkelman and Jonsson, J. Chem. Phys. 111, 7010,
+    1999). Each correction minimizes the curvature among the mode, its residual and the last correction (Knyazev, SIAM
+    J. Sci. Comput. 23, 517, 2001) and costs one force call.
 
     Args:
         force_field: of the glass.
@@ -76,41 +62,48 @@ def softest_mode(
     Returns:
         The mode, [N, 3] of norm one, and its curvature, eV/A^2.
     """
+    shape, fixed = start.shape, np.empty((0, start.size)) if beside is None else beside.reshape(1, -1)
 
-    def image(vector: np.ndarray) -> _Image:
-        """What the Hessian makes of a direction, without the parts that the mode may not have."""
-        found = (point.forces - force_field(point.positions + PROBE * vector)[1]) / PROBE
-        return _Image(vector, _without(found - found.mean(axis=0), fixed))
+    def image(vector: np.ndarray) -> np.ndarray:
+        """Return a direction and its product with the Hessian, [2, 3N]."""
+        displaced = point.positions + PROBE * vector.reshape(shape)
+        product = (point.forces - force_field(displaced)[1]) / PROBE
+        return np.stack([vector, _without((product - product.mean(axis=0)).ravel(), fixed)])
 
-    fixed = [] if beside is None else [beside]
-    mode, last = image(unit(_without(unit(start), fixed))), None
-    curvature = np.vdot(*mode)
-    for _ in range(corrections):
-        residual = mode.image - curvature * mode.vector
-        if np.linalg.norm(residual) < tolerance * max(abs(curvature), 1.0):
+    basis = image(_direction(start.ravel(), fixed, shape))[np.newaxis]  # [k, 2, 3N]: the mode, then the last correction
+    for number in range(corrections + 1):
+        mode, product = basis[0]
+        curvature = mode @ product
+        residual = product - curvature * mode
+        if number == corrections or np.linalg.norm(residual) < tolerance * max(abs(curvature), 1.0):
             break
-        known = [mode] if last is None else [mode, last]
-        new = image(unit(_without(residual, [x.vector for x in known] + fixed)))
-        mode, last = _combine([*known, new])
-        curvature = np.vdot(*mode)
-    return mode.vector, float(curvature)
+        new = image(_direction(residual, np.concatenate([basis[:, 0], fixed]), shape))
+        basis = _combine(np.concatenate([basis, new[np.newaxis]]))
+    return mode.reshape(shape), float(curvature)
 
 
-def _combine(basis: list[_Image]) -> tuple[_Image, _Image | None]:
-    """The softest combination of orthogonal directions, and what it added to the first, orthogonal to it."""
-    form = np.array([[np.vdot(a.vector, b.image) for b in basis] for a in basis])
+def _combine(basis: np.ndarray) -> np.ndarray:
+    """Return the softest combination of orthogonal directions, and what it added to the first, made orthogonal to it.
+
+    A row is a direction and its product with the Hessian, [2, 3N]; combinations of directions are those of products.
+    """
+    form = basis[:, 0] @ basis[:, 1].T
     weights = np.linalg.eigh((form + form.T) / 2)[1][:, 0]
     weights = weights * (np.sign(weights[0]) or 1.0)
-    added = _Image(np.zeros_like(basis[0].vector), np.zeros_like(basis[0].image))
-    for weight, part in zip(weights[1:], basis[1:], strict=True):
-        added = added.plus(weight, part)
-    mode = added.plus(weights[0], basis[0]).scaled()
-    added = added.plus(-np.vdot(mode.vector, added.vector), mode)
-    return mode, added.scaled() if np.linalg.norm(added.vector) > 1e-8 else None
+    added = np.tensordot(weights[1:], basis[1:], axes=1)
+    mode = weights[0] * basis[0] + added
+    mode /= np.linalg.norm(mode[0])
+    added -= (mode[0] @ added[0]) * mode
+    length = np.linalg.norm(added[0])
+    return np.stack([mode, added / length]) if length > 1e-8 else mode[np.newaxis]
 
 
-def _without(vector: np.ndarray, directions: list[np.ndarray]) -> np.ndarray:
-    """A vector without its parts along orthogonal directions; twice, as rounding leaves some of them."""
-    for direction in directions * 2:
-        vector = vector - np.vdot(direction, vector) * direction
+def _direction(vector: np.ndarray, directions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return unit(_without(unit(vector.reshape(shape)).ravel(), directions).reshape(shape)).ravel()
+
+
+def _without(vector: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Return a vector without its parts along orthonormal directions [k, 3N]; twice, because of rounding."""
+    for _ in range(2):
+        vector = vector - (directions @ vector) @ directions
     return vector

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,10 @@ class Quench:
         """Time steps of melting and of cooling."""
         cooling = (self.melt_temperature - self.final_temperature) / (self.rate * 1e-12)  # ps
         return round(MELTING_TIME / TIMESTEP), max(round(cooling / TIMESTEP), 1)
+
+    def settings(self) -> dict:
+        """Return the settings as a checkpoint stores them; the potential is identified by its content."""
+        return asdict(self) | {"potential": [self.potential.style, self.potential.digest()]}
 
     @property
     def velocity_seed(self) -> int:
@@ -137,42 +141,46 @@ def _random_packing(quench: Quench) -> ase.Atoms:
 
 
 def _run_stages(quench: Quench, symbols: list[str], checkpoint: Path | None) -> bytes:
-    """Melts and cools in blocks, and returns LAMMPS' restart data of the end.
+    """Melt and cool in blocks, and return LAMMPS' restart data of the end.
 
     Each block starts a new LAMMPS from the restart data of the last one. A quench that was killed therefore computes
     the same numbers as one that was not: LAMMPS itself continues slightly differently from memory and from a file.
     """
+    settings = quench.settings()
     melting, cooling = quench.steps
     hot, cold = quench.melt_temperature, quench.final_temperature
     step, state = 0, None
     if checkpoint is not None and checkpoint.exists():
-        step, state = read_checkpoint(checkpoint, quench)
+        step, state = read_checkpoint(checkpoint, settings)
     with tqdm(total=(melting + cooling) * TIMESTEP, initial=step * TIMESTEP, unit="ps", unit_scale=True) as bar:
         while step < melting + cooling:
-            stage, start, stop, first, last = (
-                ("melting", hot, hot, 0, melting)
-                if step < melting
-                else ("cooling", hot, cold, melting, melting + cooling)
-            )
+            if step < melting:
+                stage, end, first, last = "melting", hot, 0, melting
+            else:
+                stage, end, first, last = "cooling", cold, melting, melting + cooling
             bar.set_description(stage)
-            block = min(CHECKPOINT_STEPS, last - step)
+            n_steps = min(CHECKPOINT_STEPS, last - step)
             with lammps_instance() as lmp, telling_refusals("quench", stage, "atoms that stay together"):
-                if state is None:
-                    put_atoms(lmp, _random_packing(quench), symbols, quench.potential, table_points=QUENCH_POINTS)
-                    lmp.command(f"velocity all create {hot} {quench.velocity_seed} loop geom")
-                else:
-                    load_state(lmp, state)
-                    set_potential(lmp, symbols, quench.potential, table_points=QUENCH_POINTS)
-                lmp.command(f"neighbor {SKIN} bin")
-                lmp.command(f"timestep {TIMESTEP}")
+                _load_or_start(lmp, quench, symbols, state)
                 # Named after its stage: LAMMPS restores a thermostat from restart data by its name.
-                lmp.command(f"fix {stage} all npt temp {start} {stop} {THERMOSTAT_TIME} iso 0.0 0.0 {BAROSTAT_TIME}")
-                _run_block(lmp, bar, block, f"start {first} stop {last}")
+                lmp.command(f"fix {stage} all npt temp {hot} {end} {THERMOSTAT_TIME} iso 0.0 0.0 {BAROSTAT_TIME}")
+                _run_block(lmp, bar, n_steps, f"start {first} stop {last}")
                 state = save_state(lmp)
-            step += block
+            step += n_steps
             if checkpoint is not None:
-                write_checkpoint(checkpoint, quench, step, state)
+                write_checkpoint(checkpoint, settings, step, state)
     return state
+
+
+def _load_or_start(lmp: Any, quench: Quench, symbols: list[str], state: bytes | None) -> None:
+    if state is None:
+        put_atoms(lmp, _random_packing(quench), symbols, quench.potential, table_points=QUENCH_POINTS)
+        lmp.command(f"velocity all create {quench.melt_temperature} {quench.velocity_seed} loop geom")
+    else:
+        load_state(lmp, state)
+        set_potential(lmp, symbols, quench.potential, table_points=QUENCH_POINTS)
+    lmp.command(f"neighbor {SKIN} bin")
+    lmp.command(f"timestep {TIMESTEP}")
 
 
 def _run_block(lmp: Any, bar: tqdm, steps: int, span: str) -> None:

@@ -22,14 +22,14 @@ PUSH = 0.25  # A, norm of a push of the neighborhood
 MOST_PUSHES = 20
 PUSHES_PER_MODE = 2  # the softest mode is computed after every second push
 OUT_OF_BASIN = -0.5  # eV/A^2, the curvature below which the climb starts
-CLIMB, FARTHEST_CLIMB = 0.4, 0.3  # A, norm of a step up the softest mode, and the most that it moves an atom
+CLIMB, FARTHEST_CLIMB = 0.5, 0.4  # A, norm of a step up the softest mode, and the most that it moves an atom
 SIDE_STEPS = 2  # relaxation steps across the mode after each step up
 RIDGE = 0.1  # eV/A, the force back along the mode below which the search converges
 OFF_RIDGE = 0.3  # eV/A, the force back along the mode above which a converging search climbs again
 MOST_LAPSES = 10  # steps of a climb at which every curvature is positive
 HIGHEST = 12.0  # eV above the minimum
 TOLERANCE = 0.25  # of the softest mode
-CLIMB_CORRECTIONS, RIDGE_CORRECTIONS = 4, 10  # of the softest mode, each a force call
+CLIMB_CORRECTIONS, LAPSE_CORRECTIONS, RIDGE_CORRECTIONS = 4, 6, 10  # of the softest mode, each a force call
 MODE_LIFETIME = 8  # steps on the ridge with one mode
 MOST_CALLS = 1200  # of the force field, for one search
 CLOSE_CORRECTIONS, CLOSE_TOLERANCE = 40, 0.02  # of the two softest modes at a saddle
@@ -146,13 +146,13 @@ def _leave_basin(force_field: ForceField, start: Point, direction: np.ndarray) -
 def _climb(force_field: ForceField, start: Point, point: Point, mode: np.ndarray, largest_force: float) -> Saddle:
     """Climb from outside the basin to the ridge, then converge to a saddle on it."""
     descent: Descent | None = None  # of the convergence; None while climbing
-    lapses, mode_age = 0, 0
+    lapses, mode_age, curvature = 0, 0, OUT_OF_BASIN
     while True:
         if point.energy - start.energy > HIGHEST:
             raise SearchFailed("too high")
         converged = point.largest_force < largest_force
         if descent is None or mode_age == MODE_LIFETIME or (converged and mode_age > 0):
-            corrections = CLIMB_CORRECTIONS if descent is None else RIDGE_CORRECTIONS
+            corrections = RIDGE_CORRECTIONS if descent else LAPSE_CORRECTIONS if curvature > 0 else CLIMB_CORRECTIONS
             mode, curvature = softest_mode(force_field, point, mode, corrections=corrections, tolerance=TOLERANCE)
             mode = mode * (np.sign(np.vdot(mode, point.positions - start.positions)) or 1.0)
             mode_age = 0
@@ -188,7 +188,7 @@ def _across(forces: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 
 def second_curvature(force_field: ForceField, saddle: Saddle, rng: np.random.Generator) -> float:
-    """Return the smallest curvature across a saddle's softest mode, eV/A^2: negative if the saddle is not of order 1."""
+    """Return the smallest curvature across a saddle's softest mode, eV/A^2; negative if its order is above 1."""
     settings = {"corrections": CLOSE_CORRECTIONS, "tolerance": CLOSE_TOLERANCE}
     mode, _ = softest_mode(force_field, saddle.point, saddle.mode, **settings)
     return softest_mode(force_field, saddle.point, rng.normal(size=mode.shape), **settings, beside=mode)[1]
