@@ -92,17 +92,7 @@ def test_beam_is_imported_in_one_package_only(path):
     assert package_of(path) == "beam" or not {name for name in imports_of(path) if name.startswith("apache_beam")}
 
 
-PENDING = {"simulate/report.py"}  # where a backend is chosen when it is imported, until another change there is in
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(p, marks=pytest.mark.xfail(strict=True) if str(p.relative_to(PACKAGE)) in PENDING else ())
-        for p in FILES
-    ],
-    ids=lambda path: str(path.relative_to(PACKAGE)),
-)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_importing_chooses_no_matplotlib_backend(path):
     calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert "matplotlib.use" not in calls

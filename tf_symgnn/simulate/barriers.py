@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import ase
@@ -20,7 +20,16 @@ from tf_symgnn.data import InputError
 from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, Potential, program
 from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
 from tf_symgnn.simulate.journal import Journal, fingerprint
-from tf_symgnn.simulate.saddles import SEARCH_VERSION, SearchFailed, SearchSettings, find_saddle
+from tf_symgnn.simulate.region import ActiveRegion, worth_a_region
+from tf_symgnn.simulate.saddles import (
+    SEARCH_VERSION,
+    Saddle,
+    SearchFailed,
+    SearchSettings,
+    connect,
+    converge,
+    find_saddle,
+)
 
 EVENTS = "energy_barrier_events"  # number of distinct events that an atom's label is the mean of
 SPREAD = "energy_barrier_std"  # their standard deviation, eV
@@ -187,31 +196,48 @@ class _Worker:
         self._moving = Forces(glass, labelling.potential, table_points=SEARCH_POINTS)
         self._resting = Forces(glass, labelling.potential)
         self._energy = self._resting(glass.positions)[0]
+        self._in_regions = worth_a_region(glass)
 
     def search(self, atom: int, number: int) -> Search:
         """Make one search, which depends on its atom, its number and the seed alone."""
-        settings, start = self._labelling.search, self._moving.calls
-        self._moving.afresh(self._glass.positions)
+        settings, before = self._labelling.search, self._moving.calls
         rng = np.random.default_rng([self._labelling.seed, atom, number])
         try:
-            saddle = find_saddle(self._moving, self._glass, atom, rng, settings)
+            saddle = self._saddle_from_region(atom, rng) if self._in_regions else self._saddle(atom, rng)
             energy, forces = self._resting.afresh(saddle.point.positions)
             if np.linalg.norm(forces, axis=1).max() > settings.largest_force:
                 raise SearchFailed("not at rest")
         except SearchFailed as failure:
-            return Search(atom, number, str(failure), calls=self._moving.calls - start)
-        final = None if saddle.final is None else round(self._resting.afresh(saddle.final)[0] - self._energy, 6)
+            return Search(atom, number, str(failure), calls=self._moving.calls - before)
         n_moved, moved = displacements(self._glass.positions, saddle.point.positions)
         return Search(
             atom,
             number,
             EVENT,
-            calls=self._moving.calls - start,
+            calls=self._moving.calls - before,
             barrier=round(energy - self._energy, 6),
-            energy=final,
+            energy=None if saddle.final is None else round(self._resting.afresh(saddle.final)[0] - self._energy, 6),
             n_moved=n_moved,
             moved=moved,
         )
+
+    def _saddle(self, atom: int, rng: np.random.Generator) -> Saddle:
+        self._moving.afresh(self._glass.positions)
+        return find_saddle(self._moving, self._glass, atom, rng, self._labelling.search)
+
+    def _saddle_from_region(self, atom: int, rng: np.random.Generator) -> Saddle:
+        """Search with the atom's region free, then converge with all atoms free."""
+        settings = self._labelling.search
+        forces = self._moving.afresh(self._glass.positions)[1]
+        region = ActiveRegion(self._glass, forces, atom, self._labelling.potential)
+        try:
+            found = find_saddle(region, region.minimum, region.atom, rng, replace(settings, require_connected=False))
+        finally:
+            region.close()
+        mode = np.zeros_like(self._glass.positions)
+        mode[region.free] = found.mode
+        saddle = converge(self._moving, self._glass, region.embed(self._glass, found.point.positions), mode, settings)
+        return connect(self._moving, self._glass, saddle, rng) if settings.require_connected else saddle
 
 
 def _start_worker(glass: ase.Atoms, labelling: Labelling) -> None:

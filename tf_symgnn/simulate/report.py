@@ -1,4 +1,4 @@
-"""The report of simulated glasses: pictures, and the numbers in them."""
+"""The report of simulated glasses: pictures, and their numbers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ase
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,28 +28,36 @@ Curve = Callable[[Glass], tuple[np.ndarray, np.ndarray]]
 
 
 def report_glasses(atoms: dict[str, ase.Atoms], folder: Path, potential: Potential) -> Path:
-    """Draws glasses and, where they are labelled, their barriers.
+    """Draw glasses and, where they are labelled, their barriers.
 
     Args:
-        atoms: the glasses by name; the labelled ones have an `energy_barrier` array, eV.
+        atoms: the glasses by name; the labelled ones have an `energy_barrier` array, eV. Atoms whose barrier is NaN
+            count in no statistics of barriers.
         folder: gets `structure.png`, for labelled glasses `barriers.png`, and the numbers of both in `report.json`.
         potential: of the atoms' own energies.
 
     Returns:
-        The file of numbers.
+        The path of the numbers.
     """
     glasses = {name: _glass(name, found) for name, found in atoms.items()}
     numbers: dict = {"glasses": {name: _facts(found) for name, found in atoms.items()}}
     figure, axes = _figure("distance (A)", "radial distribution function")
     numbers["radial_distribution"] = _draw_lines(axes[0], glasses, radial_distribution)
     _save(figure, folder / "structure.png")
-    labelled = {name: glass for name, glass in glasses.items() if glass.barrier is not None}
-    if labelled:
-        numbers["barriers"] = _draw_barriers(labelled, atoms, folder / "barriers.png", potential)
+    labels = {name: has_label(found) for name, found in atoms.items() if has_label(found).any()}
+    if labels:
+        energies = {name: _local_energies(atoms[name], potential)[kept] for name, kept in labels.items()}
+        labelled = {name: atoms[name][kept] for name, kept in labels.items()}
+        numbers["barriers"] = _draw_barriers(labelled, energies, folder / "barriers.png")
     target = folder / "report.json"
     with replacing(target) as file:
         file.write_text(json.dumps(numbers, indent=1, allow_nan=False))
     return target
+
+
+def has_label(atoms: ase.Atoms) -> np.ndarray:
+    """Return which atoms have a label, bool[N]."""
+    return np.isfinite(atoms.arrays.get(names.ENERGY_BARRIER, np.full(len(atoms), np.nan)))
 
 
 def _glass(name: str, atoms: ase.Atoms) -> Glass:
@@ -62,39 +66,41 @@ def _glass(name: str, atoms: ase.Atoms) -> Glass:
         cell=atoms.cell.array,
         pbc=atoms.pbc,
         species=np.array(atoms.get_chemical_symbols()),
-        barrier=atoms.arrays.get(names.ENERGY_BARRIER),
+        barrier=atoms.arrays[names.ENERGY_BARRIER] if has_label(atoms).all() else None,
         source=name,
     )
 
 
 def _facts(atoms: ase.Atoms) -> dict:
-    """Atoms, density in atoms/A^3 and, where the file says so, quench rate in K/s and energy in eV an atom."""
+    """Return the number of atoms, density (atoms/A^3) and, where known, quench rate (K/s) and energy per atom (eV)."""
     facts = {"atoms": len(atoms), "density": len(atoms) / atoms.get_volume()}
     facts |= {key: float(atoms.info[key]) for key in (QUENCH_RATE, "energy_per_atom") if key in atoms.info}
-    if names.ENERGY_BARRIER in atoms.arrays:
-        barrier = atoms.arrays[names.ENERGY_BARRIER]
+    labelled = has_label(atoms)
+    if labelled.any():
+        barrier = atoms.arrays[names.ENERGY_BARRIER][labelled]
+        facts |= {"labelled_atoms": int(labelled.sum())}
         facts |= {"barrier_mean": float(barrier.mean()), "barrier_std": float(barrier.std())}
     return facts
 
 
-def _draw_barriers(labelled: dict[str, Glass], atoms: dict[str, ase.Atoms], path: Path, potential: Potential) -> dict:
-    """Barriers by species, against quench rate, against local energy, and their correlation in space."""
-    glasses = list(labelled.values())
-    energies = [_local_energies(atoms[name], potential) for name in labelled]
+def _draw_barriers(atoms: dict[str, ase.Atoms], energies: dict[str, np.ndarray], path: Path) -> dict:
+    """Draw barriers by species, against quench rate, against local energy, and their correlation in space."""
+    labelled = {name: _glass(name, found) for name, found in atoms.items()}
+    glasses, local = list(labelled.values()), list(energies.values())
     figure, axes = _figure(
         *("energy barrier (eV)", "atoms"),
         *("quench rate (K/s)", "energy barrier (eV)"),
         *("potential energy of the atom (eV)", "energy barrier (eV)"),
         *("distance (A)", "correlation of barriers"),
     )
-    _draw_species(axes[0], axes[2], glasses, energies)
-    rates = _draw_rates(axes[1], {name: atoms[name] for name in labelled})
+    _draw_species(axes[0], axes[2], glasses, local)
+    rates = _draw_rates(axes[1], atoms)
     correlation = _draw_lines(axes[3], labelled, barrier_correlation)
     _save(figure, path)
     return {
         "by_species": barriers_by_species(glasses),
         "by_quench_rate": rates,
-        "pearson_with_local_energy": correlation_by_species(glasses, energies),
+        "pearson_with_local_energy": correlation_by_species(glasses, local),
         "correlation_in_space": correlation,
     }
 
@@ -119,7 +125,7 @@ def _draw_species(histogram: Axes, scatter: Axes, glasses: list[Glass], energies
 
 
 def _draw_rates(axes: Axes, atoms: dict[str, ase.Atoms]) -> dict[str, dict[str, float]]:
-    """Mean barrier and its standard error, eV, of each glass whose file says how fast it was quenched, K/s."""
+    """Draw the mean barrier and its standard error, eV, of each glass with a known quench rate, K/s."""
     rates = {}
     for name, found in atoms.items():
         if QUENCH_RATE in found.info:
@@ -144,7 +150,7 @@ def _draw_lines(axes: Axes, glasses: dict[str, Glass], curve: Curve) -> dict[str
 
 
 def _figure(*labels: str) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for each pair of labels of its axes."""
+    """Return a figure with a panel for each pair of axis labels."""
     panels = len(labels) // 2
     columns = min(panels, 2)
     figure = Figure(figsize=(4.8 * columns, 3.8 * (panels // columns)), layout="constrained")

@@ -6,7 +6,7 @@ Rev. E 62, 7723, 2000). The last stage takes quasi-Newton steps on forces that a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ase
 import numpy as np
@@ -83,7 +83,7 @@ def find_saddle(
 
     Args:
         force_field: of the glass.
-        minimum: the glass at rest, periodic.
+        minimum: the glass at rest.
         atom: index of the atom.
         rng: of the push.
         settings: radius, largest force, and whether the saddle must be connected.
@@ -95,8 +95,35 @@ def find_saddle(
     start = Point.at(counted, minimum.positions)
     point, mode = _leave_basin(counted, start, random_push(minimum, atom, rng, settings.radius))
     saddle = _climb(counted, start, point, mode, settings.largest_force)
-    if not settings.require_connected:
-        return saddle
+    return connect(force_field, minimum, saddle, rng) if settings.require_connected else saddle
+
+
+def converge(
+    force_field: ForceField, minimum: ase.Atoms, positions: np.ndarray, mode: np.ndarray, settings: SearchSettings
+) -> Saddle:
+    """Converge to the saddle point near positions [N, 3], A, that were found with a part of the atoms free.
+
+    Args:
+        force_field: of the whole glass.
+        minimum: the glass at rest.
+        positions: of all atoms.
+        mode: a first guess of the softest mode [N, 3].
+        settings: the largest force.
+
+    Raises:
+        SearchFailed: there is no saddle point.
+    """
+    counted = _CountedForceField(force_field)
+    start = Point.at(counted, minimum.positions)
+    return _climb(counted, start, Point.at(counted, positions), mode, settings.largest_force)
+
+
+def connect(force_field: ForceField, minimum: ase.Atoms, saddle: Saddle, rng: np.random.Generator) -> Saddle:
+    """Return a saddle with the minimum on its other side.
+
+    Raises:
+        SearchFailed: no side or both sides relax back to the start, or the saddle has a second negative curvature.
+    """
     if not is_home(minimum, minimum_beside(force_field, minimum, saddle, -1.0)):
         raise SearchFailed("not connected")
     final = minimum_beside(force_field, minimum, saddle, +1.0)
@@ -104,7 +131,7 @@ def find_saddle(
         raise SearchFailed("both sides return")
     if second_curvature(force_field, saddle, rng) < 0:
         raise SearchFailed("second negative curvature")
-    return Saddle(saddle.point, saddle.mode, saddle.curvature, final)
+    return replace(saddle, final=final)
 
 
 class _CountedForceField:
