@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Make the data set of labelled Cu-Zr glasses: quench and label what its configuration lists and the store lacks.
+
+    python benchmarks/dataset.py status
+    nice python benchmarks/dataset.py run --potential CuZr_2009.eam.fs --work runs/dataset
+    python benchmarks/dataset.py pack --work runs/dataset
+    python benchmarks/dataset.py commands cu64zr36-1e12-0
+
+`benchmarks/dataset/glasses.json` lists the glasses. `run` unpacks the store (`benchmarks/dataset/`) into the work
+folder and continues: it labels the next quenched glass, or quenches the next one where none waits. Several may run at
+once on one work folder; each takes a glass of its own. It continues where it was killed. `pack` compresses quenched
+glasses, journals and checkpoints back into the store. `commands` prints the commands that make a glass without this
+script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import lzma
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tf_symgnn.data import replacing
+from tf_symgnn.simulate.barriers import Labelling
+from tf_symgnn.simulate.engine import Potential
+from tf_symgnn.simulate.files import label_files, write_glass
+from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
+
+STORE = Path(__file__).parent / "dataset"
+SUFFIXES = (".xyz", ".checkpoint", ".searches.jsonl")  # of a glass, of an unfinished quench, of the journal of searches
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A glass of the data set.
+
+    Args:
+        name: of its files.
+        split: `train`, `val` or `test`.
+        composition: as in Cu64Zr36.
+        atoms: their number.
+        rate: of the quench, K/s.
+        seed: of the quench.
+        events: per label.
+    """
+
+    name: str
+    split: str
+    composition: str
+    atoms: int
+    rate: float
+    seed: int
+    events: int
+
+
+def entries() -> list[Entry]:
+    """Return the glasses of the data set, in the order in which they are made."""
+    return [Entry(**entry) for entry in json.loads((STORE / "glasses.json").read_text())]
+
+
+def unpack(work: Path) -> None:
+    """Write to the work folder what the store has and it lacks."""
+    for packed in sorted(STORE.glob("*/*.xz")):
+        target = work / packed.parent.name / packed.stem
+        if not target.exists():
+            with replacing(target) as file:
+                file.write_bytes(lzma.decompress(packed.read_bytes()))
+
+
+def pack(work: Path) -> None:
+    """Compress the files of the work folder into the store."""
+    for folder, suffix in (("quenched", ".xyz"), ("quenched", ".checkpoint"), ("labelled", ".searches.jsonl")):
+        for source in sorted((work / folder).glob(f"*{suffix}")):
+            target = STORE / folder / f"{source.name}.xz"
+            content = source.read_bytes()
+            if not target.exists() or lzma.decompress(target.read_bytes()) != content:
+                with replacing(target) as file:
+                    file.write_bytes(lzma.compress(content, preset=9))
+    for checkpoint in (STORE / "quenched").glob("*.checkpoint.xz"):
+        if (work / "quenched" / f"{checkpoint.name.removesuffix('.checkpoint.xz')}.xyz").exists():
+            checkpoint.unlink()  # the quench is finished
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether this process alone works on a file; the claim ends with the process, even if it is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def run(work: Path, potential: Potential) -> None:
+    """Label and quench until nothing is left that this process can take."""
+    unpack(work)
+    # After each step it starts again, so that a fresh quench is labelled next.
+    while any(task(entry, work, potential) for task in (label, quench) for entry in entries()):
+        pass
+
+
+def quench(entry: Entry, work: Path, potential: Potential) -> bool:
+    """Quench a glass, unless that is done or another process does it; return whether this one did."""
+    path = work / "quenched" / f"{entry.name}.xyz"
+    with claimed(path) as mine:
+        if not mine or path.exists():
+            return False
+        composition = parse_composition(entry.composition, entry.atoms)
+        print(f"{entry.name}: quenching", flush=True)
+        settings = Quench(composition, rate=entry.rate, seed=entry.seed, potential=potential)
+        write_glass(path, quench_glass(settings, path.with_suffix(".checkpoint")))
+        path.with_suffix(".checkpoint").unlink()
+    return True
+
+
+def label(entry: Entry, work: Path, potential: Potential) -> bool:
+    """Label a quenched glass, unless that is done or another process does it; return whether this one did."""
+    source, path = work / "quenched" / f"{entry.name}.xyz", work / "labelled" / f"{entry.name}.xyz"
+    with claimed(path) as mine:
+        if not mine or path.exists() or not source.exists():
+            return False
+        print(f"{entry.name}: labelling", flush=True)
+        label_files([str(source)], path.parent, Labelling(events=entry.events, potential=potential), processes=1)
+    return True
+
+
+def status() -> None:
+    """Print what the store holds of each glass."""
+    totals: Counter[str] = Counter()
+    print("| glass | split | atoms | events wanted | quenched | searches | events found |\n" + "|---" * 7 + "|")
+    for entry in entries():
+        journal = STORE / "labelled" / f"{entry.name}.searches.jsonl.xz"
+        lines = lzma.decompress(journal.read_bytes()).splitlines()[1:] if journal.exists() else []
+        events = sum(b'"outcome":"event"' in line for line in lines)
+        quenched = (STORE / "quenched" / f"{entry.name}.xyz.xz").exists()
+        totals += Counter(glasses=1, quenched=quenched, searches=len(lines), events=events)
+        totals["wanted"] += entry.events * entry.atoms
+        wanted = f"{entry.events} x {entry.atoms}"
+        print(f"| {entry.name} | {entry.split} | {entry.atoms} | {wanted} | {quenched} | {len(lines)} | {events} |")
+    print(f"\n{dict(totals)}")
+
+
+def commands(name: str) -> None:
+    """Print the commands that make a glass of the data set."""
+    (entry,) = [entry for entry in entries() if entry.name == name]
+    potential = "--potential eam/fs CuZr_2009.eam.fs"
+    print(
+        f"tf-symgnn simulate glass --composition {entry.composition} --atoms {entry.atoms} "
+        f"--quench_rate {entry.rate:g} --seed {entry.seed} {potential} --output quenched/{name}.xyz\n"
+        f"tf-symgnn simulate barriers quenched/{name}.xyz --events {entry.events} {potential} --output labelled"
+    )
+
+
+def main() -> None:
+    """Do one of the tasks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tasks = parser.add_subparsers(dest="task", required=True)
+    tasks.add_parser("status")
+    running = tasks.add_parser("run")
+    running.add_argument("--work", type=Path, required=True)
+    running.add_argument("--potential", required=True, help="the 2009 Cu-Zr potential, in LAMMPS' format eam/fs")
+    tasks.add_parser("pack").add_argument("--work", type=Path, required=True)
+    tasks.add_parser("commands").add_argument("name")
+    flags = parser.parse_args()
+    if flags.task == "run":
+        run(flags.work, Potential("eam/fs", flags.potential))
+    elif flags.task == "pack":
+        pack(flags.work)
+    elif flags.task == "commands":
+        commands(flags.name)
+    else:
+        status()
+
+
+if __name__ == "__main__":
+    main()
