@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tf_symgnn"
 
 # In the order of dependency: a package imports only from those before it. Some have no code yet.
 PACKAGES = (
-    *("names", "config", "runtime"),
+    *("names", "errors", "config", "runtime"),
     *("data", "graph", "potentials", "nn", "models", "runs", "inference", "training"),
     *("drawing", "export", "explain", "compare", "simulate"),
     *("server", "beam"),

@@ -1,135 +1,182 @@
-"""Typed, frozen configuration: one run is one `RunConfig`, stored with the run."""
+"""Typed, immutable configurations that check their own fields. One run has one `RunConfig`, stored in its folder."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Literal, get_args
 
-from jsonargparse.typing import (
-    ClosedUnitInterval,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    restricted_number_type,
-)
+from tf_symgnn import errors, names
+from tf_symgnn.errors import InputError
 
-from tf_symgnn import names
+Distribution = Literal["euler_von_mises", "angular_gaussian", "uniform", "haar"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Strategy = Literal["none", "mirrored", "multiworker"]
 
-Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)], docstring="What NumPy takes for a seed.")
+MAX_SEED = 2**32 - 1  # NumPy's largest seed
+_SOURCE = "configuration"
+
+_number = partial(errors.require_number, _SOURCE)
+_integer = partial(errors.require_integer, _SOURCE)
+_choice = partial(errors.require_choice, _SOURCE)
+_type = partial(errors.require_type, _SOURCE)
 
 
 @dataclass(frozen=True)
 class GraphConfig:
-    """How a glass becomes a graph.
+    """Settings of the neighbor graph.
 
     Args:
-        cutoff: atoms closer than this are neighbours, A.
-        self_loops: whether each atom also neighbours itself, as in the published system.
+        cutoff: atoms closer than this are neighbors, A.
+        self_loops: whether each atom is also a neighbor of itself, as published.
+
+    Raises:
+        InputError: a field is invalid.
     """
 
-    cutoff: PositiveFloat = 5.0
+    cutoff: float = 5.0
     self_loops: bool = True
+
+    def __post_init__(self):
+        _number("graph.cutoff", self.cutoff, above=0)
+        _type("graph.self_loops", self.self_loops, bool, "true or false")
 
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """What one training step sees.
+    """Settings of the batches of a training step.
 
     Args:
         patch_size: edge of a patch's core, A; null trains on whole glasses.
-        halo: width of the halo round a patch's core, A; null takes the model's receptive field, with
-            which predictions are exact.
-        batch_size: glasses or patches a step.
+        halo: width of the halo around a patch's core, A; null takes the model's receptive field, with which
+            predictions are exact.
+        batch_size: glasses or patches per step.
+
+    Raises:
+        InputError: a field is invalid.
     """
 
-    patch_size: PositiveFloat | None = None
-    halo: NonNegativeFloat | None = None
-    batch_size: PositiveInt = 1
+    patch_size: float | None = None
+    halo: float | None = None
+    batch_size: int = 1
+
+    def __post_init__(self):
+        if self.patch_size is not None:
+            _number("stream.patch_size", self.patch_size, above=0)
+        if self.halo is not None:
+            _number("stream.halo", self.halo, least=0)
+        _integer("stream.batch_size", self.batch_size, least=1)
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The size of SymGNN and the distribution of its symmetrization.
+    """Size of the network and distribution of its symmetrization.
 
     Args:
-        width: of node and edge states; models to compare with that have no heads take twice as much.
-        heads: attention heads of each layer; null takes the model's own, 8, 4, 2, 1 as published and 2, 2, 1 for the
-            default model. Models that have no heads have as many layers, four by themselves.
+        width: of node and edge states; baselines without attention heads take twice as much.
+        heads: attention heads of each layer; null takes the model's default, 8, 4, 2, 1 as published and 2, 2, 1 for
+            the default model. Baselines without attention heads have as many layers, four by default.
         decoder_layers: dense blocks before the readout.
-        distribution: of the orthogonal transformations; haar averages over all, is exactly invariant and draws none;
-            null takes the model's own, haar for the default model, else euler_von_mises.
-        transforms: how many are drawn, even: half rotations, half improper rotations; whole orbits are multiples of 8.
-        resample: draw them afresh in every training step.
+        distribution: of the orthogonal transformations. haar averages over all of them, is exactly invariant and
+            samples none. null takes the model's default, haar for the default model, else euler_von_mises.
+        transforms: number of sampled transformations, even: half rotations, half improper rotations. Whole orbits are
+            multiples of 8.
+        resample: whether to sample them anew in every training step.
+
+    Raises:
+        InputError: a field is invalid.
     """
 
-    width: PositiveInt = 32
-    heads: tuple[PositiveInt, ...] | None = None
-    decoder_layers: NonNegativeInt = 4
-    distribution: Literal["euler_von_mises", "angular_gaussian", "uniform", "haar"] | None = None
-    transforms: PositiveInt = 8
+    width: int = 32
+    heads: tuple[int, ...] | None = None
+    decoder_layers: int = 4
+    distribution: Distribution | None = None
+    transforms: int = 8
     resample: bool = False
 
     def __post_init__(self):
+        _integer("network.width", self.width, least=1)
+        _integer("network.decoder_layers", self.decoder_layers, least=0)
+        _choice("network.distribution", self.distribution, (None, *get_args(Distribution)))
+        _integer("network.transforms", self.transforms, least=2)
         if self.transforms % 2:
-            raise ValueError(f"network.transforms: found {self.transforms}, expected an even number")
-        if self.heads == ():
-            raise ValueError("network.heads: found none, expected at least one layer")
+            raise InputError(_SOURCE, "network.transforms", self.transforms, "an even number")
+        _type("network.resample", self.resample, bool, "true or false")
+        if self.heads is not None:
+            _type("network.heads", self.heads, (tuple, list), "one whole number per layer")
+            if not self.heads:
+                raise InputError(_SOURCE, "network.heads", "none", "at least one layer")
+            for number in self.heads:
+                _integer("network.heads", number, least=1)
+            object.__setattr__(self, "heads", tuple(self.heads))
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam with a linear warm-up and a cosine decay to zero over the run.
+    """Settings of Adam, with a linear warm-up and a cosine decay to zero over the run.
 
     Args:
         learning_rate: at the end of the warm-up.
-        warmup: share of all steps.
+        warmup: fraction of all steps.
         clip_norm: gradients of a larger global norm are scaled down to it.
+
+    Raises:
+        InputError: a field is invalid.
     """
 
-    learning_rate: PositiveFloat = 4e-3
-    warmup: ClosedUnitInterval = 0.05
-    clip_norm: PositiveFloat = 1.0
+    learning_rate: float = 4e-3
+    warmup: float = 0.05
+    clip_norm: float = 1.0
+
+    def __post_init__(self):
+        _number("optimizer.learning_rate", self.learning_rate, above=0)
+        _number("optimizer.warmup", self.warmup, least=0, most=1)
+        _number("optimizer.clip_norm", self.clip_norm, above=0)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run.
+    """Settings of one training run.
 
     Args:
-        data: a folder of structure files, or one file; null is the sample that comes with the package.
+        data: a folder of structure files, or one file; null takes the sample that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
-        model: symgnn_spectral, the default; symgnn, as published; or one to compare with: symgnn_unsymmetrized,
+        model: symgnn_spectral, the default; symgnn, as published; or a baseline: symgnn_unsymmetrized,
             symgnn_augmented, egat_length, gcn, gcn_edges, egnn, mlp, schnet, mgcn, faenet or bapst.
-        init: run folder whose best weights the run starts from, fine-tuning them; species and label scaling stay that
-            run's, and model, graph and network must be as they were there.
+        init: run folder with the best weights to start fine-tuning from. Species and label scaling stay those of that
+            run, whose model, graph and network must be the same.
         epochs: passes over the training glasses.
-        seed: of weights, transforms and the order of the data.
-        patience: stop after so many epochs without a better validation Pearson; null never stops early.
-        precision: that layers compute in, a Keras policy. The mixed ones are for GPUs: weights, batch statistics and
-            predictions stay in single precision, and with float16 the loss is scaled.
-        minutes: stop when so much training time is spent; the learning rate then falls over it, not over the epochs.
-        strategy: which devices train: one, all of this machine (mirrored), or those of all machines that the
-            environment variable TF_CONFIG names (multiworker); they share each step's glasses or patches.
+        seed: of weights, transformations and the order of the data.
+        patience: epochs without a better validation Pearson after which training stops; null never stops early.
+        precision: the Keras policy of layers. The mixed ones are for GPUs: weights, batch statistics and predictions
+            stay in single precision, and with float16 the loss is scaled.
+        minutes: training time after which training stops. With it the learning rate decays over this time, not over
+            the epochs.
+        strategy: the devices that share each step's glasses or patches: one (none), all of this machine (mirrored), or
+            those of all machines in the environment variable TF_CONFIG (multiworker).
         label: per-atom column or key of the energy barrier in the files, eV.
-        species: chemical symbols that LAMMPS types 1, 2, ... stand for, as in `Cu,Zr`.
-        graph: how a glass becomes a graph.
-        stream: what one training step sees.
-        network: the size of the model.
-        optimizer: how it is trained.
+        species: chemical symbols of LAMMPS types 1, 2, ..., as in `Cu,Zr`.
+        graph: settings of the neighbor graph.
+        stream: settings of the batches of a training step.
+        network: size of the model.
+        optimizer: settings of Adam.
+
+    Raises:
+        InputError: a field is invalid.
     """
 
     data: str | None = None
     run_dir: str = "runs/first"
     model: str = "symgnn_spectral"
     init: str | None = None
-    epochs: PositiveInt = 100
-    seed: Seed = 0
-    patience: PositiveInt | None = None
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    minutes: PositiveFloat | None = None
-    strategy: Literal["none", "mirrored", "multiworker"] = "none"
+    epochs: int = 100
+    seed: int = 0
+    patience: int | None = None
+    precision: Precision = "float32"
+    minutes: float | None = None
+    strategy: Strategy = "none"
     label: str = names.ENERGY_BARRIER
     species: str | None = None
     graph: GraphConfig = field(default_factory=GraphConfig)
@@ -137,16 +184,37 @@ class RunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
+    def __post_init__(self):
+        for name, value in (("data", self.data), ("run_dir", self.run_dir), ("init", self.init)):
+            if value is not None or name == "run_dir":
+                _type(name, value, (str, os.PathLike), "a path")
+                object.__setattr__(self, name, os.fspath(value))
+        for name, value in (("model", self.model), ("label", self.label), ("species", self.species)):
+            if value is not None or name != "species":
+                _type(name, value, str, "text")
+        _integer("epochs", self.epochs, least=1)
+        _integer("seed", self.seed, least=0, most=MAX_SEED)
+        if self.patience is not None:
+            _integer("patience", self.patience, least=1)
+        if self.minutes is not None:
+            _number("minutes", self.minutes, above=0)
+        _choice("precision", self.precision, get_args(Precision))
+        _choice("strategy", self.strategy, get_args(Strategy))
+        _type("graph", self.graph, GraphConfig, "a GraphConfig")
+        _type("stream", self.stream, StreamConfig, "a StreamConfig")
+        _type("network", self.network, NetworkConfig, "a NetworkConfig")
+        _type("optimizer", self.optimizer, OptimizerConfig, "an OptimizerConfig")
+
     def as_plain(self) -> dict:
-        """The configuration as nested dicts, lists, strings, numbers and None."""
-        return json.loads(json.dumps(asdict(self)))
+        """Return the configuration as nested dicts, lists, strings, numbers and None."""
+        return json.loads(json.dumps(asdict(self), default=lambda number: number.item()))  # NumPy's numbers
 
     @property
     def type_names(self) -> tuple[str, ...] | None:
-        """Chemical symbols of LAMMPS types 1, 2, ..., or None."""
+        """Return the chemical symbols of LAMMPS types 1, 2, ..., or None."""
         return split_symbols(self.species)
 
 
 def split_symbols(symbols: str | None) -> tuple[str, ...] | None:
-    """Chemical symbols out of a list with commas, as `--species Cu,Zr` gives them, or None."""
+    """Return the chemical symbols of a list with commas, such as `Cu,Zr`, or None for None or no text."""
     return tuple(symbol.strip() for symbol in symbols.split(",")) if symbols else None

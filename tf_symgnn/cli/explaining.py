@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from tf_symgnn.config import Seed, split_symbols
+from tf_symgnn.cli.arguments import parse_seed
+from tf_symgnn.config import split_symbols
 from tf_symgnn.data import InputError, read_glass, require_species
 
 
@@ -15,7 +16,7 @@ def explain_parser() -> ArgumentParser:
     parser.add_argument("file", help="structure file; of several frames the last one")
     parser.add_argument("--atoms", required=True, help="as in 0,5,10-20, or nearest:50 for those nearest the origin")
     parser.add_argument("--output", required=True, help="folder to write")
-    parser.add_argument("--seed", type=Seed, default=0, help="of the masks")
+    parser.add_argument("--seed", type=parse_seed, default=0, help="of the masks")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
     parser.add_argument("--overwrite", action="store_true", help="replace an explanation that the folder holds")
     return parser
@@ -41,6 +42,6 @@ def explain(args: Namespace) -> None:
     targets = parse_targets(args.atoms, glass)
     runtime.configure(chunked=is_chunked(config.model))
     (graph,) = glass_graphs(config, [glass])
-    found = explain(run.load_model(), graph, targets, cutoff=config.graph.cutoff, seed=int(args.seed))
+    found = explain(run.load_model(), graph, targets, cutoff=config.graph.cutoff, seed=args.seed)
     write_report(found, args.output, overwrite=args.overwrite)
     print(f"{args.output}: {len(targets)} {'atom' if len(targets) == 1 else 'atoms'}")

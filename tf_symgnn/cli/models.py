@@ -12,7 +12,8 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from tf_symgnn import names
 from tf_symgnn.cli import pipelines
-from tf_symgnn.config import GraphConfig, RunConfig, Seed, split_symbols
+from tf_symgnn.cli.arguments import parse_seed
+from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
 ALL = "all"  # glasses of a data set, whatever their split
@@ -188,7 +189,7 @@ def compare_parser() -> ArgumentParser:
     parser.add_argument("--data", required=True, help="a folder of labelled structure files")
     parser.add_argument("--output", required=True, help="results folder: rows of finished runs, and the table of them")
     parser.add_argument("--models", nargs="+", required=True, help="names in the model catalog, or ridge")
-    parser.add_argument("--seeds", nargs="+", type=Seed, default=[0, 1, 2], help="each model runs with each")
+    parser.add_argument("--seeds", nargs="+", type=parse_seed, default=[0, 1, 2], help="each model runs with each")
     parser.add_argument("--budget", type=PositiveFloat, default=30.0, help="minutes of training a run")
     parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")

@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from tf_symgnn.config import Seed
+from tf_symgnn.cli.arguments import parse_seed
 from tf_symgnn.simulate.barriers import EVENTS, Labelling, LabellingStopped
 from tf_symgnn.simulate.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
 from tf_symgnn.simulate.events import Distinction
@@ -40,7 +40,7 @@ def _glass_parser() -> ArgumentParser:
     parser.add_argument("--atoms", type=PositiveInt, required=True, help="their number")
     parser.add_argument("--quench_rate", type=PositiveFloat, default=1e12, help="K/s")
     parser.add_argument("--melt_temperature", type=PositiveFloat, default=2000.0, help="K")
-    parser.add_argument("--seed", type=Seed, default=0, help="of first positions and velocities")
+    parser.add_argument("--seed", type=parse_seed, default=0, help="of first positions and velocities")
     _add_potential(parser)
     parser.add_argument("--output", required=True, help="extended XYZ file to write")
     parser.add_argument("--report", help="folder for the radial distribution function, density and energy")
@@ -87,7 +87,7 @@ def _barriers_parser() -> ArgumentParser:
     )
     parser.add_argument("--barrier_tolerance", type=NonNegativeFloat, default=1e-3, help="eV, between distinct events")
     parser.add_argument("--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their saddles")
-    parser.add_argument("--seed", type=Seed, default=0, help="of the pushes")
+    parser.add_argument("--seed", type=parse_seed, default=0, help="of the pushes")
     parser.add_argument("--processes", type=PositiveInt, default=1, help="that search at the same time")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
     _add_potential(parser)
@@ -102,7 +102,7 @@ def _barriers(args: Namespace) -> None:
     labelling = Labelling(
         events=args.events,
         most_searches=args.most_searches,
-        seed=int(args.seed),  # other processes do not know jsonargparse's type
+        seed=args.seed,
         search=SearchSettings(radius=args.radius, require_connected=args.require_connected),
         distinction=Distinction(args.barrier_tolerance, args.distance_tolerance),
         potential=Potential(*args.potential),

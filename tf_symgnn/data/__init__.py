@@ -1,12 +1,12 @@
 """Files -> Glass, and back."""
 
-from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.files import is_unfinished, naming, replacing
 from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
 from tf_symgnn.data.splits import SAMPLE, read_glasses, split_files, structure_files
 from tf_symgnn.data.writers import check_output, write_frames, write_glasses
+from tf_symgnn.errors import InputError, as_input_error
 
 __all__ = [
     "SAMPLE",

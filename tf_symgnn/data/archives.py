@@ -11,9 +11,9 @@ from ase.data import chemical_symbols
 from numpy.lib import format as npy
 
 from tf_symgnn.data.columns import find_label, to_cell
-from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.limits import MAX_ATOMS
+from tf_symgnn.errors import InputError, as_input_error
 
 _READ_HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # Positions are the largest array that a glass needs: three f64 an atom.

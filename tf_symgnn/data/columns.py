@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data.errors import InputError
 from tf_symgnn.data.limits import MAX_ATOMS
+from tf_symgnn.errors import InputError
 
 
 def find_label(place: str, columns: Mapping[str, np.ndarray], label: str | None) -> np.ndarray | None:

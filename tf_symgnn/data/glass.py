@@ -11,8 +11,8 @@ from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 from ase.data import chemical_symbols
 
 from tf_symgnn import names
-from tf_symgnn.data.errors import InputError
 from tf_symgnn.data.limits import FLAT_CELL
+from tf_symgnn.errors import InputError
 
 # ASE lists the placeholder "X" as element 0; in a graph 0 marks padding, so it may never name an atom.
 SYMBOLS = frozenset(chemical_symbols[1:])

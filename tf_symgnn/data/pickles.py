@@ -19,8 +19,8 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data.columns import find_label, name_types, to_cell
-from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.glass import Glass
+from tf_symgnn.errors import InputError, as_input_error
 
 MAX_BYTES = 2 * 1024**3
 TYPE_NAMES = ("Cu", "Zr")

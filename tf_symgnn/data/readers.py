@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tf_symgnn import names
 from tf_symgnn.data.archives import read_npz
-from tf_symgnn.data.errors import InputError
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.pickles import read_published_pickle
 from tf_symgnn.data.texts import read_extxyz, read_lammps_data, read_lammps_dump
+from tf_symgnn.errors import InputError
 
 EXTXYZ = (".xyz", ".extxyz")
 LAMMPS_DATA = (".data", ".lmp", ".lammps-data")

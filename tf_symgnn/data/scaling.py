@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data.errors import InputError
 from tf_symgnn.data.glass import Glass
+from tf_symgnn.errors import InputError
 
 
 @dataclass(frozen=True)

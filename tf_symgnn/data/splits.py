@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tf_symgnn import names
-from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.readers import SUFFIXES, iter_glasses
+from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
 SAMPLE = Path(__file__).parent / "sample"  # glasses that this program made and labelled itself; its README says how

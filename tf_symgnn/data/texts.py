@@ -16,8 +16,8 @@ import ase.io
 import numpy as np
 
 from tf_symgnn.data.columns import atom_count, find_label, name_types
-from tf_symgnn.data.errors import InputError, as_input_error
 from tf_symgnn.data.glass import Glass, place
+from tf_symgnn.errors import InputError, as_input_error
 
 _TIMESTEP = "ITEM: TIMESTEP"
 _N_ATOMS = "ITEM: NUMBER OF ATOMS"

@@ -11,10 +11,10 @@ import numpy as np
 from ase.calculators.lammps import Prism
 
 from tf_symgnn import names
-from tf_symgnn.data.errors import InputError
 from tf_symgnn.data.files import replacing
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.readers import EXTXYZ, LAMMPS_DUMP, NPZ
+from tf_symgnn.errors import InputError
 
 
 def write_glasses(path: Path | str, glasses: Sequence[Glass], *, overwrite: bool = False) -> None:

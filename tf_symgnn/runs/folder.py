@@ -206,6 +206,8 @@ def read_config(path: Path) -> RunConfig:
     try:
         fields = yaml.safe_load(path.read_text())
         return parser.instantiate(parser.parse_object({"run": fields})).run
+    except InputError as error:
+        raise InputError(path, error.field, error.found, error.expected) from error
     except Exception as error:  # jsonargparse and yaml raise a dozen kinds, and each means the same to the user
         first = str(error).strip().splitlines()[0]
         raise InputError(path, "configuration", first, "the fields of a run's configuration") from error

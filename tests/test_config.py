@@ -1,0 +1,89 @@
+"""Configurations check their fields, with one error for Python and the command line."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from tf_symgnn.cli import main
+from tf_symgnn.config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
+from tf_symgnn.errors import InputError
+from tf_symgnn.runs.folder import read_config
+
+INVALID = {
+    "graph.cutoff": (GraphConfig, {"cutoff": -5.0}, "found -5.0, expected a number above 0"),
+    "stream.patch_size": (StreamConfig, {"patch_size": 0.0}, "found 0.0, expected a number above 0"),
+    "stream.halo": (StreamConfig, {"halo": -1.0}, "found -1.0, expected a number of at least 0"),
+    "stream.batch_size": (StreamConfig, {"batch_size": 0}, "found 0, expected a whole number of at least 1"),
+    "network.width": (NetworkConfig, {"width": -3}, "found -3, expected a whole number of at least 1"),
+    "network.heads": (NetworkConfig, {"heads": []}, "found none, expected at least one layer"),
+    "network.decoder_layers": (NetworkConfig, {"decoder_layers": -1}, "found -1, expected a whole number of at least"),
+    "network.transforms": (NetworkConfig, {"transforms": 3}, "found 3, expected an even number"),
+    "optimizer.learning_rate": (OptimizerConfig, {"learning_rate": -1.0}, "found -1.0, expected a number above 0"),
+    "optimizer.warmup": (OptimizerConfig, {"warmup": 2.0}, "found 2.0, expected a number from 0 to 1"),
+    "optimizer.clip_norm": (OptimizerConfig, {"clip_norm": 0.0}, "found 0.0, expected a number above 0"),
+    "epochs": (RunConfig, {"epochs": 0}, "found 0, expected a whole number of at least 1"),
+    "seed": (RunConfig, {"seed": 2**32}, "found 4294967296, expected a whole number from 0 to 4294967295"),
+    "patience": (RunConfig, {"patience": 0}, "found 0, expected a whole number of at least 1"),
+    "minutes": (RunConfig, {"minutes": 0.0}, "found 0.0, expected a number above 0"),
+}
+
+
+@pytest.mark.parametrize("field", INVALID)
+def test_an_invalid_number_raises_the_same_line_in_python_and_on_the_command_line(field, capsys):
+    config_class, values, message = INVALID[field]
+    with pytest.raises(InputError, match=f"^configuration: {field}: {re.escape(message)}") as caught:
+        config_class(**values)
+    (value,) = values.values()
+    assert main(["train", "--data", "absent", f"--{field}={value}"]) == 2
+    assert capsys.readouterr().err == f"tf-symgnn: {caught.value}\n"
+
+
+@pytest.mark.parametrize("field", INVALID)
+def test_an_invalid_number_in_a_stored_configuration_names_the_file(field, tmp_path):
+    _, values, message = INVALID[field]
+    plain = RunConfig().as_plain()
+    *section, name = field.split(".")
+    (plain[section[0]] if section else plain)[name] = next(iter(values.values()))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(plain))
+    with pytest.raises(InputError, match=f"config.yaml: {field}: {re.escape(message)}"):
+        read_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("config_class", "values", "field"),
+    [
+        (GraphConfig, {"cutoff": "5"}, "graph.cutoff"),
+        (GraphConfig, {"cutoff": True}, "graph.cutoff"),
+        (GraphConfig, {"cutoff": float("inf")}, "graph.cutoff"),
+        (OptimizerConfig, {"learning_rate": float("nan")}, "optimizer.learning_rate"),
+        (GraphConfig, {"self_loops": "no"}, "graph.self_loops"),
+        (StreamConfig, {"batch_size": 1.0}, "stream.batch_size"),
+        (NetworkConfig, {"width": None}, "network.width"),
+        (NetworkConfig, {"heads": 4}, "network.heads"),
+        (NetworkConfig, {"heads": (2, 0)}, "network.heads"),
+        (NetworkConfig, {"distribution": "gaussian"}, "network.distribution"),
+        (NetworkConfig, {"resample": 1}, "network.resample"),
+        (RunConfig, {"data": 1}, "data"),
+        (RunConfig, {"run_dir": None}, "run_dir"),
+        (RunConfig, {"model": None}, "model"),
+        (RunConfig, {"species": ("Cu", "Zr")}, "species"),
+        (RunConfig, {"precision": "float64"}, "precision"),
+        (RunConfig, {"strategy": "all"}, "strategy"),
+        (RunConfig, {"network": {"width": 8}}, "network"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_an_input_error(config_class, values, field):
+    with pytest.raises(InputError, match=f"^configuration: {field}: found .*, expected ") as caught:
+        config_class(**values)
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_lists_and_numpy_numbers_are_accepted(tmp_path):
+    network = NetworkConfig(width=np.int64(8), heads=[4, 2])
+    assert network.heads == (4, 2)
+    config = RunConfig(data=tmp_path, run_dir=tmp_path / "run", network=network, epochs=np.int32(3))
+    assert config.as_plain()["data"] == str(tmp_path)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.as_plain()))
+    assert read_config(tmp_path / "config.yaml") == config
