@@ -32,7 +32,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import cpu_count
 
 DENSITY = 0.063  # atoms / A^3, of Cu64Zr36
 CUTOFF = 5.0  # A
@@ -257,10 +256,13 @@ def machine() -> str:
     """Machine and versions, in one line."""
     from importlib.metadata import version
 
+    from tf_symgnn import runtime
+
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "tensorflow-gnn", "tf-keras", "numpy"))
-    return f"{cpu or platform.processor()}, {cpu_count()} cores; Python {platform.python_version()}, {packages}"
+    processor = f"{cpu or platform.processor()}, {runtime.usable_cores()} cores"
+    return f"{processor}; Python {platform.python_version()}, {packages}"
 
 
 def main() -> None:

@@ -1,45 +1,88 @@
-"""What holds for the whole process: threads and the allocator."""
+"""Settings of the whole process: threads and memory allocator."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+from collections.abc import Iterator
 
-# Of malloc.h: chunks as large as any come from the one heap, which never shrinks.
+# Parameters of mallopt(3). With these values all allocations come from one heap, which never shrinks.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 _MALLOC_OPTIONS = {_M_MMAP_MAX: 0, _M_ARENA_MAX: 1, _M_TRIM_THRESHOLD: 2**31 - 1}
 
+# The machine that loads an exported graph may have more cores than the machine that wrote it.
+PARALLEL_CHUNKS_IN_EXPORTS = 8
+
+_configured = False
+_tracing_export = False
+
 
 def configure(*, chunked: bool) -> None:
-    """Has the cores of this process share the work as suits a model.
+    """Set threads and memory allocator of this process to suit a model.
+
+    Every entry point calls this before TensorFlow computes anything: commands, `train`, `compare`, `serve` and Beam
+    workers. The first call in a process decides; later calls change nothing.
 
     Args:
         chunked: whether the model computes in cache-sized chunks, as `tf_symgnn.models.catalog.is_chunked` returns.
-            Without them nothing is changed.
+            If False, all settings stay as they are.
     """
+    global _configured
+    if _configured:
+        return
+    _configured = True
     if chunked:
-        keep_freed_memory()
-        with contextlib.suppress(RuntimeError):  # a process that has computed goes on as it is, a little slower
-            give_cores_to_chunks()
+        _keep_freed_memory()
+        # TensorFlow refuses the setting after its first operation. The process then runs on, about a quarter slower.
+        with contextlib.suppress(RuntimeError):
+            _run_each_operation_on_one_core()
 
 
-def give_cores_to_chunks() -> None:
-    """Computes each operation on one core, so that chunks share the cores: a quarter faster than the other way round.
+def usable_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13 and later
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
-    Holds for the whole process, and only where TensorFlow has not computed anything yet.
+
+def parallel_chunks() -> int:
+    """Return how many chunks a loop may compute at the same time.
+
+    Returns:
+        The number of usable cores; inside `tracing_export`, a constant.
+    """
+    return PARALLEL_CHUNKS_IN_EXPORTS if _tracing_export else usable_cores()
+
+
+@contextlib.contextmanager
+def tracing_export() -> Iterator[None]:
+    """Trace graphs for another machine inside this context: they store no property of this machine."""
+    global _tracing_export
+    before, _tracing_export = _tracing_export, True
+    try:
+        yield
+    finally:
+        _tracing_export = before
+
+
+def _run_each_operation_on_one_core() -> None:
+    """Let chunks, not single operations, share the cores: about a quarter faster for chunked models.
 
     Raises:
-        RuntimeError: TensorFlow has.
+        RuntimeError: TensorFlow has computed something already.
     """
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-def keep_freed_memory() -> None:
-    """Has the C library keep what chunks free for the next ones, rather than ask the system again.
+def _keep_freed_memory() -> None:
+    """Let the GNU C library keep the memory that chunks free, and reuse it for the next chunks.
 
-    Fresh memory costs a page fault every 4 kB. Holds for the whole process, and only with the GNU C library.
+    New memory from the system costs a page fault every 4 kB. Other C libraries are left as they are.
     """
     c_library = ctypes.CDLL(None)
     if hasattr(c_library, "mallopt"):

@@ -11,7 +11,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tf_symgnn.data import InputError
 from tf_symgnn.export.saved_model import _move_to_next, export
 from tf_symgnn.export.versions import newest, versions
-from tf_symgnn.export.warmup import WARMUP_FILE
+from tf_symgnn.export.warmup import WARMUP_FILE, write_warmup
 from tf_symgnn.runs import RunFolder
 
 
@@ -80,10 +80,24 @@ def test_the_metadata_says_the_signatures_as_they_are(exported):
 def test_the_warm_up_request_is_one_that_the_model_answers(exported):
     (record,) = tf.data.TFRecordDataset(str(exported / "1" / WARMUP_FILE))
     request = PredictionLog.FromString(record.numpy()).predict_log.request
+    assert request.model_spec.name == "" and request.model_spec.signature_name == "serving_default"
     inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
     loaded = tf.saved_model.load(str(exported / "1"))  # named, for its signatures alone would let go of the weights
     barrier = loaded.signatures[request.model_spec.signature_name](**inputs)["energy_barrier"].numpy()
     assert len(barrier) == 64 and np.isfinite(barrier).all()
+
+
+def test_the_warm_up_record_is_encoded_as_tensorflow_serving_api_encodes_it(tmp_path):
+    """Byte for byte, with field lengths of one, two and three bytes."""
+    arrays = {"short": np.zeros(1, np.float32), "longer": np.arange(100.0), "longest": np.arange(5000.0)}
+    for name, values in arrays.items():
+        expected = PredictionLog()
+        request = expected.predict_log.request
+        request.model_spec.signature_name = "serving_default"
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+        write_warmup(tmp_path / name, "serving_default", {name: values})
+        (record,) = tf.data.TFRecordDataset(str(tmp_path / name / WARMUP_FILE))
+        assert record.numpy() == expected.SerializeToString()
 
 
 def test_a_folder_that_cannot_hold_versions_is_left_as_it_is(finished_run, exported, tmp_path):

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from joblib import cpu_count
 
 from tf_symgnn import runtime
 from tf_symgnn.config import GraphConfig
@@ -209,7 +208,7 @@ def _run(
     tasks = [(file, str(output / shard)) for file, shard in sorted(shards.items())]
     try:
         # Reshuffled, so that files are spread over workers. A list of outcomes is small: a line a file.
-        own = [*_DIRECT, f"--direct_num_workers={min(len(tasks), cpu_count())}"]
+        own = [*_DIRECT, f"--direct_num_workers={min(len(tasks), runtime.usable_cores())}"]
         with beam.Pipeline(options=PipelineOptions(list(flags) or own)) as pipeline:
             outcomes = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.ParDo(work)
             _ = outcomes | beam.combiners.ToList() | beam.Map(_tell, str(told))

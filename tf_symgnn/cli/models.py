@@ -31,17 +31,14 @@ def train_parser() -> ArgumentParser:
 
 def train(args: Namespace) -> None:
     """Trains a model, scores it and exports it."""
-    from tf_symgnn import runtime
     from tf_symgnn.export.saved_model import export
     from tf_symgnn.export.versions import versions
-    from tf_symgnn.models.catalog import is_chunked
     from tf_symgnn.runs import RunFolder
     from tf_symgnn.training import Team, TrainingStopped, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
         raise InputError("command line", "--overwrite", "it beside --resume", "one of the two")
-    runtime.configure(chunked=is_chunked(config.model))
     finished = args.resume and RunFolder(config.run_dir).metrics_file.exists()
     try:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)

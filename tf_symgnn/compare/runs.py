@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from joblib import cpu_count
 
-from tf_symgnn import names
+from tf_symgnn import names, runtime
 from tf_symgnn.compare.ridge import DescriptorRidge, descriptor_graph
 from tf_symgnn.compare.rows import Protocol, Row
 from tf_symgnn.config import RunConfig
@@ -109,7 +108,7 @@ def _seconds(barrier: Callable[[Glass], np.ndarray], glasses: list[Glass]) -> fl
 
 def circumstances() -> dict:
     """The `machine`, processor and cores, and the `versions` of the packages."""
-    return {"machine": f"{_processor()}, {cpu_count()} cores", "versions": package_versions()}
+    return {"machine": f"{_processor()}, {runtime.usable_cores()} cores", "versions": package_versions()}
 
 
 def _processor() -> str:

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from tf_symgnn import __version__, names
+from tf_symgnn import __version__, names, runtime
 from tf_symgnn.data import InputError
 from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.export.versions import METADATA, versions
@@ -60,7 +60,8 @@ def _save(run: RunFolder, model: tf.keras.Model, new: Path) -> None:
     record = new.with_name(METADATA)
     record.write_text("{}")
     served = ServedModel(model, species=facts.species, **settings, metadata=record)
-    tf.saved_model.save(served, str(new), signatures=served.signatures())
+    with runtime.tracing_export():
+        tf.saved_model.save(served, str(new), signatures=served.signatures())
     # Only what is saved has names that a client without Python can call its tensors by.
     (new / "assets" / METADATA).write_text(
         json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"

@@ -1,4 +1,8 @@
-"""The request that TensorFlow Serving plays to an export before it takes others, so that the first is not slow."""
+"""The request that TensorFlow Serving replays when it loads an export, so that the first client does not wait.
+
+The file holds one `PredictionLog` of TensorFlow Serving's API. Its few fields are encoded here: they are all
+length-delimited, and the package `tensorflow-serving-api` would be a dependency for this one record.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
-# Where TensorFlow Serving looks, in an export.
+# The path inside an export where TensorFlow Serving looks for the file.
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
+# Field numbers in tensorflow_serving/apis: prediction_log.proto, predict.proto and model.proto.
+_LOG_PREDICT_LOG = 6
+_PREDICT_LOG_REQUEST = 1
+_REQUEST_MODEL_SPEC, _REQUEST_INPUTS = 1, 2
+_MODEL_SPEC_SIGNATURE_NAME = 3
+_MAP_KEY, _MAP_VALUE = 1, 2
+_LENGTH_DELIMITED = 2
 
-def predict_request(name: str, signature: str, inputs: dict[str, np.ndarray]) -> PredictRequest:
-    """The gRPC request for a prediction by a signature of the model that a server calls `name`."""
-    request = PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = name, signature
-    for key, values in inputs.items():
-        request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
-    return request
-
-
-SPACING = 2.7  # A, as far as metal atoms are apart
+SPACING = 2.7  # A, a typical distance of neighbors in a metal
 
 
 def small_glass(species: Sequence[int]) -> dict[str, np.ndarray]:
-    """A cube of 64 atoms, of every species (atomic numbers) in turn: inputs of `serving_default`."""
+    """Return a cube of 64 atoms, of every species (atomic numbers) in turn, as inputs of `serving_default`."""
     places = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     return {
         "positions": (places * SPACING).astype(np.float32),
@@ -38,10 +38,37 @@ def small_glass(species: Sequence[int]) -> dict[str, np.ndarray]:
 
 
 def write_warmup(export: Path, signature: str, inputs: dict[str, np.ndarray]) -> None:
-    """Writes a request for a prediction into an export."""
-    # TensorFlow Serving plays it to the model it finds it in, whatever that is called.
-    log = PredictionLog(predict_log=PredictLog(request=predict_request("", signature, inputs)))
+    """Write a prediction request into an export.
+
+    Args:
+        export: the folder of a SavedModel.
+        signature: the name of the signature that is called.
+        inputs: the arrays of the request by input name.
+    """
     file = export / WARMUP_FILE
-    file.parent.mkdir()
+    file.parent.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
-        writer.write(log.SerializeToString())
+        writer.write(_prediction_log(signature, inputs))
+
+
+def _prediction_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
+    """Return a serialized PredictionLog; it names no model, as TensorFlow Serving replays it to the model it is in."""
+    request = _field(_REQUEST_MODEL_SPEC, _field(_MODEL_SPEC_SIGNATURE_NAME, signature.encode()))
+    for name, values in inputs.items():
+        entry = _field(_MAP_KEY, name.encode()) + _field(_MAP_VALUE, tf.make_tensor_proto(values).SerializeToString())
+        request += _field(_REQUEST_INPUTS, entry)
+    return _field(_LOG_PREDICT_LOG, _field(_PREDICT_LOG_REQUEST, request))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a length-delimited field as protocol buffers encode it."""
+    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    """Return an unsigned integer in groups of seven bits, the lowest first."""
+    groups = []
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])

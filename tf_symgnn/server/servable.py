@@ -14,9 +14,11 @@ from ase.data import chemical_symbols
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from tf_symgnn import runtime
 from tf_symgnn.data import InputError, as_input_error
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.versions import METADATA
+from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.server.admission import REQUEST, admit_request
 from tf_symgnn.server.examples import admit_examples
 from tf_symgnn.server.protocol import DEFAULT_SIGNATURE, Signature, Tensor, bad_request
@@ -51,6 +53,7 @@ class Servable:
             self.facts: dict[str, Any] = json.loads(metadata.read_text())
             self.species = sorted(int(number) for number in self.facts["species"].values())
             self.cutoff = float(self.facts["cutoff"])
+        runtime.configure(chunked=is_chunked(str(self.facts.get("model"))))
         with as_input_error(path, "SavedModel", "one that TensorFlow loads"):
             self.signature_defs = _signature_defs(path)
             logging.set_verbosity(logging.ERROR)  # gradients, which nobody asks of a server, are missed with a warning

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_symgnn import names
+from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
 from tf_symgnn.graph import GlassGraph, SubsetStream, to_graph_tensor
 from tf_symgnn.inference import Predictor
-from tf_symgnn.models.catalog import build_model, require_known
+from tf_symgnn.models.catalog import build_model, is_chunked, require_known
 from tf_symgnn.models.hybrid import SpectralSymGNN
 from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, package_versions, read_labelled
 from tf_symgnn.runs.statistics import facts_of
@@ -42,6 +42,7 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
         TrainingStopped: the loss is no longer finite, or another worker is gone or was refused.
     """
     require_known(config)
+    runtime.configure(chunked=is_chunked(config.model))
     team = Team(config)
     with team.unanimous():
         folder, splits, facts, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 import tensorflow as tf
-from joblib import cpu_count
 
+from tf_symgnn import runtime
 from tf_symgnn.nn.chunked.partition import Block, Blocks, Nest, Rows
 
 BlockFunction = Callable[[Block, Rows], Rows]
@@ -189,7 +189,8 @@ def _each_block(fn: BlockFunction, blocks: Blocks, given: Rows) -> Rows:
         return k + 1, *(so_far.write(k, x) for so_far, x in zip(flat, tf.nest.flatten(at(k)), strict=True))
 
     start = (0, *tf.nest.flatten(found))
-    _, *filled = tf.while_loop(lambda k, *_: k < blocks.number, step, start, parallel_iterations=cpu_count())
+    parallel = runtime.parallel_chunks()
+    _, *filled = tf.while_loop(lambda k, *_: k < blocks.number, step, start, parallel_iterations=parallel)
     found = tf.nest.pack_sequence_as(found, filled)
 
     def add_up(x: tf.TensorArray, whole: tf.Tensor) -> tf.Tensor:
