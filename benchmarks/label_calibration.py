@@ -22,8 +22,8 @@ import numpy as np
 from tqdm import tqdm
 
 from tf_symgnn.data import Glass, read_glass
-from tf_symgnn.simulate.descent import Descent
 from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, Potential
+from tf_symgnn.simulate.lbfgs import LBFGS
 from tf_symgnn.simulate.region import ActiveRegion
 from tf_symgnn.simulate.saddles import SearchFailed, SearchSettings, converge, find_saddle, is_home, minimum_beside
 
@@ -34,7 +34,7 @@ RESAMPLES = 1000  # of atoms, for standard errors
 def relax(glass: Glass, field: Forces) -> ase.Atoms:
     """Return the glass at the minimum nearest to its positions, which were rounded when they were published."""
     atoms = ase.Atoms(glass.species, positions=glass.positions, cell=glass.cell, pbc=glass.pbc)
-    descent = Descent()
+    descent = LBFGS()
     for _ in range(500):
         forces = field(atoms.positions)[1]
         if np.linalg.norm(forces, axis=1).max() < 5e-4:
@@ -50,7 +50,7 @@ def search(flags: argparse.Namespace, store: Path) -> None:
         ase.Atoms(glass.species, glass.positions, cell=glass.cell, pbc=True), potential, table_points=SEARCH_POINTS
     )
     minimum = relax(glass, field)
-    forces, done = field.afresh(minimum.positions)[1], Counter()
+    forces, done = field.from_scratch(minimum.positions)[1], Counter()
     made = Counter()
     for record in map(json.loads, store.read_text().splitlines()) if store.exists() else ():
         made[record["atom"]] += 1
@@ -82,7 +82,7 @@ def search_once(
         mode[region.free] = found.mode
         calls = region.calls
         home = [is_home(region.minimum, minimum_beside(region, region.minimum, found, side)) for side in (-1.0, 1.0)]
-        start = field.afresh(minimum.positions)[0]
+        start = field.from_scratch(minimum.positions)[0]
         saddle = converge(field, minimum, region.embed(minimum, found.point.positions), mode, settings)
     except SearchFailed as failure:
         return {"outcome": str(failure), "calls": region.calls, "whole_calls": field.calls - before}

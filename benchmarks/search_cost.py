@@ -35,7 +35,7 @@ def run_old(glass_file: str, n_atoms: int, style: str, file: str) -> dict:
     saddles._climb = lambda *args: converged.append(climb(*args)) or converged[-1]
     events, start, calls = 0, time.process_time(), field.calls
     for atom in np.random.default_rng(SEED).permutation(len(glass))[:n_atoms]:
-        field.afresh(glass.positions)
+        field.from_scratch(glass.positions)
         try:
             rng = np.random.default_rng([SEED, atom, 0])
             saddles.find_saddle(field, glass, int(atom), rng, saddles.SearchSettings(radius=RADIUS))
@@ -60,7 +60,7 @@ def run_new(glass_file: str, n_atoms: int, style: str, file: str, *, require_con
     settings = SearchSettings(radius=RADIUS, require_connected=require_connected)
     found, start, calls = 0, time.process_time(), field.calls
     for atom in np.random.default_rng(SEED).permutation(len(glass))[:n_atoms]:
-        field.afresh(glass.positions)
+        field.from_scratch(glass.positions)
         try:
             find_saddle(field, glass, int(atom), np.random.default_rng([SEED, atom, 0]), settings)
             found += 1

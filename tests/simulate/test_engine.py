@@ -87,17 +87,17 @@ def test_a_walk_through_the_cell_equals_fresh_evaluations(leaning):
     drift = rng.normal(size=3)
     for _ in range(60):
         positions = positions + 0.1 * drift + rng.normal(0, 0.02, positions.shape)
-        (energy, forces), (expected, expected_forces) = field(positions), fresh.afresh(positions)
+        (energy, forces), (expected, expected_forces) = field(positions), fresh.from_scratch(positions)
         assert energy == pytest.approx(expected, abs=1e-9)
         np.testing.assert_allclose(forces, expected_forces, atol=1e-8)
 
 
 def test_afresh_depends_in_no_digit_on_what_was_computed_before(leaning):
     field = Forces(leaning, Potential(), table_points=500)
-    first = field.afresh(leaning.positions)
+    first = field.from_scratch(leaning.positions)
     for shift in (0.1, 0.7, 3.0):
         field(leaning.positions + shift)
-    again = field.afresh(leaning.positions)
+    again = field.from_scratch(leaning.positions)
     assert again[0] == first[0]
     np.testing.assert_array_equal(again[1], first[1])
 

@@ -9,7 +9,7 @@ from ase.data import atomic_masses
 from tf_symgnn.data import InputError
 from tf_symgnn.simulate import quench as quench_module
 from tf_symgnn.simulate.checkpoint import read_checkpoint, write_checkpoint
-from tf_symgnn.simulate.engine import Forces, Potential, lammps_instance, put_atoms
+from tf_symgnn.simulate.engine import Forces, Potential, create_atoms, lammps_instance
 from tf_symgnn.simulate.quench import LARGEST_FORCE, LARGEST_PRESSURE, TIMESTEP, Quench, parse_composition, quench_glass
 
 
@@ -38,7 +38,7 @@ def test_a_quenched_glass_is_a_minimum_at_zero_pressure(small_glass):
     _, forces = Forces(small_glass, Potential())(small_glass.positions)
     assert np.linalg.norm(forces, axis=1).max() < LARGEST_FORCE
     with lammps_instance() as lmp:
-        put_atoms(lmp, small_glass, ["Cu", "Zr"], Potential())
+        create_atoms(lmp, small_glass, ["Cu", "Zr"], Potential())
         lmp.command("thermo_style custom step press")
         lmp.command("run 0")
         assert abs(lmp.get_thermo("press")) < 2 * LARGEST_PRESSURE
@@ -61,7 +61,7 @@ def test_the_same_seed_makes_the_same_glass_and_another_one_another(small_glass)
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 3, 2**31 - 2, 2**32 - 1])
 def test_any_seed_is_one_that_lammps_takes(small_glass, seed):
     with lammps_instance() as lmp:
-        put_atoms(lmp, small_glass, ["Cu", "Zr"], Potential())
+        create_atoms(lmp, small_glass, ["Cu", "Zr"], Potential())
         lmp.command(f"velocity all create 300 {Quench({'Cu': 1}, seed=seed).velocity_seed} loop geom")
 
 

@@ -7,8 +7,8 @@ from ase.geometry import find_mic
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
 
-from tf_symgnn.simulate.descent import FARTHEST, Descent, shortened
 from tf_symgnn.simulate.engine import Forces, ForcesCalculator, Potential
+from tf_symgnn.simulate.lbfgs import FARTHEST, LBFGS, clip_step
 from tf_symgnn.simulate.modes import Point, softest_mode, unit
 from tf_symgnn.simulate.saddles import SearchFailed, SearchSettings, find_saddle, is_home
 
@@ -61,7 +61,7 @@ def test_a_mode_is_corrected_towards_less_curvature_each_time(quadratic):
 
 def test_descent_comes_to_rest_at_the_minimum_in_short_steps():
     stiffness = np.linspace(0.5, 20.0, 3 * N).reshape(N, 3)
-    positions, course = np.random.default_rng(3).normal(size=(N, 3)), Descent()
+    positions, course = np.random.default_rng(3).normal(size=(N, 3)), LBFGS()
     for _ in range(200):
         step = course.step(positions, -stiffness * positions)
         assert np.linalg.norm(step, axis=1).max() <= FARTHEST * (1 + 1e-12)
@@ -71,8 +71,8 @@ def test_descent_comes_to_rest_at_the_minimum_in_short_steps():
 
 def test_shortened_keeps_the_direction():
     step = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]])
-    np.testing.assert_allclose(shortened(step, 0.5), step / 10)
-    np.testing.assert_array_equal(shortened(step, 5.0), step)
+    np.testing.assert_allclose(clip_step(step, 0.5), step / 10)
+    np.testing.assert_array_equal(clip_step(step, 5.0), step)
 
 
 def test_a_unit_direction_does_not_move_the_whole():

@@ -1,1 +1,1 @@
-"""Labelled glasses from nothing but a composition: melt and quench, then saddle searches, with LAMMPS."""
+"""Labelled glasses from a composition: melt and quench, then saddle searches, with LAMMPS."""

@@ -204,7 +204,7 @@ class _Worker:
         rng = np.random.default_rng([self._labelling.seed, atom, number])
         try:
             saddle = self._saddle_from_region(atom, rng) if self._in_regions else self._saddle(atom, rng)
-            energy, forces = self._resting.afresh(saddle.point.positions)
+            energy, forces = self._resting.from_scratch(saddle.point.positions)
             if np.linalg.norm(forces, axis=1).max() > settings.largest_force:
                 raise SearchFailed("not at rest")
         except SearchFailed as failure:
@@ -216,19 +216,21 @@ class _Worker:
             EVENT,
             calls=self._moving.calls - before,
             barrier=round(energy - self._energy, 6),
-            energy=None if saddle.final is None else round(self._resting.afresh(saddle.final)[0] - self._energy, 6),
+            energy=None
+            if saddle.final is None
+            else round(self._resting.from_scratch(saddle.final)[0] - self._energy, 6),
             n_moved=n_moved,
             moved=moved,
         )
 
     def _saddle(self, atom: int, rng: np.random.Generator) -> Saddle:
-        self._moving.afresh(self._glass.positions)
+        self._moving.from_scratch(self._glass.positions)
         return find_saddle(self._moving, self._glass, atom, rng, self._labelling.search)
 
     def _saddle_from_region(self, atom: int, rng: np.random.Generator) -> Saddle:
         """Search with the atom's region free, then converge with all atoms free."""
         settings = self._labelling.search
-        forces = self._moving.afresh(self._glass.positions)[1]
+        forces = self._moving.from_scratch(self._glass.positions)[1]
         region = ActiveRegion(self._glass, forces, atom, self._labelling.potential)
         try:
             found = find_saddle(region, region.minimum, region.atom, rng, replace(settings, require_connected=False))

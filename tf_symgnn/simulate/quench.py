@@ -1,4 +1,4 @@
-"""Melt and quench: a metallic glass from nothing but its composition."""
+"""Melt and quench: a metallic glass from its composition alone."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tf_symgnn.simulate.checkpoint import load_state, read_checkpoint, save_stat
 from tf_symgnn.simulate.engine import (
     QUENCH_POINTS,
     Potential,
+    create_atoms,
+    lammps_input_errors,
     lammps_instance,
     program,
-    put_atoms,
     set_potential,
-    telling_refusals,
 )
 
 QUENCH_RATE = "quench_rate"  # K/s, in the comment line of a simulated glass
@@ -46,8 +46,8 @@ class Quench:
         rate: of cooling, K/s.
         seed: of the first positions and velocities.
         melt_temperature: K, where atoms mix.
-        final_temperature: K, where cooling ends and the minimum is sought; a glass that is minimised while warm
-            lies in a hollow so shallow that hardly a saddle point leads back to it.
+        final_temperature: K, where cooling ends and the minimum is sought; a glass that is minimized while warm
+            lies in a minimum so shallow that hardly any saddle point leads back to it.
         potential: between the atoms.
     """
 
@@ -60,7 +60,7 @@ class Quench:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Time steps of melting and of cooling."""
+        """The number of time steps of melting and of cooling."""
         cooling = (self.melt_temperature - self.final_temperature) / (self.rate * 1e-12)  # ps
         return round(MELTING_TIME / TIMESTEP), max(round(cooling / TIMESTEP), 1)
 
@@ -70,15 +70,15 @@ class Quench:
 
     @property
     def velocity_seed(self) -> int:
-        """What LAMMPS takes for the seed: a positive integer of 32 bits."""
+        """The seed of velocities: a positive integer of 32 bits, as LAMMPS requires."""
         return 1 + self.seed % (2**31 - 2)
 
 
 def parse_composition(formula: str, n_atoms: int) -> dict[str, int]:
-    """How many of `n_atoms` atoms each species of a formula gets, as in `Cu64Zr36`: shares, rounded to whole atoms.
+    """Return the number of atoms of each species for a formula such as `Cu64Zr36`, rounded to `n_atoms` in all.
 
     Raises:
-        InputError: it is no formula, or a species would get no atom.
+        InputError: `formula` is not a formula, or a species would get no atom.
     """
     parts = re.findall(r"([A-Z][a-z]?)([0-9]*\.?[0-9]*)", formula)
     if not parts or "".join(symbol + share for symbol, share in parts) != formula:
@@ -96,7 +96,7 @@ def parse_composition(formula: str, n_atoms: int) -> dict[str, int]:
 
 
 def quench_glass(quench: Quench, checkpoint: Path | None = None) -> ase.Atoms:
-    """Melts a random packing, cools it at zero pressure, and relaxes it to a minimum at zero pressure.
+    """Melt a random packing, cool it at zero pressure, and relax it to a minimum at zero pressure.
 
     Args:
         quench: composition, rate, seed, temperatures and potential.
@@ -129,7 +129,7 @@ def quench_glass(quench: Quench, checkpoint: Path | None = None) -> ase.Atoms:
 
 
 def _random_packing(quench: Quench) -> ase.Atoms:
-    """Species at random on random sites of a cubic grid, as dense as balls with covalent radii that fill two thirds."""
+    """Return random species on random sites of a cubic grid; spheres of covalent radius fill two thirds of it."""
     rng = np.random.default_rng(quench.seed)
     symbols = rng.permutation([symbol for symbol, count in quench.composition.items() for _ in range(count)])
     radii = np.array([covalent_radii[atomic_numbers[symbol]] for symbol in symbols])
@@ -160,7 +160,7 @@ def _run_stages(quench: Quench, symbols: list[str], checkpoint: Path | None) -> 
                 stage, end, first, last = "cooling", cold, melting, melting + cooling
             bar.set_description(stage)
             n_steps = min(CHECKPOINT_STEPS, last - step)
-            with lammps_instance() as lmp, telling_refusals("quench", stage, "atoms that stay together"):
+            with lammps_instance() as lmp, lammps_input_errors("quench", stage, "atoms that stay together"):
                 _load_or_start(lmp, quench, symbols, state)
                 # Named after its stage: LAMMPS restores a thermostat from restart data by its name.
                 lmp.command(f"fix {stage} all npt temp {hot} {end} {THERMOSTAT_TIME} iso 0.0 0.0 {BAROSTAT_TIME}")
@@ -174,7 +174,7 @@ def _run_stages(quench: Quench, symbols: list[str], checkpoint: Path | None) -> 
 
 def _load_or_start(lmp: Any, quench: Quench, symbols: list[str], state: bytes | None) -> None:
     if state is None:
-        put_atoms(lmp, _random_packing(quench), symbols, quench.potential, table_points=QUENCH_POINTS)
+        create_atoms(lmp, _random_packing(quench), symbols, quench.potential, table_points=QUENCH_POINTS)
         lmp.command(f"velocity all create {quench.melt_temperature} {quench.velocity_seed} loop geom")
     else:
         load_state(lmp, state)
@@ -191,10 +191,10 @@ def _run_block(lmp: Any, bar: tqdm, steps: int, span: str) -> None:
 
 
 def _relax(lmp: Any) -> None:
-    """Box and atoms in turn, until both are at rest.
+    """Relax box and atoms in turn until force and pressure vanish.
 
     Raises:
-        InputError: they do not come to rest.
+        InputError: they do not.
     """
     lmp.command("velocity all set 0 0 0")  # pressure counts motion, too
     lmp.command("thermo_style custom step pe press")

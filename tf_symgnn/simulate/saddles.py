@@ -12,7 +12,7 @@ import ase
 import numpy as np
 from ase.geometry import find_mic
 
-from tf_symgnn.simulate.descent import Descent, shortened
+from tf_symgnn.simulate.lbfgs import LBFGS, clip_step
 from tf_symgnn.simulate.modes import ForceField, Point, softest_mode, unit
 
 SEARCH_VERSION = 2  # in journals; raised whenever a change here makes the same seed find other saddles
@@ -160,7 +160,7 @@ def _leave_basin(force_field: ForceField, start: Point, direction: np.ndarray) -
     for number in range(1, MOST_PUSHES + 1):
         positions = positions + PUSH * direction
         forces = force_field(positions)[1]
-        positions = positions + Descent().step(positions, _across(forces, direction))
+        positions = positions + LBFGS().step(positions, _across(forces, direction))
         if number % PUSHES_PER_MODE:
             continue
         point = Point.at(force_field, positions)
@@ -172,7 +172,7 @@ def _leave_basin(force_field: ForceField, start: Point, direction: np.ndarray) -
 
 def _climb(force_field: ForceField, start: Point, point: Point, mode: np.ndarray, largest_force: float) -> Saddle:
     """Climb from outside the basin to the ridge, then converge to a saddle on it."""
-    descent: Descent | None = None  # of the convergence; None while climbing
+    descent: LBFGS | None = None  # of the convergence; None while climbing
     lapses, mode_age, curvature = 0, 0, OUT_OF_BASIN
     while True:
         if point.energy - start.energy > HIGHEST:
@@ -193,7 +193,7 @@ def _climb(force_field: ForceField, start: Point, point: Point, mode: np.ndarray
         elif along < -OFF_RIDGE:
             descent = None
         elif descent is None and along > -RIDGE:
-            descent = Descent()
+            descent = LBFGS()
         if descent is None:
             point = _step_up(force_field, point, mode, SIDE_STEPS if curvature < 0 else 0)
         else:
@@ -203,7 +203,7 @@ def _climb(force_field: ForceField, start: Point, point: Point, mode: np.ndarray
 
 def _step_up(force_field: ForceField, point: Point, mode: np.ndarray, side_steps: int) -> Point:
     """Step along the softest mode and relax across it."""
-    positions, descent = point.positions + shortened(CLIMB * mode, FARTHEST_CLIMB), Descent()
+    positions, descent = point.positions + clip_step(CLIMB * mode, FARTHEST_CLIMB), LBFGS()
     for _ in range(side_steps):
         forces = force_field(positions)[1]
         positions = positions + descent.step(positions, _across(forces, mode))
@@ -227,7 +227,7 @@ def minimum_beside(force_field: ForceField, minimum: ase.Atoms, saddle: Saddle, 
     The relaxation stops as soon as every atom has returned to its place in `minimum`, or at another minimum.
     """
     point, mode = saddle.point, saddle.mode
-    positions, descent = point.positions + side * NUDGE / np.linalg.norm(mode, axis=1).max() * mode, Descent()
+    positions, descent = point.positions + side * NUDGE / np.linalg.norm(mode, axis=1).max() * mode, LBFGS()
     for _ in range(MOST_STEPS):
         settled = positions - (positions - minimum.positions).mean(axis=0)
         point = Point.at(force_field, positions)

@@ -1,4 +1,4 @@
-"""What glasses and their barriers are like, in numbers: pair distances, species, correlation in space."""
+"""Statistics of glasses and their barriers: pair distances, species, correlation in space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BAND = 1.0  # A, of the correlation
 
 
 def radial_distribution(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
-    """Distances f64[B], A, and the radial distribution function g(r) f64[B] of all pairs there."""
+    """Return distances f64[B], A, and the radial distribution function g(r) f64[B] of all pairs."""
     edges = np.arange(0.0, FARTHEST + SHELL / 2, SHELL)
     counts, _ = np.histogram(_pairs(glass)[2], edges)
     shells = 4 / 3 * np.pi * np.diff(edges**3)
@@ -21,9 +21,9 @@ def radial_distribution(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
 
 
 def barrier_correlation(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
-    """Distances f64[B], A, and the correlation f64[B] of the barriers of atoms so far apart.
+    """Return distances f64[B], A, and the correlation f64[B] of the barriers of atoms at that distance.
 
-    It is 0 where there are none, and of barriers that are all the same.
+    The correlation is 0 where there are no pairs, and for constant barriers.
     """
     source, target, distance = _pairs(glass)
     edges = np.arange(2.0, FARTHEST + BAND / 2, BAND)
@@ -36,7 +36,7 @@ def barrier_correlation(glass: Glass) -> tuple[np.ndarray, np.ndarray]:
 
 
 def barriers_by_species(glasses: list[Glass]) -> dict[str, dict[str, float]]:
-    """Number of atoms, mean and standard deviation of barriers, eV, of each species, over all glasses."""
+    """Return number of atoms, mean and standard deviation of barriers, eV, of each species over all glasses."""
     species = np.concatenate([glass.species for glass in glasses])
     barriers = np.concatenate([glass.barrier for glass in glasses])
     return {
@@ -50,9 +50,9 @@ def barriers_by_species(glasses: list[Glass]) -> dict[str, dict[str, float]]:
 
 
 def correlation_by_species(glasses: list[Glass], values: list[np.ndarray]) -> dict[str, float | None]:
-    """Pearson correlation of barriers with per-atom values f64[N] of each glass, over the atoms of each species.
+    """Return the Pearson correlation of barriers with per-atom values f64[N], for each species over all glasses.
 
-    None where it is not defined, as of one atom.
+    None where it is undefined, as for one atom.
     """
     species = np.concatenate([glass.species for glass in glasses])
     barriers, given = np.concatenate([glass.barrier for glass in glasses]), np.concatenate(values)
@@ -65,6 +65,6 @@ def correlation_by_species(glasses: list[Glass], values: list[np.ndarray]) -> di
 
 
 def _pairs(glass: Glass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Atoms of each directed pair, i32[E] twice, and their distance f32[E], A."""
+    """Return the two atoms of each directed pair, i32[E] each, and their distance f32[E], A."""
     graph = build_graph(glass, cutoff=FARTHEST, self_loops=False)
     return graph.source, graph.target, np.linalg.norm(graph.displacement, axis=1)

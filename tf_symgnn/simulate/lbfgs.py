@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-MEMORY = 12  # steps that the field's slope is estimated from
-FIRST_STEP = 0.02  # A^2/eV, of a step along a force before anything is known of the slope
-FARTHEST = 0.15  # A, that an atom moves in a step
+MEMORY = 12  # steps from which the curvature is estimated
+FIRST_STEP = 0.02  # A^2/eV, of a step along the force, before there is a curvature
+FARTHEST = 0.15  # A, the largest displacement of an atom in a step
 
 
-class Descent:
-    """A course of steps; what it learns of the field's slope is forgotten where the field bends the other way."""
+class LBFGS:
+    """Successive L-BFGS steps; the estimate of the curvature is dropped wherever it is not positive."""
 
     def __init__(self):
         self._pairs: list[tuple[np.ndarray, np.ndarray]] = []  # steps and changes of the field, oldest first
         self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def step(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
-        """The next displacement [N, 3], A, from where the field at positions [N, 3] is `forces` [N, 3], eV/A."""
+        """Return the next displacement [N, 3], A, from positions [N, 3], A, with forces [N, 3], eV/A."""
         if self._last is not None:
-            self._learn(positions - self._last[0], self._last[1] - forces)
+            self._update(positions - self._last[0], self._last[1] - forces)
         self._last = positions, forces
-        return shortened(self._towards_rest(forces), FARTHEST)
+        return clip_step(self._direction(forces), FARTHEST)
 
-    def _learn(self, moved: np.ndarray, changed: np.ndarray) -> None:
+    def _update(self, moved: np.ndarray, changed: np.ndarray) -> None:
         rising = np.vdot(moved, changed) > 1e-3 * np.linalg.norm(moved) * np.linalg.norm(changed)
         self._pairs = [*self._pairs[1 - MEMORY :], (moved, changed)] if rising else []
 
-    def _towards_rest(self, forces: np.ndarray) -> np.ndarray:
-        """The two-loop recursion (Nocedal, Math. Comput. 35, 773, 1980)."""
+    def _direction(self, forces: np.ndarray) -> np.ndarray:
+        """Return the full step by the two-loop recursion (Nocedal, Math. Comput. 35, 773, 1980)."""
         if not self._pairs:
             return FIRST_STEP * forces
         direction, weights = forces, []
@@ -42,7 +42,7 @@ class Descent:
         return direction
 
 
-def shortened(step: np.ndarray, farthest: float) -> np.ndarray:
-    """A displacement [N, 3] scaled down so that no atom moves farther, A."""
+def clip_step(step: np.ndarray, farthest: float) -> np.ndarray:
+    """Scale a displacement [N, 3] down so that no atom moves farther than `farthest`, A."""
     longest = np.linalg.norm(step, axis=1).max()
     return step if longest <= farthest else step * (farthest / longest)
