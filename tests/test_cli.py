@@ -220,7 +220,7 @@ def test_atoms_crowded_or_scattered_beyond_reason(refuses, tmp_path):
     write_data(tmp_path, {"train0": 20, "val0": 20})
     crowded = ase.Atoms("CuZr", positions=[[0, 0, 0], [0.02, 0, 0]], cell=[0.05] * 3, pbc=True)
     scattered = ase.Atoms("CuZr", positions=[[0, 0, 0], [1e7, 0, 0]], cell=[9, 9, 9], pbc=False)
-    for atoms, words in ((crowded, ["cell", "neighbours"]), (scattered, ["positions", "A apart"])):
+    for atoms, words in ((crowded, ["cell", "atoms per A^3"]), (scattered, ["positions", "A from the origin"])):
         atoms.set_array(names.ENERGY_BARRIER, np.ones(len(atoms)))
         ase.io.write(tmp_path / "train0.xyz", atoms, format="extxyz")
         refuses(train_on(tmp_path, tmp_path / "run"), "train0.xyz", *words)

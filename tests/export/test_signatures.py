@@ -13,9 +13,10 @@ from tests.conftest import SPECIES, ZOO, random_glass
 from tests.server.test_server import lying
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, LabelScaling, read_glass
+from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass
 from tf_symgnn.export.signatures import ServedModel
 from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.graph.neighbors import find_pairs
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.catalog import build_model
 from tf_symgnn.runs import glass_graphs
@@ -180,7 +181,19 @@ def test_an_atom_with_more_pairs_than_a_solid_has_is_refused(served, finished_ru
     species = np.full(201, "Cu")
     glass = Glass(np.concatenate([crowd, far]), np.eye(3) * 100, np.ones(3, bool), species, None, "crowd")
     message = r"positions: expected A, and at most \d+ pairs an atom, found\] \[\d+\]"
-    (graph,) = glass_graphs(finished_run.config(), [glass])
+    with pytest.raises(InputError, match="positions: found .* neighbors of an atom, expected at most"):
+        glass_graphs(finished_run.config(), [glass])
+    (sparse,) = glass_graphs(
+        finished_run.config(), [replace(glass, positions=8 * glass.positions, cell=8 * glass.cell)]
+    )
+    target, source, displacement = find_pairs(glass.positions, glass.cell, glass.pbc, 4.0)
+    order = np.argsort(target, kind="stable")
+    graph = replace(
+        sparse,
+        source=source[order].astype(np.int32),
+        target=target[order].astype(np.int32),
+        displacement=displacement[order].astype(np.float32),
+    )
     example = tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         served["serialized_graphs"](examples=tf.constant([example]))

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from tests.conftest import TRICLINIC, fcc_copper, random_glass
 from tests.graph.test_neighbors import sort_rows
-from tf_symgnn.data import Glass, perpendicular_heights, read_glass
-from tf_symgnn.data.limits import MAX_DENSITY
+from tf_symgnn.data import Glass, InputError, perpendicular_heights, read_glass
+from tf_symgnn.data.limits import MAX_DENSITY, max_neighbors
 from tf_symgnn.graph import build_graph
 from tf_symgnn.graph.neighbor_ops import neighbor_pairs, neighbor_pairs_of_each
+from tf_symgnn.graph.slabs import SlabbedGlass
 
 CUTOFF = 5.0
 
@@ -171,6 +172,68 @@ UNPHYSICAL = {
         "positions: expected A, and at most",
     ),
 }
+
+
+@pytest.mark.parametrize("name", UNPHYSICAL)
+def test_the_command_line_refuses_what_an_export_refuses(name):
+    """`Glass` and `build_graph` check what files hold, `neighbor_pairs` what an export receives."""
+    arrays = {"positions": np.arange(12.0).reshape(4, 3), "cell": CUBE, "pbc": np.ones(3, bool)} | UNPHYSICAL[name][0]
+    if name == "far away":  # an export does not wrap its input, which single precision has rounded already
+        arrays["pbc"] = np.zeros(3, bool)
+    with pytest.raises(InputError):
+        glass = Glass(**arrays, species=["Cu"] * len(arrays["positions"]), barrier=None, source=f"{name}.xyz")
+        build_graph(glass, cutoff=CUTOFF, self_loops=True)
+
+
+def accepted_by_an_export(glass: Glass) -> bool:
+    """Whether an export accepts a glass: it searches its neighbors, then counts those of each atom."""
+    try:
+        pairs = PAIRS[False](*inputs(glass))
+    except tf.errors.InvalidArgumentError:
+        return False
+    return np.bincount(pairs.target).max(initial=0) <= max_neighbors(CUTOFF)
+
+
+def accepted_by_the_command_line(glass: Glass) -> bool:
+    """Whether the command line accepts a glass as a whole and in slabs, which must agree."""
+    accepted = []
+    for search in (
+        lambda: build_graph(glass, cutoff=CUTOFF, self_loops=False),
+        lambda: SlabbedGlass(glass, cutoff=CUTOFF, self_loops=False, number=1).pairs(0, 1),
+    ):
+        try:
+            search()
+            accepted.append(True)
+        except InputError:
+            accepted.append(False)
+    assert accepted[0] == accepted[1]
+    return accepted[0]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_atoms=st.integers(1, 400),
+    density=st.floats(0.02, 1.0),
+    flatness=st.floats(0.05, 1.0),
+    pbc=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_the_command_line_accepts_what_an_export_accepts(seed, n_atoms, density, flatness, pbc):
+    """Around the limits of density, of neighbors and of narrow cells."""
+    rng = np.random.default_rng(seed)
+    cell = np.diag([1.0, 1.0, flatness]) @ (np.eye(3) + 0.3 * rng.uniform(-1, 1, (3, 3)))
+    cell *= (n_atoms / density / abs(np.linalg.det(cell))) ** (1 / 3)
+    positions = rng.random((n_atoms, 3)) @ cell
+    glass = as_served(Glass(positions, cell, pbc, np.array(["Cu"] * n_atoms), None, "any.xyz"))
+    assert accepted_by_the_command_line(glass) == accepted_by_an_export(glass)
+
+
+def test_short_cutoffs_are_accepted():
+    glass = as_served(fcc_copper())
+    for cutoff in (1.0, 2.0, 2.6):
+        pairs = neighbor_pairs(*inputs(glass), cutoff=cutoff, self_loops=False)
+        graph = build_graph(glass, cutoff=cutoff, self_loops=False)
+        assert len(pairs.source) == graph.n_edges == (12 * glass.n_atoms if cutoff > 2.56 else 0)
 
 
 @pytest.mark.parametrize("name", UNPHYSICAL)

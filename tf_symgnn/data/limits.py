@@ -1,28 +1,54 @@
-"""Every bound on what is taken for a glass, once."""
+"""Limits of what is accepted as a glass; each is defined here once.
 
-# Above any glass that has been simulated; what a file declares beyond this is taken for damage or malice.
+The command line and an export accept the same structures. They differ in size only: an export predicts in the memory of
+a server, so that the server accepts `MAX_ATOMS_A_REQUEST` atoms, and a file may hold `MAX_ATOMS`.
+"""
+
+from __future__ import annotations
+
+import math
+
+# Above the largest simulated glasses. A file that declares more atoms is damaged or malicious.
 MAX_ATOMS = 100_000_000
 
-# What a server takes at a time.
+# Of one request to a server.
 MAX_ATOMS_A_REQUEST = 50_000
 MAX_GLASSES_A_REQUEST = 1000
-# Pairs that a search in boxes of one cutoff may have to look at; glasses of `MAX_ATOMS_A_REQUEST` stay below at 5 A.
+# Pairs that a neighbor search in bins of one cutoff may have to test. `MAX_ATOMS_A_REQUEST` atoms of a glass stay below
+# it at a cutoff of 5 A.
 MAX_CANDIDATES = 40_000_000
 
-# A micrometre: beyond what is simulated, and single precision is not fit for more. What takes memory or time by extent
-# refuses it.
+# Of any coordinate, for atoms in the cell along its periodic vectors. Single precision, which an export computes its
+# input in, resolves 0.001 A there.
 MAX_EXTENT = 1e4  # A
 
-# Half as dense again as diamond. A metal given in nanometres by mistake is two hundred times denser.
+# One and a half times the density of diamond. A metal in nanometers by mistake is two hundred times denser.
 MAX_DENSITY = 0.25  # atoms / A^3
 
-# Of one atom. At 5 A a hundred times the density of diamond: beyond what is simulated.
-MAX_NEIGHBORS = 10_000
-
-# Closer than any two atoms of a solid by three orders of magnitude, and far above rounding.
+# Atoms of a solid are thousands of times further apart, and rounding errors are much smaller.
 COINCIDENT = 1e-3  # A
 
-# Volume over the product of edge lengths. Rounding leaves a flat cell a sliver of volume: about a tenth of the second
-# where cells are f32, as an export takes them.
-FLAT_CELL = 1e-9
-FLAT_CELL_F32 = 1e-6
+# Volume of a cell over the product of its edge lengths. Rounding to single precision, in which an export takes cells,
+# leaves a flat cell a tenth of this.
+FLAT_CELL = 1e-6
+
+# The search of an export divides the cell into bins of at least half a cutoff, where the cell is as wide.
+BINS_PER_CUTOFF = 2
+# Bins along one cell vector, so that the index of a bin fits in 64 bits.
+MAX_BINS = 2**20
+
+
+def max_neighbors(cutoff: float) -> int:
+    """Return the most neighbors that an atom may have within a cutoff (A), self-loops not counted.
+
+    They are those at `MAX_DENSITY`. The least is 12, the number of spheres that touch one of the same size.
+    """
+    return max(12, int(MAX_DENSITY * 4 / 3 * math.pi * cutoff**3))
+
+
+def max_bins_in_reach(cutoff: float) -> float:
+    """Return the most bins, with their periodic images, that may lie within a cutoff (A) of one bin.
+
+    A cell as wide as a cutoff has 5 of them along each vector; a crystal's primitive cell may have twice as many.
+    """
+    return max(5.0, 2.0 * cutoff) ** 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.data.limits import MAX_DENSITY
+from tf_symgnn.data.limits import max_neighbors
 from tf_symgnn.graph import graph_spec, neighbor_pairs
 from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, require
 from tf_symgnn.graph.tensors import assemble
@@ -54,7 +53,7 @@ class ServedModel(tf.Module):
         self._species = tuple(species)
         self._graph = {"cutoff": cutoff, "self_loops": self_loops}
         # Of an atom; models make room for as many pairs of every one.
-        self._most_pairs = int(MAX_DENSITY * 4 / 3 * math.pi * cutoff**3) + int(self_loops)
+        self._most_pairs = max_neighbors(cutoff) + int(self_loops)
         self.metadata = tf.saved_model.Asset(str(metadata))
 
     @tf.function(input_signature=GLASS)

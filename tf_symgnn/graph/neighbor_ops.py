@@ -11,11 +11,16 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_symgnn.data.limits import COINCIDENT, FLAT_CELL_F32, MAX_DENSITY, MAX_EXTENT
+from tf_symgnn.data.limits import (
+    BINS_PER_CUTOFF,
+    COINCIDENT,
+    FLAT_CELL,
+    MAX_BINS,
+    MAX_DENSITY,
+    MAX_EXTENT,
+    max_bins_in_reach,
+)
 
-BINS_PER_CUTOFF = 2
-# Along one cell vector, so that the number of a bin fits i64; a grid coarser than need be is slower, not wrong.
-MAX_BINS = 2**20
 # Where bins are numbered beyond this many an atom, several share a place in the table of bins.
 TABLE_PER_ATOM = 4
 
@@ -156,7 +161,7 @@ def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
         require(tf.reduce_all(tf.math.is_finite(cell)), "cell", "finite numbers", cell),
         require(tf.size(far) == 0, "positions", f"at most {MAX_EXTENT:g} A from the origin", far),
         # Written so that a volume that is not a number fails, too.
-        require(volume > FLAT_CELL_F32 * cuboid, "cell", "vectors that span a volume", cell),
+        require(volume > FLAT_CELL * cuboid, "cell", "vectors that span a volume", cell),
     ]
     with tf.control_dependencies(checks):
         return tf.identity(positions), tf.identity(cell)
@@ -187,7 +192,7 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
     density = tf.cast(tf.shape(positions)[0], tf.float64) / tf.abs(volume)
     crowded = tf.reduce_all(pbc) & (density > MAX_DENSITY)
     # A cell may be wide enough for its atoms and yet so narrow along one vector that there is no end of images.
-    wide = tf.reduce_prod(2.0 * reach + 1.0) <= (2.0 * cutoff) ** 3
+    wide = tf.reduce_prod(2.0 * reach + 1.0) <= max_bins_in_reach(cutoff)
     expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
     roomy = require(~crowded & wide, "cell", expected, density)
     with tf.control_dependencies([roomy]):
@@ -198,8 +203,11 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
 
 
 def _most_candidates(cutoff: float) -> float:
-    """Candidates an atom, each counted at one of its ends, at the largest density and in the widest bins."""
-    return MAX_DENSITY * (5.0 * cutoff) ** 3 / 2.0
+    """Return the candidates per atom, each counted at one of its ends, at the largest density and in the widest bins.
+
+    Below a cutoff of 2.5 A, where bins hold few atoms and their number fluctuates, it is that of 2.5 A.
+    """
+    return MAX_DENSITY * (5.0 * max(cutoff, 2.5)) ** 3 / 2.0
 
 
 def _candidates(grid: _Grid, cutoff: float) -> _Candidates:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from vesin import NeighborList
 
 from tf_symgnn.data import Glass, perpendicular_heights
-from tf_symgnn.graph.neighbors import refuse_coincident, refuse_unphysical
+from tf_symgnn.errors import require_integer
+from tf_symgnn.graph.images import images_between, wrap
+from tf_symgnn.graph.neighbors import find_pairs, require_apart, require_few_neighbors, require_physical
 
 
 class ReceivedPairs(NamedTuple):
@@ -42,11 +43,12 @@ class SlabbedGlass:
     """
 
     def __init__(self, glass: Glass, *, cutoff: float, self_loops: bool, number: int):
-        refuse_unphysical(glass, cutoff)
+        require_physical(glass, cutoff)
+        require_integer(glass.place, "number of slabs", number, least=1)
         self.glass, self._cutoff, self._self_loops = glass, cutoff, self_loops
         self._axis, height = widest_direction(glass)
         self._margin = cutoff / height  # as fractions of the cell vector, as all that follows
-        fractional, turns = _fractional(glass, self._axis)
+        fractional, moved = (x[:, self._axis] for x in wrap(glass.positions, glass.cell, glass.pbc))
         periodic = glass.pbc[self._axis]
         low, high = (0.0, 1.0) if periodic else (fractional.min(), fractional.max())
         self.thickness = (high - low) / number * height  # A, of a slab
@@ -57,7 +59,7 @@ class SlabbedGlass:
         self.splits = np.concatenate([[0], np.cumsum(counts)])
         self._lower, self._upper = low + corners * width, low + (corners + 1) * width
         self._fractional = fractional[self.order]
-        self._positions = glass.positions[self.order] - turns[self.order, np.newaxis] * glass.cell[self._axis]
+        self._positions = glass.positions[self.order] + moved[self.order, np.newaxis] * glass.cell[self._axis]
         self.atomic_numbers = glass.atomic_numbers[self.order]
 
     def __len__(self) -> int:
@@ -89,14 +91,12 @@ class SlabbedGlass:
         atom, points = self._with_ghosts(first, end)
         periodic = self.glass.pbc.copy()
         periodic[self._axis] = False  # ghosts stand for what lies beyond
-        finder = NeighborList(cutoff=self._cutoff, full_list=True, sorted=False)
-        target, source, displacement = finder.compute(
-            points=points, box=self.glass.cell, periodic=periodic, quantities="ijD", copy=False
-        )
+        target, source, displacement = find_pairs(points, self.glass.cell, periodic, self._cutoff)
         received = np.flatnonzero(target < stop - begin)
         target, source = target[received].astype(np.int32), atom[source[received]]
         displacement = displacement[received]
-        refuse_coincident(self.glass, self.order[source], self.order[target + begin], displacement)
+        require_apart(self.glass, self.order[source], self.order[target + begin], displacement)
+        require_few_neighbors(self.glass, target, self._cutoff)
         displacement = displacement.astype(np.float32)
         if self._self_loops:
             loops = np.arange(stop - begin, dtype=np.int32)
@@ -115,32 +115,22 @@ class SlabbedGlass:
         """Atoms i32[M] and places f64[M, 3] A: those of some slabs, then every other image within the cutoff."""
         begin, stop = self.splits[first], self.splits[end]
         low, high = self._lower[first] - self._margin - 1e-9, self._upper[end - 1] + self._margin + 1e-9
-        images = range(int(np.floor(low)), int(np.ceil(high)) + 1) if self.glass.pbc[self._axis] else (0,)
-        atoms, points = [np.arange(begin, stop, dtype=np.int32)], [self._positions[begin:stop]]
-        for image in images:
-            near = (self._fractional >= low - image) & (self._fractional <= high - image)
-            if image == 0:
-                near[begin:stop] = False
-            ghosts = np.flatnonzero(near).astype(np.int32)
-            atoms.append(ghosts)
-            points.append(self._positions[ghosts] + image * self.glass.cell[self._axis])
-        return np.concatenate(atoms), np.concatenate(points)
+        periodic = bool(self.glass.pbc[self._axis])
+        ghost, shift = images_between(self._fractional, low, high, periodic=periodic)
+        other = (shift != 0) | (ghost < begin) | (ghost >= stop)
+        ghost, shift = ghost[other], shift[other]
+        points = self._positions[ghost] + shift[:, np.newaxis] * self.glass.cell[self._axis]
+        atoms = np.concatenate([np.arange(begin, stop), ghost]).astype(np.int32)
+        return atoms, np.concatenate([self._positions[begin:stop], points])
 
 
 def widest_direction(glass: Glass) -> tuple[int, float]:
-    """The cell vector along whose direction the atoms or, where it is periodic, the cell reach furthest.
+    """Return the cell vector along which the atoms or, where it is periodic, the cell extend furthest.
 
     Returns:
         Its index, and the distance between the two faces of the cell that it joins, A.
     """
     heights = perpendicular_heights(glass.cell)
-    extent = [h if glass.pbc[k] else h * np.ptp(_fractional(glass, k)[0]) for k, h in enumerate(heights)]
-    axis = int(np.argmax(extent))
+    fractional, _ = wrap(glass.positions, glass.cell, glass.pbc)
+    axis = int(np.argmax(heights * np.where(glass.pbc, 1.0, np.ptp(fractional, axis=0))))
     return axis, float(heights[axis])
-
-
-def _fractional(glass: Glass, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each atom's fractional coordinate f64[N], in [0, 1) where periodic, and how many cells it was moved by for it."""
-    fractional = glass.positions @ np.linalg.inv(glass.cell)[:, axis]
-    turns = np.floor(fractional) if glass.pbc[axis] else np.zeros_like(fractional)
-    return fractional - turns, turns
