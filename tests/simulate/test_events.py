@@ -1,6 +1,8 @@
 """Which events are distinct, and the journal that keeps searches through an interruption."""
 
+import errno
 import json
+import os
 
 import ase
 import numpy as np
@@ -91,6 +93,22 @@ def test_a_journal_of_other_searches_or_a_damaged_one_is_refused(tmp_path):
         with pytest.raises(InputError, match="line 2"), Journal(path, HEADER):
             pass
         assert damage in path.read_text()
+
+
+def test_a_full_disk_names_the_journal_and_loses_no_earlier_search(tmp_path, monkeypatch):
+    path = tmp_path / "a.searches.jsonl"
+    with Journal(path, HEADER) as journal:
+        journal.add(event(0, 1.0))
+    with monkeypatch.context() as patch, Journal(path, HEADER) as journal:
+        patch.setattr(os, "fsync", _no_space)
+        with pytest.raises(OSError, match=r"No space left on device.*a\.searches\.jsonl"):
+            journal.add(event(1, 2.0))
+    with Journal(path, HEADER) as journal:
+        assert journal.searches[0] == event(0, 1.0)
+
+
+def _no_space(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_fingerprints_tell_glasses_apart():

@@ -12,6 +12,7 @@ import ase
 import numpy as np
 
 from tf_symgnn.data import InputError, replacing
+from tf_symgnn.data.files import naming
 from tf_symgnn.simulate.events import Search
 
 
@@ -54,9 +55,10 @@ class Journal:
 
     def add(self, search: Search) -> None:
         """Append a search."""
-        self._file.write(search.to_json() + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.write(search.to_json() + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self.searches.append(search)
 
     def _read(self, lines: list[str], header: dict) -> list[Search]:
