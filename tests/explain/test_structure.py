@@ -9,8 +9,7 @@ from ase.build import bulk
 
 from tests.conftest import fcc_copper, random_glass
 from tf_symgnn.data import Glass
-from tf_symgnn.explain.cycles import shortest_cycles
-from tf_symgnn.explain.images import pair_keys, with_images
+from tf_symgnn.explain.cycles import pair_keys, shortest_cycles
 from tf_symgnn.explain.neighbourhoods import cut, cut_all
 from tf_symgnn.explain.structure import cycle_figures, distance_figures, end_distances, surroundings_figures
 from tf_symgnn.explain.voronoi import as_text, voronoi_indices
@@ -119,18 +118,6 @@ def test_cycles_do_not_know_where_the_cell_was_cut():
     assert found[0][0] == pytest.approx(found[1][0], rel=0.01)
     assert found[0][1].sum() > 150
     assert (found[0][1] != found[1][1]).mean() < 0.05
-
-
-def test_images_fill_a_margin_and_no_more():
-    graph = build_graph(random_glass(2, 50), cutoff=4.0, self_loops=False)
-    images = with_images(graph, 3.0)
-    side = graph.cell[0, 0]
-    np.testing.assert_array_equal(images.atom[:50], np.arange(50))
-    assert ((images.points > -3 - 1e-4) & (images.points < side + 3 + 1e-4)).all()
-    assert len(images.points) == pytest.approx(50 * ((side + 6) / side) ** 3, rel=0.15)
-    expected = graph.positions[images.atom] + images.shift @ graph.cell
-    np.testing.assert_allclose(images.points, expected, atol=1e-3)
-    assert len(np.unique(np.round(images.points, 3), axis=0)) == len(images.points)
 
 
 def test_both_directions_of_a_pair_have_one_name():

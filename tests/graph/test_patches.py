@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import ZOO, random_glass
-from tf_symgnn.data import perpendicular_heights
+from tf_symgnn.data import InputError, perpendicular_heights
 from tf_symgnn.graph import PatchedGlass, build_graph
+from tf_symgnn.graph.glass_graph import received_pairs
 
 
 def minimum_image_distance(graph, origin):
@@ -65,3 +66,21 @@ def test_subgraph_is_induced(zoo_glass):
     np.testing.assert_array_equal(atoms[part.target], graph.target[kept])
     np.testing.assert_array_equal(part.displacement, graph.displacement[kept])
     np.testing.assert_array_equal(part.atomic_numbers, graph.atomic_numbers[atoms])
+
+
+def test_taken_pairs_are_those_that_some_atoms_receive(zoo_glass):
+    graph = build_graph(zoo_glass, cutoff=4.0, self_loops=True)
+    receivers = np.arange(0, graph.n_atoms, 3)
+    pairs = received_pairs(graph.row_splits, receivers)
+    np.testing.assert_array_equal(pairs, np.flatnonzero(np.isin(graph.target, receivers)))
+    atoms = np.union1d(receivers, graph.source[pairs])
+    part = graph.take(atoms, pairs)
+    np.testing.assert_array_equal(atoms[part.source], graph.source[pairs])
+    np.testing.assert_array_equal(atoms[part.target], graph.target[pairs])
+    np.testing.assert_array_equal(part.displacement, graph.displacement[pairs])
+
+
+def test_only_orthogonal_matrices_transform_a_graph():
+    graph = build_graph(random_glass(0, 10), cutoff=3.0, self_loops=True)
+    with pytest.raises(InputError, match="element: found .*, expected an orthogonal matrix"):
+        graph.transformed(2 * np.eye(3))

@@ -11,8 +11,8 @@ import gudhi
 import numpy as np
 from tqdm import tqdm
 
-from tf_symgnn.explain.images import Images, edge_keys, with_images
 from tf_symgnn.graph import GlassGraph
+from tf_symgnn.graph.images import Images, with_images
 
 # A, of periodic images: wider than a ring of a glass and the largest hollow that one may close over.
 MARGIN = 8.0
@@ -28,7 +28,7 @@ class Cycles:
     Attributes:
         birth: f64[C] A, the radius of balls round the atoms at which each ring closes.
         death: f64[C] A, the radius at which it is filled.
-        edges: of each cycle, names of its edges as `images.edge_keys` gives them.
+        edges: of each cycle, names of its edges as `edge_keys` gives them.
     """
 
     birth: np.ndarray
@@ -53,7 +53,7 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
     what the others close rings of, so that a few edges change their count with the place of the cell's faces
     (benchmarks/RESULTS.md).
     """
-    images = with_images(graph, MARGIN)
+    images = with_images(graph.positions, graph.cell, graph.pbc, MARGIN)
     tree = gudhi.AlphaComplex(points=images.points).create_simplex_tree()
     tree.compute_persistence()
     rings = ((birth, death) for birth, death in tree.persistence_pairs() if len(birth) == 2 and death)
@@ -124,3 +124,24 @@ def _first_copy(images: Images, edge: tuple[int, int]) -> bool:
 def _names(images: Images, path: list[int]) -> list[tuple[int, ...]]:
     first, second = np.array(path), np.array(path[1:] + path[:1])
     return edge_keys(images.atom[first], images.atom[second], images.shift[second] - images.shift[first])
+
+
+def pair_keys(graph: GlassGraph, pairs: np.ndarray) -> list[tuple[int, ...]]:
+    """Return a key for what each directed pair joins: two atoms and the cell shift between them.
+
+    A pair and its reverse have the same key.
+
+    Args:
+        graph: of the glass.
+        pairs: i64[P].
+    """
+    source, target = graph.source[pairs].astype(np.int64), graph.target[pairs].astype(np.int64)
+    apart = graph.positions[source].astype(np.float64) - graph.positions[target]
+    extra = (graph.displacement[pairs] - apart) @ np.linalg.inv(graph.cell.astype(np.float64))
+    return edge_keys(target, source, np.round(extra).astype(np.int64))
+
+
+def edge_keys(first: np.ndarray, second: np.ndarray, shift: np.ndarray) -> list[tuple[int, ...]]:
+    """Return keys of undirected edges from atoms i64[E] to images of atoms i64[E] shifted by i64[E, 3] cell vectors."""
+    keys = zip(first.tolist(), second.tolist(), shift.tolist(), strict=True)
+    return [min((i, j, *s), (j, i, *(-x for x in s))) for i, j, s in keys]

@@ -66,15 +66,7 @@ def cut(graph: GlassGraph, target: int, reach: float) -> Neighbourhood:
     near[target] = True
     pairs = np.flatnonzero(near[graph.target])
     atoms = np.unique(np.concatenate([np.flatnonzero(near), graph.source[pairs]]))
-    part = replace(
-        graph,
-        atomic_numbers=graph.atomic_numbers[atoms],
-        positions=graph.positions[atoms],
-        source=np.searchsorted(atoms, graph.source[pairs]).astype(np.int32),
-        target=np.searchsorted(atoms, graph.target[pairs]).astype(np.int32),
-        displacement=graph.displacement[pairs],
-        barrier=None,
-    )
+    part = replace(graph.take(atoms, pairs), barrier=None)
     return Neighbourhood(part, int(np.searchsorted(atoms, target)), atoms, pairs, np.asarray(place)[atoms])
 
 

@@ -10,9 +10,8 @@ from ase.data import chemical_symbols
 from scipy.signal import find_peaks
 from scipy.stats import permutation_test
 
-from tf_symgnn.explain.cycles import Cycles
+from tf_symgnn.explain.cycles import Cycles, pair_keys
 from tf_symgnn.explain.faithfulness import at_random, top
-from tf_symgnn.explain.images import pair_keys
 from tf_symgnn.explain.neighbourhoods import Neighbourhood
 from tf_symgnn.explain.voronoi import as_text
 from tf_symgnn.graph import GlassGraph

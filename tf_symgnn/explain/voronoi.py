@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import QhullError, Voronoi
 
-from tf_symgnn.explain.images import with_images
 from tf_symgnn.graph import GlassGraph
+from tf_symgnn.graph.images import with_images
 
 MARGIN = 8.0  # A, of periodic images: more than twice the radius of any atom's cell in a dense glass
 
@@ -21,7 +21,7 @@ def voronoi_indices(graph: GlassGraph) -> np.ndarray:
 
     Cells that reach out of an open or nearly empty structure have none, and are told by -1.
     """
-    images, n_atoms = with_images(graph, MARGIN), graph.n_atoms
+    images, n_atoms = with_images(graph.positions, graph.cell, graph.pbc, MARGIN), graph.n_atoms
     found = np.zeros((n_atoms, len(FACES)), np.int64)
     try:
         diagram = Voronoi(images.points)

@@ -1,7 +1,8 @@
 """Glass -> neighbours -> GraphTensor -> tf.data stream of graph subsets."""
 
+from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.neighbor_ops import neighbor_pairs
-from tf_symgnn.graph.neighbors import GlassGraph, build_graph
+from tf_symgnn.graph.neighbors import build_graph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.records import LISTING, read_records, shards_in, write_records, write_shard, write_splits
 from tf_symgnn.graph.stream import Share, SubsetStream

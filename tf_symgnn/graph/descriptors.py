@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import sph_harm_y
 
-from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.glass_graph import GlassGraph
 
 REACH = 10.0  # A, the cutoff of the graph that descriptors are computed from
 

@@ -1,8 +1,6 @@
-"""Periodic neighbour lists, and a glass as arrays of atoms and directed pairs."""
+"""Periodic neighbor lists, and the checks of a glass that they need."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 from vesin import NeighborList
@@ -18,78 +16,8 @@ from tf_symgnn.data.limits import (
     max_neighbors,
 )
 from tf_symgnn.errors import require_number
+from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.images import wrap
-
-_VECTORS = ("positions", "cell", "displacement")
-
-
-@dataclass(frozen=True)
-class GlassGraph:
-    """One glass, or a part of one, as arrays: its atoms and their directed pairs sorted by target.
-
-    Attributes:
-        name: what messages call it.
-        atomic_numbers: i32[N].
-        positions: f32[N, 3] A.
-        cell: f32[3, 3] A, rows are cell vectors.
-        pbc: bool[3].
-        source: i32[E], the neighbour (sender) of each pair.
-        target: i32[E], the atom that receives, ascending.
-        displacement: f32[E, 3] A, x[source] - x[target] + periodic shift.
-        barrier: f32[N] eV, or None when unlabelled.
-    """
-
-    name: str
-    atomic_numbers: np.ndarray
-    positions: np.ndarray
-    cell: np.ndarray
-    pbc: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-    displacement: np.ndarray
-    barrier: np.ndarray | None
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of atoms N."""
-        return len(self.atomic_numbers)
-
-    @property
-    def n_edges(self) -> int:
-        """Number of directed pairs E, self-loops included."""
-        return len(self.source)
-
-    @property
-    def row_splits(self) -> np.ndarray:
-        """i64[N + 1]: the pairs that atom j receives are row_splits[j] to row_splits[j + 1]."""
-        return np.searchsorted(self.target, np.arange(self.n_atoms + 1))
-
-    def transformed(self, element: np.ndarray) -> GlassGraph:
-        """The graph of the glass turned by an element of O(3) [3, 3], vectors being rows."""
-        turned = {name: (getattr(self, name) @ element).astype(np.float32) for name in _VECTORS}
-        return replace(self, **turned)
-
-    def subgraph(self, atoms: np.ndarray, row_splits: np.ndarray) -> GlassGraph:
-        """The induced subgraph on ascending atom indices i64[M]: their attributes and every pair among them.
-
-        `row_splits` is the graph's own, which a caller taking many subgraphs computes once; the cost is then
-        proportional to the pairs of the subgraph, not of the graph.
-        """
-        starts, ends = row_splits[atoms], row_splits[atoms + 1]
-        degree = ends - starts
-        edges = np.arange(degree.sum()) + np.repeat(starts - (np.cumsum(degree) - degree), degree)
-        target = np.repeat(np.arange(len(atoms), dtype=np.int32), degree)
-        source = np.searchsorted(atoms, self.source[edges])
-        inside = atoms[np.minimum(source, len(atoms) - 1)] == self.source[edges]
-        return replace(
-            self,
-            atomic_numbers=self.atomic_numbers[atoms],
-            positions=self.positions[atoms],
-            source=source[inside].astype(np.int32),
-            target=target[inside],
-            displacement=self.displacement[edges[inside]],
-            barrier=None if self.barrier is None else self.barrier[atoms],
-        )
 
 
 def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:

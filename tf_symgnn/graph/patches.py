@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_symgnn.data import perpendicular_heights
-from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.glass_graph import GlassGraph
 
 
 @dataclass(frozen=True)

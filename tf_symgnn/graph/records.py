@@ -13,7 +13,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.data import Glass, InputError, replacing
-from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
 
 # Not `splits.json`, which is a user's own where shards are written beside structure files.

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.tensors import assemble, graph_arrays, split_readout
 

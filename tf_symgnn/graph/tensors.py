@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.graph.neighbors import GlassGraph
+from tf_symgnn.graph.glass_graph import GlassGraph
 
 # Graphs of up to 2^31 pairs; half the memory traffic of TF-GNN's default i64.
 INDEX_DTYPE = tf.int32
