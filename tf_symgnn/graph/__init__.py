@@ -1,4 +1,4 @@
-"""Glass -> neighbours -> GraphTensor -> tf.data stream of graph subsets."""
+"""Glass -> neighbor list -> GraphTensor -> tf.data stream of whole glasses or patches."""
 
 from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.neighbor_ops import neighbor_pairs

@@ -1,8 +1,9 @@
-"""The periodic neighbour list of `build_graph` in TensorFlow's own ops, so that a SavedModel starts from coordinates.
+"""The periodic neighbor list of `build_graph` in TensorFlow ops, so that a SavedModel takes coordinates.
 
-Atoms are sorted into the bins of a grid laid along the cell vectors, and each looks for neighbours in the bins around
-its own, image after image. Time and memory are linear in the number of atoms. Ops are those that have kernels for
-every device; there is no search in a sorted list, which converters to other formats lack.
+A SavedModel cannot call vesin, which `build_graph` searches with; a test compares the two. Atoms are sorted into bins
+along the cell vectors, and each atom is tested against the atoms of nearby bins and of their periodic images.
+Time and memory are linear in the number of atoms. All ops have kernels for every device and a form in ONNX, which a
+search in a sorted list has not.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from tf_symgnn.data.limits import (
     MAX_EXTENT,
     max_bins_in_reach,
 )
+from tf_symgnn.errors import require_number
 
-# Where bins are numbered beyond this many an atom, several share a place in the table of bins.
+# Size of the hash table of bins, per atom. Several bins share a row of it where the grid has more.
 TABLE_PER_ATOM = 4
 
 
@@ -29,8 +31,8 @@ class Pairs(NamedTuple):
     """The directed pairs of a glass, sorted by target, then source.
 
     Attributes:
-        source: i32[E], the neighbour (sender) of each pair.
-        target: i32[E], the atom that receives.
+        source: i32[E], the neighbor (sender) of each pair.
+        target: i32[E], the atom that receives it.
         displacement: f32[E, 3] A, x[source] - x[target] + periodic shift.
     """
 
@@ -40,58 +42,59 @@ class Pairs(NamedTuple):
 
 
 class _Grid(NamedTuple):
-    """Atoms in the bins of a grid along the cell vectors."""
+    """Atoms in bins along the cell vectors."""
 
     wrapped: tf.Tensor  # f64[N, 3] A, positions within the cell along periodic directions
     cell: tf.Tensor  # f64[3, 3] A
     pbc: tf.Tensor  # bool[3]
-    size: tf.Tensor  # i64[3], bins along each cell vector
+    size: tf.Tensor  # i64[3], number of bins along each cell vector
     place: tf.Tensor  # i64[N, 3], the bin of each atom
-    reach: tf.Tensor  # i64[3], how many bins away neighbours can be
+    reach: tf.Tensor  # i64[3], the distance in bins within which neighbors are
 
     def number(self, place: tf.Tensor) -> tf.Tensor:
-        """One number i64[...] for the bin at `place` i64[..., 3]."""
+        """Return the flat index i64[...] of the bin at `place` i64[..., 3]."""
         return (place[..., 0] * self.size[1] + place[..., 1]) * self.size[2] + place[..., 2]
 
 
 class _Candidates(NamedTuple):
-    """Pairs that may be near enough, each of two directed ones."""
+    """Pairs to test, each for two directed ones."""
 
     source: tf.Tensor  # i64[C]
     target: tf.Tensor  # i64[C]
     displacement: tf.Tensor  # f64[C, 3] A
-    counts: tf.Tensor  # bool[C], whether it is no pair of an atom with itself, seen before, or of another bin
+    valid: tf.Tensor  # bool[C], false for an atom with itself, for repetitions, and for atoms of a bin in the same row
 
 
 def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cutoff: float, self_loops: bool) -> Pairs:
-    """Every directed pair closer than `cutoff` (A) through every periodic image, as `build_graph` lists them.
+    """Return every directed pair closer than a cutoff through every periodic image, as `build_graph` does.
 
-    Distances are taken in double precision from what is given. With `self_loops` each atom also neighbours itself at
-    zero displacement.
+    Distances are computed in double precision.
 
     Args:
-        positions: f32[N, 3] or f64[N, 3] A, anywhere.
-        cell: [3, 3] A, rows are cell vectors, of any shape.
+        positions: f32[N, 3] or f64[N, 3] A, in the cell or not.
+        cell: [3, 3] A, rows are cell vectors; triclinic cells of either handedness are allowed.
         pbc: bool[3], whether the cell repeats along each cell vector.
         cutoff: A.
-        self_loops: whether to list them.
+        self_loops: whether each atom is also a neighbor of itself, at zero displacement.
 
     Raises:
-        InvalidArgumentError: there is no atom, a number is not finite, the cell is flat, two atoms are at one point,
-            or the atoms are spread or crowded beyond any solid.
+        InputError: the cutoff is not positive.
+        InvalidArgumentError: there is no atom, a number is not finite, the cell is flat, two atoms coincide, or the
+            atoms are further from the origin or denser than `tf_symgnn.data.limits` allows.
     """
+    require_number("neighbor_pairs", "cutoff", cutoff, above=0)
     positions, cell = tf.cast(positions, tf.float64), tf.cast(cell, tf.float64)
     grid = _grid(*_physical(positions, cell), pbc, cutoff)
-    found = _candidates(grid, cutoff)
-    squared = tf.reduce_sum(tf.square(found.displacement), axis=1)
-    near = tf.where((squared < cutoff**2) & found.counts)[:, 0]
+    candidates = _candidates(grid, cutoff)
+    squared = tf.reduce_sum(tf.square(candidates.displacement), axis=1)
+    near = tf.where((squared < cutoff**2) & candidates.valid)[:, 0]
     closest = tf.reduce_min(tf.concat([tf.gather(squared, near), [cutoff**2]], axis=0))
     expected = f"atoms over {COINCIDENT:g} A apart"
     apart = require(closest >= COINCIDENT**2, "positions", expected, tf.sqrt(closest))
     with tf.control_dependencies([apart]):
         near = tf.identity(near)
-    source, target = tf.gather(found.source, near), tf.gather(found.target, near)
-    displacement = tf.cast(tf.gather(found.displacement, near), tf.float32)
+    source, target = tf.gather(candidates.source, near), tf.gather(candidates.target, near)
+    displacement = tf.cast(tf.gather(candidates.displacement, near), tf.float32)
     n_atoms = tf.shape(positions, tf.int64)[0]
     loops = tf.range(n_atoms if self_loops else tf.constant(0, tf.int64))
     ends = tf.concat([source, target, loops], axis=0), tf.concat([target, source, loops], axis=0)
@@ -104,21 +107,21 @@ def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cut
 def neighbor_pairs_of_each(
     positions: tf.Tensor, n_atoms: tf.Tensor, cells: tf.Tensor, pbc: tf.Tensor, *, cutoff: float, self_loops: bool
 ) -> tuple[Pairs, tf.Tensor]:
-    """The pairs of several glasses that stand one after another, as `neighbor_pairs` lists those of each.
+    """Return the pairs of a batch of glasses, each as `neighbor_pairs` returns them.
 
     Args:
-        positions: f32[N, 3] A, of all atoms in a row.
-        n_atoms: i32[B], how many atoms are whose.
+        positions: f32[N, 3] A, of all atoms, glass after glass.
+        n_atoms: i32[B], the number of atoms of each glass.
         cells: [B, 3, 3] A.
         pbc: bool[B, 3].
         cutoff: A.
-        self_loops: whether to list them.
+        self_loops: whether each atom is also a neighbor of itself, at zero displacement.
 
     Returns:
-        Pairs of atoms numbered as they stand in the row, and how many pairs are whose, i32[B].
+        Pairs of atoms by their indices in the batch, and the number of pairs of each glass, i32[B].
 
     Raises:
-        InvalidArgumentError: there is no glass, or `neighbor_pairs` refuses one.
+        InvalidArgumentError: there is no glass, or `neighbor_pairs` raises it for one.
     """
     number, ends = tf.size(n_atoms), tf.cumsum(n_atoms)
     with tf.control_dependencies([require(number > 0, "n_atoms", "at least one glass", number)]):
@@ -129,14 +132,14 @@ def neighbor_pairs_of_each(
 
     def add(k: tf.Tensor, source: tf.TensorArray, target: tf.TensorArray, *others: tf.TensorArray) -> tuple:
         first = ends[k] - n_atoms[k]
-        found = neighbor_pairs(positions[first : ends[k]], cells[k], pbc[k], cutoff=cutoff, self_loops=self_loops)
+        pairs = neighbor_pairs(positions[first : ends[k]], cells[k], pbc[k], cutoff=cutoff, self_loops=self_loops)
         displacement, n_pairs = others
         return (
             k + 1,
-            source.write(k, found.source + first),
-            target.write(k, found.target + first),
-            displacement.write(k, found.displacement),
-            n_pairs.write(k, tf.size(found.source)),
+            source.write(k, pairs.source + first),
+            target.write(k, pairs.target + first),
+            displacement.write(k, pairs.displacement),
+            n_pairs.write(k, tf.size(pairs.source)),
         )
 
     _, *lists, n_pairs = tf.while_loop(lambda k, *_: k < number, add, (tf.constant(0), *arrays))
@@ -144,23 +147,23 @@ def neighbor_pairs_of_each(
 
 
 def require(condition: tf.Tensor, field: str, expected: str, *found: tf.Tensor) -> tf.Operation:
-    """Fails the call with `field: expected EXPECTED, found`, and what was found, where a condition does not hold."""
+    """Return an assertion whose message is `field: expected EXPECTED, found FOUND`."""
     return tf.debugging.Assert(condition, [f"{field}: expected {expected}, found", *found], summarize=10)
 
 
 def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same positions and cell, once they have proved to be those of a solid."""
+    """Return positions and cell with assertions that they are within the limits."""
     cuboid = tf.reduce_prod(tf.norm(cell, axis=1))
     volume = tf.abs(_volume_and_faces(cell)[0])
     n_atoms = tf.shape(positions)[0]
-    strange = tf.boolean_mask(positions, ~tf.math.is_finite(positions))
+    not_finite = tf.boolean_mask(positions, ~tf.math.is_finite(positions))
     far = tf.boolean_mask(positions, tf.abs(positions) > MAX_EXTENT)
     checks = [
         require(n_atoms > 0, "positions", "at least one atom", n_atoms),
-        require(tf.size(strange) == 0, "positions", "finite numbers", strange),
+        require(tf.size(not_finite) == 0, "positions", "finite numbers", not_finite),
         require(tf.reduce_all(tf.math.is_finite(cell)), "cell", "finite numbers", cell),
         require(tf.size(far) == 0, "positions", f"at most {MAX_EXTENT:g} A from the origin", far),
-        # Written so that a volume that is not a number fails, too.
+        # A volume that is not a number fails this comparison, too.
         require(volume > FLAT_CELL * cuboid, "cell", "vectors that span a volume", cell),
     ]
     with tf.control_dependencies(checks):
@@ -168,7 +171,7 @@ def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 
 
 def _volume_and_faces(cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The cell's signed volume, A^3, and as rows the area vectors [3, 3] A^2 of the faces that each vector joins."""
+    """Return the signed volume, A^3, and the area vectors [3, 3] A^2, as rows, of the faces that each vector joins."""
     after, before = tf.gather(cell, [1, 2, 0]), tf.gather(cell, [2, 0, 1])
     y, z = [1, 2, 0], [2, 0, 1]
     faces = tf.gather(after, y, axis=1) * tf.gather(before, z, axis=1)
@@ -177,7 +180,7 @@ def _volume_and_faces(cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) -> _Grid:
-    """Sorts atoms into bins at least half a cutoff wide, unless the cell itself is narrower."""
+    """Return atoms in bins at least half a cutoff wide, unless the cell itself is narrower."""
     volume, faces = _volume_and_faces(cell)
     heights = tf.abs(volume) / tf.norm(faces, axis=1)
     fractional = tf.matmul(positions, faces, transpose_b=True) / volume
@@ -191,13 +194,13 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
     reach = tf.where(pbc, reach, tf.minimum(reach, size - 1.0))
     density = tf.cast(tf.shape(positions)[0], tf.float64) / tf.abs(volume)
     crowded = tf.reduce_all(pbc) & (density > MAX_DENSITY)
-    # A cell may be wide enough for its atoms and yet so narrow along one vector that there is no end of images.
+    # A cell can be so narrow along one vector that thousands of its images are within the cutoff.
     wide = tf.reduce_prod(2.0 * reach + 1.0) <= max_bins_in_reach(cutoff)
     expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
     roomy = require(~crowded & wide, "cell", expected, density)
     with tf.control_dependencies([roomy]):
         size, reach = tf.cast(size, tf.int64), tf.cast(reach, tf.int64)
-    # By rounding, or at the upper end of an open direction, an atom lies on the far side of its bin.
+    # Rounding, and the upper end of an open direction, can give an atom the index after the last bin.
     place = tf.minimum(tf.cast(place, tf.int64), size - 1)
     return _Grid(positions - tf.matmul(image, cell), cell, pbc, size, place, reach)
 
@@ -211,11 +214,11 @@ def _most_candidates(cutoff: float) -> float:
 
 
 def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
-    """Pairs of atoms in bins near each other, each pair from one of its ends."""
+    """Return pairs of atoms in nearby bins, each in one direction."""
     n_atoms = tf.shape(grid.place, tf.int64)[0]
     offset = _half_of_offsets(grid.reach)  # [O, 3]
     place = grid.place[:, tf.newaxis] + offset  # [N, O, 3]
-    # Of what is not negative, for ONNX rounds quotients of whole numbers towards zero.
+    # The dividend must not be negative: ONNX rounds quotients of integers towards zero.
     image = (place + grid.reach * grid.size) // grid.size - grid.reach
     exists = tf.reduce_all(grid.pbc | (image == 0), axis=-1)
     number = grid.number(place - image * grid.size)  # [N, O]
@@ -223,29 +226,29 @@ def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
     table = TABLE_PER_ATOM * n_atoms + 1
     own = grid.number(grid.place)
     order = tf.argsort(own % table, stable=True)
-    # Counted in floating point, for which GPUs have a kernel.
-    held = tf.math.unsorted_segment_sum(tf.ones_like(own, tf.float64), own % table, table)
-    held = tf.cast(held, tf.int64)
-    found = tf.where(exists, tf.gather(held, number % table), 0)
-    total = tf.reduce_sum(found)
+    # In floating point, for which GPUs have a kernel.
+    count = tf.math.unsorted_segment_sum(tf.ones_like(own, tf.float64), own % table, table)
+    count = tf.cast(count, tf.int64)
+    per_offset = tf.where(exists, tf.gather(count, number % table), 0)
+    total = tf.reduce_sum(per_offset)
     few = tf.cast(total, tf.float64) <= _most_candidates(cutoff) * tf.cast(n_atoms, tf.float64)
     expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
     with tf.control_dependencies([require(few, "positions", expected, total // n_atoms)]):
-        filled = tf.where(found > 0)  # [Q, 2], an atom and an offset
+        filled = tf.where(per_offset > 0)  # [Q, 2], an atom and an offset
     atom, which = filled[:, 0], filled[:, 1]
-    run, within = _expand(tf.gather_nd(found, filled), total)
+    run, within = _expand(tf.gather_nd(per_offset, filled), total)
     number = tf.gather_nd(number, filled)
-    first = tf.gather(tf.cumsum(held, exclusive=True), number % table)
+    first = tf.gather(tf.cumsum(count, exclusive=True), number % table)
     source = tf.cast(tf.gather(order, tf.gather(first, run) + within), tf.int64)
     target = tf.gather(atom, run)
     shift = tf.matmul(tf.cast(tf.gather_nd(image, filled), tf.float64), grid.cell) - tf.gather(grid.wrapped, atom)
-    counts = (tf.gather(which, run) > 0) | (source > target)
-    counts &= tf.gather(own, source) == tf.gather(number, run)
-    return _Candidates(source, target, tf.gather(grid.wrapped, source) + tf.gather(shift, run), counts)
+    valid = (tf.gather(which, run) > 0) | (source > target)
+    valid &= tf.gather(own, source) == tf.gather(number, run)
+    return _Candidates(source, target, tf.gather(grid.wrapped, source) + tf.gather(shift, run), valid)
 
 
 def _half_of_offsets(reach: tf.Tensor) -> tf.Tensor:
-    """i64[O, 3]: no offset first, then of each two opposite offsets within `reach` i64[3] one."""
+    """Return i64[O, 3]: the zero offset, then one of each two opposite offsets within `reach` i64[3]."""
     sides = 2 * reach + 1
     number = tf.range(tf.reduce_prod(sides) // 2, tf.reduce_prod(sides))
     x, rest = number // (sides[1] * sides[2]), number % (sides[1] * sides[2])
@@ -253,7 +256,7 @@ def _half_of_offsets(reach: tf.Tensor) -> tf.Tensor:
 
 
 def _expand(lengths: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """For runs of positive `lengths` i64[Q], `total` in all: which run each element is of, and its place in it."""
+    """Return the run of each element, and its place in it, for runs of positive `lengths` i64[Q], `total` in all."""
     begin = tf.cumsum(lengths, exclusive=True)
     begins = tf.scatter_nd(begin[:, tf.newaxis], tf.ones_like(lengths), total[tf.newaxis])
     run = tf.cumsum(begins) - 1

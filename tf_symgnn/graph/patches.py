@@ -1,4 +1,4 @@
-"""Spatial patches of a glass: core atoms that carry the loss, and a halo so that the core sees all it should."""
+"""Spatial patches of a glass: core atoms that carry the loss, and a halo of the atoms that their predictions need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_symgnn.data import perpendicular_heights
+from tf_symgnn.errors import require_number
 from tf_symgnn.graph.glass_graph import GlassGraph
+from tf_symgnn.graph.images import wrap
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,29 @@ class Patch:
 
 
 class PatchedGlass:
-    """A glass graph divided into blocks of at most `size` (A) along each cell vector, each atom in exactly one core."""
+    """A glass graph divided into blocks, each atom in exactly one core.
+
+    Args:
+        graph: of the glass.
+        size: the largest width of a block along each cell vector, between opposite faces, A.
+        halo: the width of the halo around a block, A.
+
+    Raises:
+        InputError: the size is not positive, or the halo is negative.
+    """
 
     def __init__(self, graph: GlassGraph, *, size: float, halo: float):
+        require_number(graph.name, "patch size", size, above=0)
+        require_number(graph.name, "halo", halo, least=0)
         self.graph = graph
         self._row_splits = graph.row_splits
-        self._fractional = np.linalg.solve(graph.cell.T.astype(np.float64), graph.positions.T.astype(np.float64)).T
-        self._fractional[:, graph.pbc] %= 1.0
+        self._fractional, _ = wrap(graph.positions, graph.cell, graph.pbc)
         heights = perpendicular_heights(graph.cell)
         self._margin = halo / heights
         self.patches = self._blocks(size / heights)
 
     def _blocks(self, size: np.ndarray) -> list[Patch]:
-        """The blocks that hold an atom, each of at most `size` f64[3] in fractional coordinates."""
+        """Return the blocks that hold an atom, each of at most `size` f64[3] in fractional coordinates."""
         low = np.where(self.graph.pbc, 0.0, self._fractional.min(0))
         high = np.where(self.graph.pbc, 1.0, self._fractional.max(0))
         number = np.maximum(1, np.ceil((high - low) / size - 1e-9).astype(np.int64))
@@ -57,10 +69,13 @@ class PatchedGlass:
         return len(self.patches)
 
     def extract(self, index: int) -> tuple[GlassGraph, np.ndarray, np.ndarray]:
-        """A patch with its halo: its graph, its M atoms' indices i64[M] in the glass, and which are core, bool[M].
+        """Return a patch with its halo.
 
-        The halo is every atom within `halo` A of the block, measured along the normals of its faces through
-        periodic images, so it holds every atom within that distance of a core atom.
+        The halo is every atom within the halo's width of the block, measured along the normals of its faces through
+        periodic images, so that it holds every atom within that distance of a core atom.
+
+        Returns:
+            The graph of the patch, the indices i64[M] of its atoms in the glass, and which are core, bool[M].
         """
         patch = self.patches[index]
         inside = np.ones(self.graph.n_atoms, bool)
@@ -71,6 +86,6 @@ class PatchedGlass:
             if self.graph.pbc[axis]:
                 outside = np.minimum(outside, np.maximum(0.0, np.minimum(1.0 + below, 1.0 + above)))
             inside &= outside <= self._margin[axis]
-        inside[patch.core] = True  # whatever rounding says of the block's bounds
+        inside[patch.core] = True  # rounding may leave an atom at the block's face outside
         atoms = np.flatnonzero(inside)
         return self.graph.subgraph(atoms, self._row_splits), atoms, np.isin(atoms, patch.core)

@@ -1,4 +1,4 @@
-"""Glass graphs as TFRecord shards, by the schemas in `schemas/`."""
+"""TFRecord shards of glass graphs, with the schemas in `schemas/`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.data import Glass, InputError, replacing
+from tf_symgnn.errors import require_integer
 from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
 
-# Not `splits.json`, which is a user's own where shards are written beside structure files.
+# `splits.json` would replace the user's own file where shards are written beside structure files.
 LISTING = "shards.json"
 
 
 def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int = 1) -> list[Path]:
-    """Writes graphs, all labelled or all not, as tf.Examples to `PATH-00000-of-0000N` and so on.
+    """Write graphs as tf.Examples to the shards `PATH-00000-of-0000N` and so on, each completely or not at all.
 
-    Each shard is written whole or not at all.
+    Args:
+        path: of the shards, without the suffix that counts them.
+        graphs: all labeled or all unlabeled.
+        shards: their number.
 
     Returns:
         The shards' paths.
@@ -33,7 +37,7 @@ def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int
     """
     labelled = {graph.barrier is not None for graph in graphs}
     if len(labelled) != 1:
-        raise InputError(path, "labels", "some or no glasses labelled", "at least one glass, all labelled or all not")
+        raise InputError(path, "labels", "some or no glasses labeled", "at least one glass, all labeled or all not")
     if not 1 <= shards <= len(graphs):
         raise InputError(path, "shards", shards, f"1 to {len(graphs)}, the number of glasses")
     paths = []
@@ -44,11 +48,11 @@ def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int
 
 
 def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
-    """Writes graphs, as they come, as one shard: whole or not at all.
+    """Write graphs to one shard, completely or not at all; one is in memory at a time.
 
     Raises:
         InputError: some have labels and some have none.
-        OSError: it cannot be written, as where the disk is full.
+        OSError: the shard cannot be written, for example because the disk is full.
     """
     labelled = None
     try:
@@ -56,25 +60,30 @@ def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
             for graph in graphs:
                 has_labels = graph.barrier is not None
                 if labelled is not None and labelled != has_labels:
-                    raise InputError(path, "labels", f"{graph.name} unlike those before it", "all labelled or all not")
+                    raise InputError(path, "labels", f"{graph.name} unlike those before it", "all labeled or all not")
                 labelled = has_labels
                 weight = np.ones(graph.n_atoms, np.float32) if labelled else None
                 tensor = assemble({name: tf.constant(array) for name, array in graph_arrays(graph, weight).items()})
-                # A retry writes the same bytes, in which features would else stand in any order.
+                # Without `deterministic` the order of features, and so the bytes of a retry, may differ.
                 writer.write(tfgnn.write_example(tensor).SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
         raise OSError(f"{path}: {error.message}") from error
 
 
 def read_records(paths: Sequence[str | Path], *, labelled: bool) -> tf.data.Dataset:
-    """Reads shards back as a dataset of GraphTensors of one component each, with readout features when `labelled`."""
+    """Return the GraphTensors in shards, of one component each, as a dataset.
+
+    Args:
+        paths: of the shards.
+        labelled: whether they hold readout features.
+    """
     spec = graph_spec(labelled=labelled)
     records = tf.data.TFRecordDataset([str(path) for path in paths])
     return records.map(lambda example: tfgnn.parse_single_example(spec, example), num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def shards_in(directory: str | Path) -> list[Path]:
-    """The TFRecords in a folder that have a split's name, as those of a conversion have."""
+    """Return the shards of a folder that are named after a split, as `write_splits` names them."""
     return sorted(path for split in names.SPLITS for path in Path(directory).glob(f"{split}.tfrecord-*"))
 
 
@@ -86,14 +95,22 @@ def write_splits(
     shards: int = 1,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Writes each split that has glasses as shards, and `shards.json` with their glasses' names beside them.
+    """Write the shards of each split that has glasses, and `shards.json` with the names of its glasses.
+
+    Args:
+        splits: glasses by split.
+        directory: the folder to write.
+        build: returns the graph of a glass.
+        shards: per split, at most one per glass.
+        overwrite: whether to replace the shards that the folder holds.
 
     Returns:
         The shards' paths.
 
     Raises:
-        InputError: the folder holds shards already and `overwrite` is not set, or a split's glasses do not agree.
+        InputError: the folder holds shards and `overwrite` is not set, or a split has labeled and unlabeled glasses.
     """
+    require_integer(directory, "shards", shards, least=1)
     directory = Path(directory)
     existing = shards_in(directory)
     if existing and not overwrite:

@@ -1,4 +1,4 @@
-"""A tf.data stream of graph subsets: whole glasses, or patches of them, shuffled, batched and prefetched."""
+"""A tf.data stream of subsets of glasses: whole ones or patches, shuffled, batched and prefetched."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
+from tf_symgnn.data import InputError
+from tf_symgnn.errors import require_integer
 from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.tensors import assemble, graph_arrays, split_readout
 
-# What a subset is loaded as: dtype and shape by feature name.
+# Dtype and shape of the arrays of a subset, by feature name.
 _FIELDS = {
     names.SPECIES: (tf.int32, [None]),
     names.POSITION: (tf.float32, [None, 3]),
@@ -28,17 +30,17 @@ _FIELDS = {
 }
 
 
-# The number of a subset that fills a batch up: one atom of padding that neighbours itself, and carries no loss.
-_BLANK = -1
+# The index of the subset that fills the last batch: one atom of padding with a self-loop, without loss weight.
+_PADDING = -1
 
 
 class Share(NamedTuple):
-    """Which part of every batch a process is given: that of some of the replicas that train together.
+    """The part of every batch that a process receives: that of its own among the replicas that train together.
 
     Attributes:
-        first: the process's first replica.
-        local: its number of replicas.
-        replicas: of all processes.
+        first: index of the process's first replica.
+        local: number of its replicas.
+        replicas: number of replicas of all processes.
     """
 
     first: int = 0
@@ -50,17 +52,21 @@ WHOLE = Share()
 
 
 class SubsetStream:
-    """Streams the subsets of labelled glass graphs: what `fit` and `evaluate` consume.
+    """The subsets of labeled glass graphs, whole glasses or patches, as the datasets of training and validation.
 
-    Neighbour lists are built once, before; a subset is cut from them when its turn comes, so memory holds the
-    glasses on the host and one batch on the device.
+    A subset is cut from the neighbor lists when it is read, so that memory holds the glasses on the host and one batch
+    on the device.
 
     Args:
-        graphs: labelled glass graphs.
-        batch_size: subsets a batch, as components of one graph; of all replicas together, whose number divides it.
+        graphs: labeled glass graphs.
+        batch_size: subsets per batch, of all replicas together, whose number divides it. They are components of one
+            graph.
         patch_size: edge of a patch's core, A; None streams whole glasses.
-        halo: width of a patch's halo, A; the model's receptive field makes predictions in the core exact; in
+        halo: width of a patch's halo, A. With the model's receptive field predictions in the core are exact; in
             training batch statistics are those of the whole patch.
+
+    Raises:
+        InputError: a number is out of range, there is no glass, or one is unlabeled.
     """
 
     def __init__(
@@ -71,9 +77,17 @@ class SubsetStream:
         patch_size: float | None = None,
         halo: float = 0.0,
     ):
+        require_integer("stream", "batch_size", batch_size, least=1)
         self.graphs = list(graphs)
+        if not self.graphs:
+            raise InputError("stream", "graphs", "none", "at least one")
+        for graph in self.graphs:
+            if graph.barrier is None:
+                raise InputError(graph.name, names.ENERGY_BARRIER, "no labels", "one per atom, eV")
         self.batch_size = batch_size
-        self._patched = [PatchedGlass(g, size=patch_size, halo=halo) for g in self.graphs] if patch_size else None
+        self._patched = None
+        if patch_size is not None:
+            self._patched = [PatchedGlass(graph, size=patch_size, halo=halo) for graph in self.graphs]
         if self._patched:
             self._subsets = [(k, patch) for k, glass in enumerate(self._patched) for patch in range(len(glass))]
         else:
@@ -81,37 +95,37 @@ class SubsetStream:
 
     @property
     def n_subsets(self) -> int:
-        """Glasses or patches in one pass over the data."""
+        """Return the number of glasses or patches in one pass over the data."""
         return len(self._subsets)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in one pass over the data; the last may be smaller."""
+        """Return the number of batches in one pass over the data; the last may be smaller."""
         return -(-self.n_subsets // self.batch_size)
 
     def in_order(self, share: Share = WHOLE) -> tf.data.Dataset:
-        """One pass in order: (GraphTensor, labels f32[N] eV, loss weights f32[N]), a share one after another."""
-        return self._finish(self._batches(tf.range(self.n_subsets, dtype=tf.int64), share))
+        """Return one pass in order, as batches of (GraphTensor, labels f32[N] eV, loss weights f32[N])."""
+        return self._merged(self._batches(tf.range(self.n_subsets, dtype=tf.int64), share))
 
     def shuffled(self, *, seed: int, first_epoch: int, epochs: int, share: Share = WHOLE) -> tf.data.Dataset:
-        """Passes `first_epoch` to `epochs`, each in an order that is a function of the seed and the epoch alone.
+        """Return passes `first_epoch` to before `epochs`, each in an order that depends on the seed and the epoch only.
 
-        So a run that goes on at an epoch sees what it would have seen uninterrupted, and replicas that share each
-        batch see together what one would see.
+        A resumed run therefore reads the batches that an uninterrupted one does, and replicas that share each batch
+        read together what a single one does.
         """
         numbers = tf.data.Dataset.range(first_epoch, epochs)
-        return self._finish(numbers.flat_map(lambda epoch: self._batches(self._order(seed, epoch), share)))
+        return self._merged(numbers.flat_map(lambda epoch: self._batches(self._order(seed, epoch), share)))
 
     def names_at(self, *, seed: int, epoch: int, step: int) -> list[str]:
-        """The glasses that a step of `shuffled` draws from, for messages."""
+        """Return the names of the glasses in the batch of a step of `shuffled`, for messages."""
         order = self._order(seed, tf.constant(epoch, tf.int64)).numpy()
         batch = order[step * self.batch_size : (step + 1) * self.batch_size]
         return [self.graphs[self._subsets[k][0]].name for k in batch]
 
     def subset(self, index: int) -> tuple[GlassGraph, np.ndarray]:
-        """One subset as arrays, and its loss weights f32[N]."""
-        if index == _BLANK:
-            return _blank(self.graphs[0]), np.zeros(1, np.float32)
+        """Return the graph of a subset and its loss weights f32[N]."""
+        if index == _PADDING:
+            return _padding(self.graphs[0]), np.zeros(1, np.float32)
         glass, patch = self._subsets[index]
         if self._patched:
             graph, _, core = self._patched[glass].extract(patch)
@@ -127,7 +141,7 @@ class SubsetStream:
         size = self.batch_size // share.replicas
         if share.replicas > 1:
             missing = self.steps_per_epoch * self.batch_size - self.n_subsets
-            order = tf.reshape(tf.pad(order, [[0, missing]], constant_values=_BLANK), [-1, share.replicas, size])
+            order = tf.reshape(tf.pad(order, [[0, missing]], constant_values=_PADDING), [-1, share.replicas, size])
             order = tf.reshape(order[:, share.first : share.first + share.local], [-1])
         return tf.data.Dataset.from_tensor_slices(order).map(self._load).batch(size)
 
@@ -140,17 +154,24 @@ class SubsetStream:
         arrays = graph_arrays(*self.subset(int(number)))
         return [arrays[name] for name in _FIELDS]
 
-    def _finish(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        # One thread makes the next batch while a step takes its time. Closing an iterator that tunes itself takes a
-        # quarter of a second after each pass over the validation glasses.
+    def _merged(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Return batches merged to components, without their readout, prefetched by one thread."""
+        # Closing an iterator with autotuning takes a quarter of a second after each pass over the validation glasses.
         options = tf.data.Options()
         options.autotune.enabled = False
         merged = batches.map(lambda graph: split_readout(graph.merge_batch_to_components()))
         return merged.prefetch(1).with_options(options)
 
 
-def _blank(like: GlassGraph) -> GlassGraph:
-    """One atom of padding that neighbours itself."""
-    zero, nowhere = np.zeros(1, np.int32), np.zeros((1, 3), np.float32)
-    pair = {"source": zero, "target": zero, "displacement": nowhere}
-    return replace(like, atomic_numbers=zero, positions=nowhere, barrier=np.zeros(1, np.float32), **pair)
+def _padding(like: GlassGraph) -> GlassGraph:
+    """Return the graph of one atom of padding with a self-loop."""
+    zero, origin = np.zeros(1, np.int32), np.zeros((1, 3), np.float32)
+    return replace(
+        like,
+        atomic_numbers=zero,
+        positions=origin,
+        source=zero,
+        target=zero,
+        displacement=origin,
+        barrier=np.zeros(1, np.float32),
+    )
