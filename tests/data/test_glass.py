@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 import tf_symgnn.data
-from tf_symgnn.data import Glass, InputError, LabelScaling, label_scaling, replacing, require_species
+from tf_symgnn.data import (
+    Glass,
+    InputError,
+    LabelScaling,
+    label_scaling,
+    perpendicular_heights,
+    replacing,
+    require_species,
+)
 
 
 def test_fields_have_the_contract_types(make_glass):
@@ -63,6 +71,7 @@ BAD_FIELDS = {
     "numbers for species": ("species", [29] * 5, "species: found"),
     "too few labels": ("barrier", [1.0] * 4, r"energy_barrier: found shape \(4,\), expected shape \(5,\)"),
     "nan label": ("barrier", [1, 1, 1, 1, np.nan], r"energy_barrier: found nan at \[4\]"),
+    "negative frame": ("frame", -1, "frame: found -1, expected a whole number of at least 0"),
     "column of labels": ("barrier", np.zeros((5, 1)), "energy_barrier: found shape"),
 }
 
@@ -73,6 +82,17 @@ def test_bad_fields_are_named(make_glass, field, value, message):
         make_glass(**{field: value})
     assert str(caught.value).startswith("glass.xyz: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_source_is_a_path(make_glass):
+    with pytest.raises(InputError, match="glass: source: found None, expected a path"):
+        make_glass(source=None)
+
+
+@pytest.mark.parametrize("cell", [np.eye(2), np.ones(3), np.ones((3, 3)), np.diag([1.0, 1.0, 0.0])])
+def test_heights_need_three_vectors_that_span_a_volume(cell):
+    with pytest.raises(InputError, match="cell: found shape"):
+        perpendicular_heights(cell)
 
 
 def test_errors_name_the_frame(make_glass):
@@ -104,7 +124,14 @@ def test_label_scaling_pools_atoms():
 
 
 def test_label_scaling_of_equal_labels_divides_by_one():
-    assert label_scaling([_labelled([0.1] * 7)]) == LabelScaling(pytest.approx(0.1), 1.0)
+    scaling = label_scaling([_labelled([0.1] * 7)])
+    assert (scaling.mean, scaling.std) == (pytest.approx(0.1), 1.0)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(float("nan"), 1.0), (1.6, 0.0), (1.6, -0.3), (None, 1.0)])
+def test_label_scaling_is_checked(mean, std):
+    with pytest.raises(InputError, match="label scaling: (mean|std): found"):
+        LabelScaling(mean, std)
 
 
 def test_label_scaling_needs_labels(make_glass):

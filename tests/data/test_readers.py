@@ -229,6 +229,14 @@ def test_broken_files(save, name, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_arguments_are_checked(save):
+    path = save("a.dump", DUMP)
+    with pytest.raises(InputError, match="species: found 'Cu,Zr', expected a sequence of chemical symbols"):
+        read_glass(path, species="Cu,Zr")
+    with pytest.raises(InputError, match="label: found 3, expected the name of a column"):
+        read_glass(path, label=3)
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(InputError, match="no.xyz: file: found No such file or directory"):
         read_glass(tmp_path / "no.xyz")

@@ -1,4 +1,4 @@
-"""Files -> Glass, and back."""
+"""Structure files and glasses: reading, checking, splitting and writing."""
 
 from tf_symgnn.data.files import is_unfinished, naming, replacing
 from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species

@@ -21,20 +21,26 @@ _MAX_BYTES = 3 * 8 * MAX_ATOMS
 
 
 def read_npz(path: Path, label: str | None) -> Glass:
-    """One glass: `positions`, `species` or `atomic_numbers`, `cell` or `box` ([3, 3] or [3]), perhaps `pbc` and labels.
+    """Return the glass in an archive.
 
-    Without `pbc` the box is periodic.
+    Its keys are `positions` [N, 3] A; `species` or `atomic_numbers` [N]; `cell` or `box`, [3, 3] or [3] A; optionally
+    `pbc` [3], by default periodic, and labels [N] eV.
+
+    Args:
+        path: the archive.
+        label: the key of the labels, or None to read none.
 
     Raises:
-        InputError: the file is no such archive, or an array in it is larger than any glass needs.
+        InputError: the file is no such archive, or an array in it is larger than `MAX_ATOMS` atoms need.
     """
-    wanted = {"positions", "species", "atomic_numbers", "cell", "box", "pbc", label}
+    keys = {"positions", "species", "atomic_numbers", "cell", "box", "pbc", label}
     with as_input_error(path, "archive", "a whole .npz file"), zipfile.ZipFile(path) as archive:
         available = [name.removesuffix(".npy") for name in archive.namelist()]
-        arrays = {name: _read_array(path, archive, name) for name in available if name in wanted}
-    for either in (("positions",), ("species", "atomic_numbers"), ("cell", "box")):
-        if not any(key in arrays for key in either):
-            raise InputError(path, " or ".join(either), "no such key", f"one among {', '.join(available) or 'none'}")
+        arrays = {name: _read_array(path, archive, name) for name in available if name in keys}
+    for alternatives in (("positions",), ("species", "atomic_numbers"), ("cell", "box")):
+        if not any(key in arrays for key in alternatives):
+            expected = f"one among {', '.join(available) or 'none'}"
+            raise InputError(path, " or ".join(alternatives), "no such key", expected)
     box = "cell" if "cell" in arrays else "box"
     return Glass(
         positions=arrays["positions"],
@@ -47,7 +53,7 @@ def read_npz(path: Path, label: str | None) -> Glass:
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    # The header is looked at first: an archive of a few kilobytes can declare, and deflate to, any amount of memory.
+    # The header is checked first: an archive of a few kilobytes can declare, and inflate to, any amount of memory.
     with archive.open(f"{name}.npy") as file:
         shape, _, dtype = _READ_HEADER[npy.read_magic(file)](file)
     size = math.prod(shape) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""What the columns of a file mean: labels, species and box."""
+"""Interpretation of a file's columns: labels, species and box."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from tf_symgnn.errors import InputError
 
 
 def find_label(place: str, columns: Mapping[str, np.ndarray], label: str | None) -> np.ndarray | None:
-    """The label column, or None where none is wanted or the file lacks the default one: such a glass is unlabelled.
+    """Return the label column, or None for an unlabeled glass.
+
+    Args:
+        place: the file, for errors.
+        columns: arrays by name.
+        label: the name of the label column. A file may lack the default one. None reads no labels.
 
     Raises:
-        InputError: the file lacks a label that was asked for by another name than the default.
+        InputError: the file lacks a label column with another name than the default.
     """
     if label is None:
         return None
@@ -24,26 +29,36 @@ def find_label(place: str, columns: Mapping[str, np.ndarray], label: str | None)
     if label == names.ENERGY_BARRIER:
         return None
     raise InputError(
-        place, label, "no such column", "one of " + (", ".join(sorted(columns)) or "none: it is unlabelled")
+        place, label, "no such column", "one of " + (", ".join(sorted(columns)) or "none: it is unlabeled")
     )
 
 
 def name_types(place: str, types: np.ndarray, species: Sequence[str] | None) -> np.ndarray:
-    """Chemical symbols [N] of atoms whose types i[N] count from 1.
+    """Return the chemical symbols [N] of atoms.
+
+    Args:
+        place: the file, for errors.
+        types: i[N], counted from 1.
+        species: the symbols of types 1, 2, ...
 
     Raises:
-        InputError: the types are not named, not whole numbers, or beyond the names.
+        InputError: the types are no integers, or one has no symbol.
     """
-    found = np.unique(types).tolist()
+    unique = np.unique(types).tolist()
     if not species:
-        raise InputError(place, "species", f"types {found} without names", "their symbols by --species, as in Cu,Zr")
-    if types.dtype.kind not in "iu" or not found or found[0] < 1 or found[-1] > len(species):
-        raise InputError(place, "types", found, f"1 to {len(species)}, for {', '.join(species)}")
+        raise InputError(place, "species", f"types {unique} without names", "their symbols by --species, as in Cu,Zr")
+    if types.dtype.kind not in "iu" or not unique or unique[0] < 1 or unique[-1] > len(species):
+        raise InputError(place, "types", unique, f"1 to {len(species)}, for {', '.join(species)}")
     return np.array(species)[types - 1]
 
 
 def to_cell(place: str, field: str, box: np.ndarray) -> np.ndarray:
-    """Cell vectors [3, 3] from cell vectors or from the three edge lengths of a cuboid, A.
+    """Return cell vectors [3, 3] A, from cell vectors or from the three edge lengths of a cuboid.
+
+    Args:
+        place: the file, for errors.
+        field: the name of the box in it.
+        box: [3, 3] or [3] A. Another shape is returned unchanged, for `Glass` to check.
 
     Raises:
         InputError: a length is not positive.
@@ -57,10 +72,14 @@ def to_cell(place: str, field: str, box: np.ndarray) -> np.ndarray:
 
 
 def atom_count(place: str, text: str) -> int:
-    """The number of atoms that a header declares.
+    """Return the number of atoms that a header declares.
+
+    Args:
+        place: the file, for errors.
+        text: the number.
 
     Raises:
-        InputError: it is no number from 1 to `MAX_ATOMS`.
+        InputError: it is not an integer from 1 to `MAX_ATOMS`.
     """
     try:
         count = int(text)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Gives a path to write to and moves the file there over `path` once the block has succeeded.
+    """Yield a temporary path to write to, and move the file there over `path` when the block has succeeded.
 
-    If the block fails, what it wrote is removed and `path` stays as it was. Parent folders are made. The path given
-    lies in the same folder, is hidden, and has the same suffix.
+    If the block raises, the temporary file is removed and `path` stays as it was. Parent folders are made. The
+    temporary file is in the same folder, is hidden, and has the same suffix.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not made by `tempfile`, whose files only their owner may read.
+    # `tempfile` makes files that only their owner can read.
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
         with naming(path):
@@ -30,13 +30,13 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether a file has a name that `replacing` gives: one that was left by a process that was killed."""
+    """Return whether a file has a temporary name of `replacing`: a killed process leaves such files."""
     return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", path.name) is not None and path.is_file()
 
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Has an OSError of the block that names no file, as that of a full disk does not, name this one."""
+    """Add a path to an OSError of the block that has none, such as that of a full disk."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,8 @@
-"""A glass: atoms in a box, with or without their energy barriers."""
+"""The `Glass`: atoms in a box, with or without energy barriers."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,27 +13,28 @@ from ase.data import chemical_symbols
 
 from tf_symgnn import names
 from tf_symgnn.data.limits import FLAT_CELL
-from tf_symgnn.errors import InputError
+from tf_symgnn.errors import InputError, require_integer, require_type
 
-# ASE lists the placeholder "X" as element 0; in a graph 0 marks padding, so it may never name an atom.
+# ASE's element 0 is the placeholder "X". In a graph 0 marks padding, so that no atom may have it.
 SYMBOLS = frozenset(chemical_symbols[1:])
 
 
 @dataclass(frozen=True, eq=False)
 class Glass:
-    """N atoms in a box; checked when made, read-only afterwards.
+    """N atoms in a box. The fields are checked on construction and read-only afterwards.
 
     Args:
-        positions: f64[N, 3], A.
-        cell: f64[3, 3], A; rows are cell vectors, of either handedness.
+        positions: f64[N, 3] A.
+        cell: f64[3, 3] A, rows are cell vectors, of either handedness.
         pbc: bool[3], whether the box repeats along each cell vector.
-        species: chemical symbols, [N].
-        barrier: energy barriers f64[N], eV, or None when unlabelled.
-        source: the file the glass is from.
-        frame: index within a source of several frames, else None.
+        species: chemical symbols [N].
+        barrier: energy barriers f64[N] eV, or None without labels.
+        source: the file of the glass.
+        frame: index of the glass in a file of several, else None.
 
     Raises:
-        InputError: a wrong shape, a number that is not finite, an unknown symbol, or a box without volume.
+        InputError: a field has a wrong shape or type, a number is not finite, a symbol is unknown, or the box has no
+            volume.
     """
 
     positions: np.ndarray  # [N, 3]
@@ -44,6 +46,9 @@ class Glass:
     frame: int | None = None
 
     def __post_init__(self):
+        require_type("glass", "source", self.source, (str, os.PathLike), "a path")
+        if self.frame is not None:
+            require_integer(str(self.source), "frame", self.frame, least=0)
         self._set("positions", self._numbers("positions", self.positions))
         if self.positions.ndim != 2 or self.positions.shape[1] != 3 or not len(self.positions):
             raise self._error("positions", f"shape {self.positions.shape}", "shape (N, 3) with N at least 1")
@@ -56,29 +61,29 @@ class Glass:
 
     @property
     def n_atoms(self) -> int:
-        """The number of atoms, N."""
+        """Return the number of atoms N."""
         return len(self.positions)
 
     @property
     def atomic_numbers(self) -> np.ndarray:
-        """The atoms' species as atomic numbers, i32[N]."""
+        """Return atomic numbers i32[N]."""
         symbols, index = np.unique(self.species, return_inverse=True)
         return np.array([NUMBER_OF_SYMBOL[symbol] for symbol in symbols], np.int32)[index]
 
     @property
     def volume(self) -> float:
-        """The box's volume, A^3."""
+        """Return the volume of the box, A^3."""
         return float(abs(np.linalg.det(self.cell)))
 
     @property
     def name(self) -> str:
-        """The source's stem, with the frame's index where the source holds several: `stem` or `stem-3`."""
+        """Return the stem of the source, with the frame's index where there are several: `stem` or `stem-3`."""
         stem = Path(self.source).stem
         return stem if self.frame is None else f"{stem}-{self.frame}"
 
     @property
     def place(self) -> str:
-        """The source as errors name it: `file`, or `file@frame` as ASE writes it."""
+        """Return the source and the frame as errors name them: `file`, or `file@frame` as in ASE."""
         return place(self.source, self.frame)
 
     def _set(self, field: str, array: np.ndarray) -> None:
@@ -89,7 +94,7 @@ class Glass:
         return InputError(self.place, field, found, expected)
 
     def _numbers(self, field: str, values: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """A copy of `values` as finite f64, of `shape` if one is given."""
+        """Return a copy of `values` as finite f64, checked for `shape` if there is one."""
         try:
             given = np.array(values)
         except ValueError as error:
@@ -105,7 +110,7 @@ class Glass:
         return array
 
     def _check_volume(self) -> None:
-        # Rounding leaves a flat box a sliver of volume, so it is held against that of a cuboid with the same edges.
+        # Rounding leaves a flat box some volume. It is compared with that of a cuboid with the same edges.
         with np.errstate(all="ignore"):
             cuboid = np.prod(np.linalg.norm(self.cell, axis=1))
             volume = self.volume
@@ -114,7 +119,7 @@ class Glass:
 
     def _flags(self, values: object) -> np.ndarray:
         flags = np.array(values)
-        # Text is refused because bool("False") is true.
+        # Text is invalid because bool("False") is true.
         if flags.shape != (3,) or flags.dtype.kind not in "biu":
             raise self._error("pbc", f"shape {flags.shape} of {flags.dtype}", "three booleans")
         return flags.astype(bool)
@@ -123,7 +128,7 @@ class Glass:
         symbols = np.array(values)
         if symbols.shape != (self.n_atoms,) or symbols.dtype.kind not in "USO":
             found = f"shape {symbols.shape} of {symbols.dtype}"
-            raise self._error("species", found, f"{self.n_atoms} chemical symbols, one an atom")
+            raise self._error("species", found, f"{self.n_atoms} chemical symbols, one per atom")
         symbols = symbols.astype(str)
         unknown = sorted(set(np.unique(symbols).tolist()) - SYMBOLS)
         if unknown:
@@ -132,20 +137,31 @@ class Glass:
 
 
 def perpendicular_heights(cell: np.ndarray) -> np.ndarray:
-    """f64[3] A: the distance between the two faces of the cell that each cell vector joins."""
+    """Return f64[3] A, the distance between the two faces of the cell that each cell vector joins.
+
+    Raises:
+        InputError: the cell is not three vectors that span a volume.
+    """
+    cell = np.asarray(cell)
+    if cell.shape != (3, 3) or np.linalg.matrix_rank(cell) < 3:
+        raise InputError("cell", "cell", f"shape {cell.shape}", "three vectors that span a volume")
     return 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, np.float64)), axis=0)
 
 
 def place(source: Path | str, frame: int | None) -> str:
-    """A frame of a source, or the whole, as `Glass.place`."""
+    """Return a frame of a source, or the source without frames, as errors name it."""
     return str(source) if frame is None else f"{source}@{frame}"
 
 
 def require_species(glasses: Iterable[Glass], atomic_numbers: Sequence[int]) -> None:
-    """Checks that glasses hold no species but those of a trained model.
+    """Check that a trained model knows all species of some glasses.
+
+    Args:
+        glasses: the glasses.
+        atomic_numbers: of the species that the model knows.
 
     Raises:
-        InputError: a glass holds another one.
+        InputError: a glass has another species.
     """
     for glass in glasses:
         unknown = sorted(set(glass.atomic_numbers.tolist()) - set(atomic_numbers))

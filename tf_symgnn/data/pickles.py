@@ -1,9 +1,9 @@
-"""The published SymGNN pickles, read without running anything that they hold.
+"""The published SymGNN pickles, read without executing anything in them.
 
-Two walls stand between such a file and this process. Before anything is built, every opcode is walked through: only
-those that make plain containers, numbers and text may occur, and each length declared must be there in the file. Then
-the unpickler meets no NumPy function at all: the few names that it admits resolve to stand-ins, which keep the bytes
-and view them as numbers, so that memory stays bounded by the file.
+Two checks protect this process. First, every opcode is checked before an object is built: only those of plain
+containers, numbers and text are allowed, and every declared length must be present in the file. Second, the unpickler
+calls no NumPy function: the few names that it allows resolve to replacements, which keep the bytes and view them as
+numbers, so that memory is bounded by the size of the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tf_symgnn.errors import InputError, as_input_error
 
 MAX_BYTES = 2 * 1024**3
 TYPE_NAMES = ("Cu", "Zr")
-# Upstream stores the energy barriers, eV, under this name.
+# The key of the energy barriers, eV, in the published files.
 PUBLISHED_LABEL = "trajectory_start_velocities"
 
 _OPCODES = frozenset(
@@ -71,12 +71,12 @@ _OPCODES = frozenset(
 
 
 def read_published_pickle(path: Path, label: str | None) -> Glass:
-    """One glass of the published data set: periodic, in a cuboid; types 1 = Cu, 2 = Zr.
+    """Return a glass of the published data set: periodic, in a cuboid, with types 1 = Cu, 2 = Zr.
 
     Args:
-        path: the file, with keys `positions` [N, 3] A, `box` [3] A, `types` [N] and, where labelled,
+        path: the file, with the keys `positions` [N, 3] A, `box` [3] A, `types` [N] and, where it is labeled,
             `trajectory_start_velocities` [N] eV.
-        label: the default, which stands for that key, or the name of another key, or None.
+        label: the default label, which stands for that key, the name of another key, or None to read no labels.
 
     Raises:
         InputError: the file is no such pickle, or holds anything but plain values and arrays of numbers.
@@ -113,7 +113,7 @@ def _load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 class _Dtype:
-    """Stands in for `numpy.dtype`: a type code and, by its state, a byte order."""
+    """A replacement of `numpy.dtype`: a type code and, from its state, a byte order."""
 
     def __init__(self, code: str, align: bool, copy: bool):
         if not re.fullmatch(r"[biufcSU]\d{1,9}", code):
@@ -121,12 +121,12 @@ class _Dtype:
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        # NumPy's own would change the order of a dtype in place, and with it that of the process' shared ones.
+        # `numpy.dtype.__setstate__` would change a dtype that the whole process shares.
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
 class _Array:
-    """Stands in for `_reconstruct`: an array whose state comes later."""
+    """A replacement of `_reconstruct`: an array that its state fills."""
 
     def __init__(self, subtype: str, shape: tuple[int, ...], code: bytes):
         self.array = np.empty(0)
@@ -137,14 +137,14 @@ class _Array:
 
 
 class _BufferArray(_Array):
-    """Stands in for `_frombuffer`, by which pickle protocol 5 makes an array in one step."""
+    """A replacement of `_frombuffer`, with which pickle protocol 5 makes an array in one step."""
 
     def __init__(self, content: bytes | bytearray, dtype: _Dtype, shape: tuple[int, ...], order: str):
         self.array = np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    # What BUILD could be pointed at among these either takes the state itself or is text, so nothing can be patched.
+    # BUILD cannot set attributes of these: the classes take the state themselves, and text takes none.
     _ADMITTED = {
         ("numpy", "dtype"): _Dtype,
         ("numpy", "ndarray"): "ndarray",

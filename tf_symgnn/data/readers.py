@@ -1,4 +1,4 @@
-"""Structure files by suffix."""
+"""Structure files, read by suffix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tf_symgnn.data.archives import read_npz
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.pickles import read_published_pickle
 from tf_symgnn.data.texts import read_extxyz, read_lammps_data, read_lammps_dump
-from tf_symgnn.errors import InputError
+from tf_symgnn.errors import InputError, require_type
 
 EXTXYZ = (".xyz", ".extxyz")
 LAMMPS_DATA = (".data", ".lmp", ".lammps-data")
@@ -24,18 +24,22 @@ SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ + PICKLE
 def iter_glasses(
     path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
 ) -> Iterator[Glass]:
-    """Every frame of a file in its order; several frames are named `stem-0`, `stem-1`, ...
+    """Yield the frames of a file in order; several frames are named `stem-0`, `stem-1`, ...
 
     Args:
-        path: the file; its suffix says the format.
-        label: the per-atom column or key with the energy barriers, eV. A file without the default one is unlabelled,
-            and with None labels are not looked at.
-        species: chemical symbols of LAMMPS types 1, 2, ...; the other formats name their atoms themselves.
+        path: the file. Its suffix selects the format.
+        label: the per-atom column or key of the energy barriers, eV. A file may lack the default one; its glasses are
+            unlabeled then. None reads no labels.
+        species: chemical symbols of LAMMPS types 1, 2, ...; other formats have symbols.
 
     Raises:
-        InputError: a frame cannot be used, when it is reached.
+        InputError: an argument or the file is invalid, or, when it is reached, a frame.
     """
     path = Path(path)
+    if label is not None:
+        require_type(path, "label", label, str, "the name of a column")
+    if isinstance(species, str):
+        raise InputError(path, "species", repr(species), "a sequence of chemical symbols, as in ('Cu', 'Zr')")
     suffix = path.suffix.lower()
     _check_readable(path)
     if suffix in EXTXYZ:
@@ -55,12 +59,15 @@ def iter_glasses(
 def read_glass(
     path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
 ) -> Glass:
-    """The glass in a file or, as ASE does, the last one of several frames.
+    """Return the glass in a file or, as ASE does, the last one of several frames.
 
-    Arguments as for `iter_glasses`.
+    Args:
+        path: as for `iter_glasses`.
+        label: as for `iter_glasses`.
+        species: as for `iter_glasses`.
 
     Raises:
-        InputError: the file cannot be used.
+        InputError: an argument, the file or a frame is invalid.
     """
     return deque(iter_glasses(path, label=label, species=species), maxlen=1).pop()
 

@@ -1,4 +1,4 @@
-"""Which glasses are for training, validation and test."""
+"""Splits of glasses into training, validation and test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tf_symgnn.data.readers import SUFFIXES, iter_glasses
 from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
-SAMPLE = Path(__file__).parent / "sample"  # glasses that this program made and labelled itself; its README says how
+SAMPLE = Path(__file__).parent / "sample"  # glasses that `tf-symgnn simulate` made; see its README
 
 
 def split_names(stems: Iterable[str]) -> dict[str, list[str]]:
-    """Splits glasses by their names, in natural order: `val*`, `test*`, and the rest for training.
+    """Return the split of glasses by name, in natural order: `val*`, `test*`, and the others for training.
 
-    Where nothing is named validation the last training glass is, if there are at least two.
+    Without a `val*` the last training glass is for validation, if there are at least two.
     """
     splits: dict[str, list[str]] = {split: [] for split in names.SPLITS}
     for stem in sorted(stems, key=_natural):
@@ -33,18 +33,19 @@ def split_names(stems: Iterable[str]) -> dict[str, list[str]]:
 def read_glasses(
     path: Path | str, *, label: str = names.ENERGY_BARRIER, species: Sequence[str] | None = None
 ) -> dict[str, list[Glass]]:
-    """All glasses that a file or folder holds, by split: every one of `names.SPLITS` is a key.
+    """Return the glasses of a file or folder by split; every one of `names.SPLITS` is a key.
 
-    A folder's files are split by `splits.json` in it, which may leave some out, or else by their stems; frames of one
-    file stay together. The frames of a single file are split by their names.
+    The files of a folder are split by its `splits.json`, which may leave some out, or else by their stems. Frames of
+    one file stay together. The frames of a single file are split by their names.
 
     Args:
-        path: a structure file, or a folder of them; its hidden files and those of other suffixes are passed over.
+        path: a structure file, or a folder of them. Hidden files and those with other suffixes are skipped.
         label: as for `iter_glasses`.
         species: as for `iter_glasses`.
 
     Raises:
-        InputError: a file cannot be used, none is there, two share a stem or a name, or `splits.json` does not fit.
+        InputError: an argument or a file is invalid, there is no file, two share a stem or a name, or `splits.json`
+            does not match them.
     """
     path = Path(path)
     if not path.is_dir():
@@ -55,16 +56,16 @@ def read_glasses(
         for split, files in split_files(path).items()
     }
     named = Counter(glass.name for glasses in splits.values() for glass in glasses)
-    if named.total() > len(named):  # a-0.npz beside frames of a.xyz
+    if named.total() > len(named):  # such as a-0.npz beside several frames in a.xyz
         raise InputError(path, "names", f"{named.most_common(1)[0][0]} twice", "one glass a name")
     return splits
 
 
 def split_files(path: Path | str) -> dict[str, list[Path]]:
-    """The structure files that a folder holds, or a single file, by split: none is read.
+    """Return the structure files of a folder, or a single file, by split, without reading them.
 
     Raises:
-        InputError: none is there, two share a stem, or `splits.json` does not fit them.
+        InputError: there is none, two share a stem, or `splits.json` does not match them.
     """
     path = Path(path)
     files = structure_files(path)
@@ -74,9 +75,9 @@ def split_files(path: Path | str) -> dict[str, list[Path]]:
 
 
 def _natural(stem: str) -> list[tuple[int, int, str]]:
-    """A sort key by which train9 comes before train10."""
+    """Return a sort key with which train9 comes before train10."""
     parts = re.split(r"([0-9]+)", stem)
-    # Text stands at even places, numbers at odd ones; the text itself last tells 1 from 01.
+    # Text is at even places, numbers at odd ones. The length distinguishes 1 from 01.
     return [(int(part), len(part), "") if index % 2 else (0, 0, part) for index, part in enumerate(parts)]
 
 
@@ -87,10 +88,10 @@ def _split_of(stem: str) -> str:
 
 
 def structure_files(folder: Path | str) -> dict[str, Path]:
-    """The structure files of a folder by stem, in natural order, or a single file.
+    """Return the structure files of a folder by stem, in natural order, or a single file.
 
     Raises:
-        InputError: it does not exist, or the folder holds none or two of one stem.
+        InputError: the path does not exist, or the folder holds no structure file or two with one stem.
     """
     folder = Path(folder)
     if not folder.exists():

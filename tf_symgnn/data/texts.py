@@ -1,7 +1,7 @@
-"""Extended XYZ and LAMMPS' text formats, parsed by ASE.
+"""Extended XYZ and the text formats of LAMMPS, parsed by ASE.
 
-Frames are cut out of the file here. So long trajectories are read one frame at a time, a count that a header declares
-is held against the lines that are there before ASE makes arrays of that size, and a frame cut short is noticed.
+The file is divided into frames here, so that a long trajectory is read one frame at a time. The number of atoms that a
+header declares is compared with the lines of the frame before ASE makes arrays of that size.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _TIMESTEP = "ITEM: TIMESTEP"
 _N_ATOMS = "ITEM: NUMBER OF ATOMS"
 _BOX = "ITEM: BOX BOUNDS"
 _ATOMS = "ITEM: ATOMS"
-# Per-atom columns of a dump come back from ASE only under a prefix by which LAMMPS marks a variable's values.
-_KEPT = "v_"
+# ASE returns per-atom columns of a dump only under the prefix of a LAMMPS variable.
+_VARIABLE = "v_"
 
 
 def read_extxyz(path: Path, label: str | None) -> Iterator[Glass]:
-    """Every frame of an extended XYZ file.
+    """Yield the frames of an extended XYZ file.
 
     Raises:
-        InputError: a frame cannot be used.
+        InputError: a frame is invalid.
     """
     for frame, lines in _numbered(path, _xyz_frames(path)):
         where = place(path, frame)
         atoms = _parse(where, lines, "extxyz")
-        # ASE takes some names of columns, as `energies`, for a calculator's results.
+        # ASE stores some columns, such as `energies`, as results of a calculator.
         columns = atoms.arrays | (atoms.calc.results if atoms.calc else {})
         yield Glass(
             positions=atoms.positions,
@@ -50,10 +50,10 @@ def read_extxyz(path: Path, label: str | None) -> Iterator[Glass]:
 
 
 def read_lammps_data(path: Path, label: str | None, species: Sequence[str] | None) -> Glass:
-    """The glass of a LAMMPS data file in units of A; periodic and, as the format has no such column, unlabelled.
+    """Return the glass of a LAMMPS data file in units of A. It is periodic; the format has no labels.
 
     Raises:
-        InputError: the file cannot be used, its types are not named by `species`, or it is asked for a label.
+        InputError: the file is invalid, `species` does not name its types, or `label` is not the default or None.
     """
     with _open(path) as file:
         lines = file.readlines()
@@ -68,7 +68,7 @@ def read_lammps_data(path: Path, label: str | None, species: Sequence[str] | Non
         positions=atoms.positions,
         cell=atoms.cell.array,
         pbc=atoms.pbc,
-        # Never ASE's own symbols: it takes type 1 for hydrogen, or goes by the nearest mass.
+        # ASE's symbols are wrong: it assigns hydrogen to type 1, or the element with the nearest mass.
         species=name_types(str(path), atoms.arrays["type"], species),
         barrier=find_label(str(path), {}, label),
         source=path,
@@ -76,10 +76,10 @@ def read_lammps_data(path: Path, label: str | None, species: Sequence[str] | Non
 
 
 def read_lammps_dump(path: Path, label: str | None, species: Sequence[str] | None) -> Iterator[Glass]:
-    """Every frame of a LAMMPS text dump in units of A, its atoms sorted by id.
+    """Yield the frames of a LAMMPS text dump in units of A, with atoms sorted by id.
 
     Raises:
-        InputError: a frame cannot be used, or neither an `element` column nor `species` names its atoms.
+        InputError: a frame is invalid, or neither an `element` column nor `species` names its atoms.
     """
     for frame, lines in _numbered(path, _dump_frames(path)):
         where = place(path, frame)
@@ -87,7 +87,7 @@ def read_lammps_dump(path: Path, label: str | None, species: Sequence[str] | Non
         atoms = _parse(where, rebuilt, "lammps-dump-text")
         available = dict.fromkeys(columns)
         if label in available:
-            available[label] = atoms.arrays[_KEPT + label]
+            available[label] = atoms.arrays[_VARIABLE + label]
         yield Glass(
             positions=atoms.positions,
             cell=atoms.cell.array,
@@ -100,7 +100,7 @@ def read_lammps_dump(path: Path, label: str | None, species: Sequence[str] | Non
 
 
 def _open(path: Path) -> io.TextIOWrapper:
-    # Comments may be in any encoding; what stands for unknown bytes fails later wherever it matters.
+    # Comments may have any encoding. In other places the replacement of an undecodable byte fails to parse.
     return path.open(encoding="utf-8", errors="replace")
 
 
@@ -110,14 +110,14 @@ def _parse(where: str, lines: Sequence[str], format: str) -> ase.Atoms:
 
 
 def _numbered(path: Path, frames: Iterator[list[str]]) -> Iterator[tuple[int | None, list[str]]]:
-    """Frames with their indices, or with None where the file holds a single one."""
+    """Yield frames with their indices, or with None where the file holds a single one."""
     first = next(frames, None)
     if first is None:
         raise InputError(path, "content", "no frame", "at least one")
     try:
         second = next(frames, None)
     except InputError:
-        yield 0, first  # whole, whatever comes after it
+        yield 0, first  # complete, although the next one is not
         raise
     if second is None:
         yield None, first
@@ -154,7 +154,7 @@ def _dump_frames(path: Path) -> Iterator[list[str]]:
 
 
 def _rebuild(where: str, lines: list[str], label: str | None) -> tuple[list[str], list[str]]:
-    """The names of a dump frame's columns, and the frame for ASE: its count checked, its label column marked."""
+    """Return the column names of a dump frame, and its lines for ASE, with checked count and prefixed label column."""
     try:
         declared = lines[_find(lines, _N_ATOMS) + 1]
         box, header = _find(lines, _BOX), _find(lines, _ATOMS)
@@ -164,9 +164,9 @@ def _rebuild(where: str, lines: list[str], label: str | None) -> tuple[list[str]
     if len(rows) != atom_count(where, declared):
         raise InputError(where, "atoms", f"{len(rows)} rows", f"{declared.strip()} as declared")
     columns = lines[header].split()[2:]
-    marked = " ".join(_KEPT + name if name == label else name for name in columns)
-    # The count that was checked stands last before the atoms, so it is the one that ASE goes by.
-    head = [*lines[:2], *lines[box : box + 4], f"{_N_ATOMS}\n", declared, f"{_ATOMS} {marked}\n"]
+    prefixed = " ".join(_VARIABLE + name if name == label else name for name in columns)
+    # ASE uses the last count before the atoms, which is here the checked one.
+    head = [*lines[:2], *lines[box : box + 4], f"{_N_ATOMS}\n", declared, f"{_ATOMS} {prefixed}\n"]
     return columns, head + rows
 
 
@@ -177,7 +177,7 @@ def _find(lines: list[str], item: str) -> int:
 def _dump_species(where: str, atoms: ase.Atoms, columns: Sequence[str], species: Sequence[str] | None) -> np.ndarray:
     if "element" in columns:
         elements = np.array(atoms.get_chemical_symbols())
-        # LAMMPS writes "C" for every type that its input does not name.
+        # LAMMPS writes "C" for every type without a name.
         if species and not set(elements.tolist()) <= set(species):
             found = ", ".join(sorted(set(elements.tolist())))
             raise InputError(where, "element", found, f"only {', '.join(species)}, as by --species")

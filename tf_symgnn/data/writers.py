@@ -1,4 +1,4 @@
-"""Glasses to extended XYZ, LAMMPS dumps and `.npz`."""
+"""Glasses written to extended XYZ, LAMMPS dumps and `.npz`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from tf_symgnn.errors import InputError
 
 
 def write_glasses(path: Path | str, glasses: Sequence[Glass], *, overwrite: bool = False) -> None:
-    """Writes glasses as the frames of one file, each with its barriers, eV, as `energy_barrier` if it has them.
+    """Write glasses as the frames of one file, with barriers, eV, in the column `energy_barrier`.
+
+    In a LAMMPS dump a glass is rotated to LAMMPS's orientation of the cell, and types number the file's symbols in
+    alphabetic order.
 
     Args:
-        path: the file; its suffix says the format: extended XYZ, LAMMPS dump or, for one glass, `.npz`. In a dump the
-            glass is turned to lie in its box as LAMMPS wants, and types count the file's symbols in alphabetic order.
+        path: the file. Its suffix selects the format: extended XYZ, LAMMPS dump or, for one glass, `.npz`.
         glasses: at least one.
-        overwrite: whether an existing file may be replaced.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        InputError: the file exists, its suffix is unknown, or the number of glasses does not suit it.
+        InputError: the file exists, its suffix is unknown, or its format cannot hold this number of glasses.
     """
     path = Path(path)
     check_output(path, overwrite=overwrite, number=len(glasses))
@@ -36,10 +38,16 @@ def write_glasses(path: Path | str, glasses: Sequence[Glass], *, overwrite: bool
 
 
 def check_output(path: Path | str, *, overwrite: bool, number: int = 1) -> None:
-    """Checks that `write_glasses` can write so many glasses to a path, before work is spent on them.
+    """Check that `write_glasses` can write some glasses to a path, before they are computed.
+
+    Args:
+        path: the file.
+        overwrite: whether to replace an existing file.
+        number: of glasses.
 
     Raises:
-        InputError: the file exists, its suffix is unknown or does not suit the number, or its folder cannot be one.
+        InputError: the file exists, its suffix is unknown, its format cannot hold this number of glasses, or its folder
+            is a file.
     """
     path = Path(path)
     if path.suffix.lower() not in _WRITERS:
@@ -48,13 +56,13 @@ def check_output(path: Path | str, *, overwrite: bool, number: int = 1) -> None:
         raise InputError(path, "output", "an existing file or folder", "a new file, or --overwrite")
     if any(parent.exists() and not parent.is_dir() for parent in path.parents):
         raise InputError(path, "output", "a file on the way to it", "a folder to write in")
-    alone = _WRITERS[path.suffix.lower()] is _write_npz
-    if not number or (alone and number > 1):
-        raise InputError(path, "glasses", number, "one" if alone else "at least one")
+    single = _WRITERS[path.suffix.lower()] is _write_npz
+    if not number or (single and number > 1):
+        raise InputError(path, "glasses", number, "one" if single else "at least one")
 
 
 def write_frames(path: Path, glasses: Iterable[Glass]) -> None:
-    """Writes glasses, as they come, as the frames of one extended XYZ file; it holds one at a time."""
+    """Write glasses as the frames of one extended XYZ file; one is in memory at a time."""
     with path.open("w", encoding="utf-8") as file:
         for glass in glasses:
             atoms = ase.Atoms(list(glass.species), positions=glass.positions, cell=glass.cell, pbc=glass.pbc)
@@ -65,11 +73,11 @@ def write_frames(path: Path, glasses: Iterable[Glass]) -> None:
 
 def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
     (glass,) = glasses
-    labels = {} if glass.barrier is None else {names.ENERGY_BARRIER: glass.barrier}
-    with path.open("wb") as file:  # to a path that ends otherwise NumPy adds a suffix
-        np.savez_compressed(
-            file, positions=glass.positions, cell=glass.cell, pbc=glass.pbc, species=glass.species, **labels
-        )
+    arrays = {"positions": glass.positions, "cell": glass.cell, "pbc": glass.pbc, "species": glass.species}
+    if glass.barrier is not None:
+        arrays[names.ENERGY_BARRIER] = glass.barrier
+    with path.open("wb") as file:  # NumPy would add a suffix to some paths
+        np.savez_compressed(file, **arrays)
 
 
 def _write_dump(path: Path, glasses: Sequence[Glass]) -> None:
@@ -80,7 +88,7 @@ def _write_dump(path: Path, glasses: Sequence[Glass]) -> None:
 
 
 def _dump_frame(step: int, glass: Glass, symbols: np.ndarray) -> str:
-    # LAMMPS knows right-handed boxes only. Two vectors swapped span the same box, so no mirroring is needed.
+    # LAMMPS boxes are right-handed. Exchanging two vectors keeps the box, so that no reflection is needed.
     order = [0, 1, 2] if np.linalg.det(glass.cell) > 0 else [1, 0, 2]
     prism = Prism(glass.cell[order], glass.pbc[order])
     columns = [
@@ -101,10 +109,10 @@ def _dump_frame(step: int, glass: Glass, symbols: np.ndarray) -> str:
 
 
 def _box_bounds(prism: Prism, pbc: np.ndarray) -> str:
-    """The box in LAMMPS' form: the extent along each axis that holds the whole, perhaps tilted box."""
+    """Return the box in LAMMPS's form: the bounds along each axis, of the whole box where it is tilted."""
     x, y, z, xy, xz, yz = prism.get_lammps_prism()
     boundary = " ".join("pp" if periodic else "ff" for periodic in pbc)
-    # Tighter than ASE's own test of skewness, which lets tilts of a ten-thousandth go.
+    # ASE's `Prism.is_skewed` ignores tilts of 1e-4.
     if max(map(abs, (xy, xz, yz))) < 1e-12 * max(x, y, z):
         return f"ITEM: BOX BOUNDS {boundary}\n" + "".join(f"{0.0:.16e} {length:.16e}\n" for length in (x, y, z))
     bounds = (
