@@ -1,9 +1,9 @@
-"""Shared structures: small, awkward, and made from a seed, so that every package is tested on the same ones."""
+"""Small structures with difficult geometries, made from seeds, that the tests of all packages share."""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A test run must not depend on a graphics card that happens to be there.
+# Results must not depend on whether the machine has a GPU.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from pathlib import Path
@@ -27,9 +27,9 @@ def random_glass(
     density: float = 0.063,
     name: str = "random",
 ) -> Glass:
-    """Cu and Zr atoms at random places at least 1.2 A apart in a cell, by default cubic at the density of Cu64Zr36.
+    """Return Cu and Zr atoms at random positions at least 1.2 A apart, by default in a cube at the density of Cu64Zr36.
 
-    Labels are a smooth function of each atom's surroundings, 1.2 to 2 eV.
+    Labels are a smooth function of the distances to an atom's neighbors, 1.2 to 2 eV.
     """
     rng = np.random.default_rng(seed)
     cell = np.eye(3) * (n_atoms / density) ** (1 / 3) if cell is None else np.asarray(cell, float)
@@ -51,7 +51,7 @@ def random_glass(
 
 
 def fcc_copper(repeat: int = 3) -> Glass:
-    """An fcc Cu crystal (a = 3.61 A): 12 neighbours at one distance."""
+    """Return an fcc Cu crystal, a = 3.61 A: 12 neighbors at one distance."""
     atoms = bulk("Cu", "fcc", a=3.61, cubic=True).repeat(repeat)
     return Glass(
         positions=atoms.positions,
@@ -80,13 +80,13 @@ ZOO = {
 
 @pytest.fixture(params=list(ZOO))
 def zoo_glass(request) -> Glass:
-    """Each of the awkward structures in turn."""
+    """Return each structure of `ZOO` in turn."""
     return ZOO[request.param]()
 
 
 @pytest.fixture(scope="session")
 def published_data() -> Path:
-    """The folder of published Cu64Zr36 glasses, which does not travel with this repository."""
+    """Return the folder of published Cu64Zr36 glasses, which is not part of this repository."""
     if not PUBLISHED.is_dir():
         pytest.skip("the published Cu64Zr36 glasses are not beside this checkout")
     return PUBLISHED

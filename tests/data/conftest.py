@@ -1,5 +1,7 @@
 """Small glasses for the tests of the data package."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,19 +10,19 @@ from tf_symgnn.data import Glass
 
 @pytest.fixture
 def make_glass():
-    """A function that makes a glass of five atoms in a tilted box, with fields replaced at will."""
+    """Return a function that makes a glass of five atoms in a triclinic box, with any field replaced."""
 
     def make(**fields) -> Glass:
         rng = np.random.default_rng(0)
-        defaults = {
-            "positions": rng.uniform(0.0, 8.0, (5, 3)),
-            "cell": [[8.0, 0.0, 0.0], [1.0, 9.0, 0.0], [-2.0, 0.5, 10.0]],
-            "pbc": [True, True, True],
-            "species": ["Zr", "Cu", "Cu", "Zr", "Ag"],
-            "barrier": rng.normal(1.8, 0.3, 5),
-            "source": "glass.xyz",
-        }
-        return Glass(**defaults | fields)
+        glass = Glass(
+            positions=rng.uniform(0.0, 8.0, (5, 3)),
+            cell=[[8.0, 0.0, 0.0], [1.0, 9.0, 0.0], [-2.0, 0.5, 10.0]],
+            pbc=[True, True, True],
+            species=["Zr", "Cu", "Cu", "Zr", "Ag"],
+            barrier=rng.normal(1.8, 0.3, 5),
+            source="glass.xyz",
+        )
+        return replace(glass, **fields)
 
     return make
 

@@ -1,4 +1,4 @@
-"""`.npz` archives: their keys, and what they may not declare."""
+"""`.npz` archives: keys, and sizes that a header declares."""
 
 import io
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from tf_symgnn.data import InputError, read_glass
 
 
-def test_npz(save_npz):
+def test_npz_with_symbols_and_cell(save_npz):
     glass = read_glass(save_npz(energy_barrier=[1, 2, 3], eb=[4, 5, 6]))
     np.testing.assert_array_equal(glass.positions, np.eye(3))
     assert glass.species.tolist() == ["Cu", "Zr", "Cu"]
@@ -20,7 +20,7 @@ def test_npz(save_npz):
     assert read_glass(save_npz(eb=[4, 5, 6]), label="eb").barrier.tolist() == [4, 5, 6]
 
 
-def test_npz_other_keys(save_npz):
+def test_npz_with_atomic_numbers_and_box(save_npz):
     glass = read_glass(
         save_npz(species=None, cell=None, atomic_numbers=[29, 40, 29], box=[4.0, 5.0, 6.0], pbc=[1, 0, 1])
     )
@@ -46,7 +46,7 @@ def test_npz_other_keys(save_npz):
         ({"positions": np.full((3, 3), np.nan)}, "positions: found nan"),
     ],
 )
-def test_bad_npz(save_npz, changes, message):
+def test_invalid_npz_is_refused(save_npz, changes, message):
     with pytest.raises(InputError, match=message):
         read_glass(save_npz(**changes))
 
@@ -65,7 +65,7 @@ def _npz_with_positions(path, shape, content=b""):
 
 
 @pytest.mark.parametrize("shape", [(10**9, 3), (10**12, 3), (10**30, 3), (2**62, 4)])
-def test_npz_bomb_is_refused_by_its_header(tmp_path, shape):
+def test_npz_header_of_a_huge_array_is_refused(tmp_path, shape):
     with pytest.raises(InputError, match="positions: found [0-9]+ bytes declared"):
         read_glass(_npz_with_positions(tmp_path / "a.npz", shape))
 
@@ -75,8 +75,8 @@ def test_npz_negative_shape_is_refused(tmp_path):
         read_glass(_npz_with_positions(tmp_path / "a.npz", (-5, 3)))
 
 
-def test_npz_bomb_stays_out_of_memory(tmp_path):
-    # Fifty kilobytes that deflate to fifty megabytes, under a header that asks for 24 gigabytes.
+def test_npz_of_a_huge_array_takes_little_memory(tmp_path):
+    # Fifty kilobytes that inflate to fifty megabytes, under a header that declares 24 gigabytes.
     path = tmp_path / "a.npz"
     _npz_with_positions(path, (10**9, 3), bytes(5 * 10**7))
     code = f"""

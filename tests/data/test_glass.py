@@ -1,4 +1,4 @@
-"""Glass checks what it is made of; the package keeps its rule."""
+"""Checks of `Glass`, label scaling, complete files, and imports of the data package."""
 
 import ast
 import dataclasses
@@ -20,7 +20,7 @@ from tf_symgnn.data import (
 )
 
 
-def test_fields_have_the_contract_types(make_glass):
+def test_fields_have_the_documented_types(make_glass):
     glass = make_glass()
     assert glass.positions.dtype == glass.cell.dtype == glass.barrier.dtype == np.float64
     assert glass.pbc.dtype == bool and glass.pbc.shape == (3,)
@@ -36,7 +36,7 @@ def test_left_handed_cell_has_positive_volume(make_glass):
     assert make_glass(cell=[[0, 2, 0], [3, 0, 0], [0, 0, 4]]).volume == pytest.approx(24.0)
 
 
-def test_arrays_are_copies_that_cannot_be_written(make_glass):
+def test_arrays_are_read_only_copies(make_glass):
     positions = np.zeros((5, 3))
     glass = make_glass(positions=positions)
     positions[0] = 1.0
@@ -77,7 +77,7 @@ BAD_FIELDS = {
 
 
 @pytest.mark.parametrize(("field", "value", "message"), BAD_FIELDS.values(), ids=BAD_FIELDS)
-def test_bad_fields_are_named(make_glass, field, value, message):
+def test_invalid_fields_are_refused_by_name(make_glass, field, value, message):
     with pytest.raises(InputError, match=message) as caught:
         make_glass(**{field: value})
     assert str(caught.value).startswith("glass.xyz: ")
@@ -113,18 +113,18 @@ def test_require_species(make_glass):
         require_species([make_glass()], [40, 29])
 
 
-def _labelled(values) -> Glass:
+def _labeled(values) -> Glass:
     n = len(values)
     return Glass(np.zeros((n, 3)), np.eye(3), [True] * 3, ["Cu"] * n, values, "a.xyz")
 
 
-def test_label_scaling_pools_atoms():
+def test_label_scaling_is_over_all_atoms():
     # Pooled labels 1, 2, 3, 6: mean 3, squared deviations 4, 1, 0, 9.
-    assert label_scaling([_labelled([1.0]), _labelled([2.0, 3.0, 6.0])]) == LabelScaling(3.0, np.sqrt(3.5))
+    assert label_scaling([_labeled([1.0]), _labeled([2.0, 3.0, 6.0])]) == LabelScaling(3.0, np.sqrt(3.5))
 
 
-def test_label_scaling_of_equal_labels_divides_by_one():
-    scaling = label_scaling([_labelled([0.1] * 7)])
+def test_label_scaling_of_equal_labels_is_one():
+    scaling = label_scaling([_labeled([0.1] * 7)])
     assert (scaling.mean, scaling.std) == (pytest.approx(0.1), 1.0)
 
 
@@ -141,7 +141,7 @@ def test_label_scaling_needs_labels(make_glass):
         label_scaling([])
 
 
-def test_replacing_moves_a_whole_file_into_place(tmp_path):
+def test_replacing_moves_a_complete_file(tmp_path):
     path = tmp_path / "new" / "folder" / "file.txt"
     with replacing(path) as temporary:
         assert temporary.suffix == ".txt" and temporary.parent == path.parent
@@ -151,7 +151,7 @@ def test_replacing_moves_a_whole_file_into_place(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_replacing_leaves_nothing_of_a_failure(tmp_path):
+def test_replacing_removes_the_file_of_a_failed_block(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError), replacing(path) as temporary:
@@ -161,7 +161,7 @@ def test_replacing_leaves_nothing_of_a_failure(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_package_imports_numpy_ase_and_names_only():
+def test_package_imports_numpy_ase_names_and_errors_only():
     allowed = {"numpy", "ase", "tf_symgnn.names", "tf_symgnn.errors", "tf_symgnn.data"}
     for file in Path(tf_symgnn.data.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

@@ -1,4 +1,4 @@
-"""The published pickles: read as published, and nothing in one is ever run."""
+"""The published pickles: their content is read, and nothing in them is executed."""
 
 import contextlib
 import os
@@ -57,7 +57,7 @@ def test_array_layouts(save, protocol, layout):
     assert np.dtype(np.float32).isnative
 
 
-def test_names_of_numpy_1_are_read(save):
+def test_pickles_of_numpy_1_are_read(save):
     content = pickle.dumps(published(), protocol=3).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     assert read_glass(save(content)).n_atoms == 4
 
@@ -70,7 +70,7 @@ def test_other_label_and_no_label(save):
 
 
 @pytest.mark.parametrize("key", ["positions", "box", "types"])
-def test_missing_key_is_named(save, key):
+def test_missing_keys_are_refused_by_name(save, key):
     with pytest.raises(InputError, match=f"train0.pickle: {key}: found no such key"):
         read_glass(save(published(**{key: None})))
 
@@ -91,14 +91,14 @@ def test_missing_key_is_named(save, key):
         ({"extra": np.zeros(2, [("a", "f4")])}, "pickle"),
     ],
 )
-def test_bad_content(save, changes, field):
+def test_invalid_content_is_refused_by_field(save, changes, field):
     with pytest.raises(InputError) as caught:
         read_glass(save(published(**changes)))
     assert caught.value.field == field
 
 
 class _Touch:
-    """Unpickles to a call that leaves a file behind."""
+    """An object that unpickles to a call that writes a file."""
 
     def __init__(self, call, *arguments):
         self.call, self.arguments = call, arguments
@@ -108,7 +108,7 @@ class _Touch:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_code_in_a_pickle_never_runs(save, tmp_path, protocol):
+def test_code_in_a_pickle_is_not_executed(save, tmp_path, protocol):
     marker = tmp_path / "marker"
     for hostile in (_Touch(os.system, f"touch {marker}"), _Touch(exec, f"open({str(marker)!r}, 'w')")):
         for content in (hostile, published(extra=hostile), published(positions=hostile)):
@@ -125,7 +125,7 @@ def _global(name: str) -> bytes:
     return f"c{module}\n{attribute}\n".encode()
 
 
-# What a dtype that shares the process' own float64, set big-endian in place, would do without stand-ins.
+# Without the replacement of `numpy.dtype` this would make the float64 of the whole process big-endian.
 _SHARED_DTYPE = (
     b"\x80\x03" + _global("numpy dtype") + b"X\x02\x00\x00\x00f8\x89\x89\x87R"
     b"(K\x03X\x01\x00\x00\x00>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb."
@@ -170,12 +170,12 @@ def test_hostile_pickles_are_refused(save, content):
 @pytest.mark.parametrize(
     ("name", "opcode"), [("huge memo index", "LONG_BINPUT"), ("persistent id", "BINPERSID"), ("extension", "EXT1")]
 )
-def test_opcodes_are_looked_at_before_anything_is_built(save, name, opcode):
+def test_opcodes_are_checked_before_objects_are_built(save, name, opcode):
     with pytest.raises(InputError, match=f"opcode {opcode} is not admitted"):
         read_glass(save(HOSTILE[name]))
 
 
-def test_array_beyond_its_bytes_is_refused(save):
+def test_array_larger_than_its_bytes_is_refused(save):
     content = pickle.dumps(published(), protocol=3)
     shape = b"K\x04K\x03\x86"
     assert content.count(shape) == 1
@@ -196,14 +196,14 @@ def test_every_truncation_is_refused(save):
 )
 @given(data=st.binary(max_size=300), cut=st.integers(0, 900))
 @example(data=b"\xff" * 40, cut=100)
-def test_damage_raises_input_error_or_nothing(save, data, cut):
+def test_damaged_pickles_raise_input_error_or_nothing(save, data, cut):
     content = pickle.dumps(published(), protocol=4)
     for damaged in (data, content[:cut] + data + content[cut + len(data) :]):
         with contextlib.suppress(InputError):
             read_glass(save(damaged))
 
 
-def test_published_data(published_data):
+def test_published_glass_has_the_known_composition_and_mean_barrier(published_data):
     glass = read_glass(published_data / "train0.pickle")
     assert glass.n_atoms == 8000
     assert (glass.species == "Cu").sum() == 5120

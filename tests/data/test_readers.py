@@ -1,4 +1,4 @@
-"""Every format read as its files are found in the world, and refused by name where they are broken."""
+"""Readers of every format, and errors that name the file and the field."""
 
 import contextlib
 
@@ -70,11 +70,11 @@ def test_extxyz(save):
     assert read_glass(str(save("A.XYZ", XYZ))).name == "A"
 
 
-def test_extxyz_label_that_ase_takes_for_a_result(save):
+def test_extxyz_label_that_ase_stores_as_a_result(save):
     assert read_glass(save("a.xyz", XYZ), label="energies").barrier.tolist() == [-3.0, -4.0]
 
 
-def test_default_label_may_be_missing_another_may_not(save):
+def test_only_the_default_label_may_be_missing(save):
     path = save("a.xyz", XYZ.replace("energy_barrier", "eb"))
     assert read_glass(path).barrier is None
     assert read_glass(path, label="eb").barrier.tolist() == [1.25, 2.5]
@@ -88,7 +88,7 @@ def test_extxyz_frames_of_different_sizes(save):
     assert [(glass.name, glass.n_atoms) for glass in glasses] == [("run-0", 2), ("run-1", 1), ("run-2", 2)]
 
 
-def test_error_names_the_frame(save):
+def test_error_of_a_frame_has_its_index(save):
     with pytest.raises(InputError, match="run.xyz@1: positions: found nan"):
         list(iter_glasses(save("run.xyz", XYZ + XYZ.replace("Zr 2.0", "Zr nan"))))
 
@@ -96,7 +96,7 @@ def test_error_names_the_frame(save):
 @pytest.mark.parametrize("suffix", [".data", ".lmp", ".lammps-data"])
 def test_lammps_data(save, suffix):
     glass = read_glass(save(f"a{suffix}", DATA), species=("Zr", "Cu"))
-    # Masses would name type 1 copper: the names given count.
+    # By mass type 1 would be copper; `species` has precedence.
     assert glass.species.tolist() == ["Zr", "Cu", "Cu"]
     np.testing.assert_allclose(glass.positions, np.outer([0.1, 0.2, 0.3], np.ones(3)), atol=1e-12)
     np.testing.assert_array_equal(glass.cell, [[4, 0, 0], [1, 5, 0], [-0.5, 0.25, 6]])
@@ -104,7 +104,7 @@ def test_lammps_data(save, suffix):
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.data", DATA), ("a.dump", DUMP)])
-def test_types_must_be_named(save, name, content):
+def test_types_need_symbols(save, name, content):
     with pytest.raises(
         InputError, match=r"species: found types \[1, 2\] without names, expected .*--species, as in Cu,Zr"
     ):
@@ -121,7 +121,7 @@ def test_lammps_data_has_no_labels(save):
 
 
 @pytest.mark.parametrize("suffix", [".dump", ".lammpstrj"])
-def test_lammps_dump_comes_sorted_by_id(save, suffix):
+def test_lammps_dump_is_sorted_by_id(save, suffix):
     glass = read_glass(save(f"a{suffix}", DUMP), species=("Cu", "Zr"))
     assert glass.species.tolist() == ["Cu", "Zr", "Zr"]
     np.testing.assert_array_equal(glass.positions, np.outer([0.1, 0.2, 0.3], np.ones(3)))
@@ -146,7 +146,7 @@ def test_lammps_dump_elements(save):
         read_glass(path, species=("Cu", "Zr"))
 
 
-def test_lammps_dump_by_mass_alone_is_refused(save):
+def test_lammps_dump_with_masses_only_is_refused(save):
     with pytest.raises(InputError, match="columns: found id mass .*expected type or element"):
         read_glass(save("a.dump", DUMP.replace("type", "mass")), species=("Cu", "Zr"))
 
@@ -158,8 +158,8 @@ def test_lammps_dump_frames_with_units_and_time(save):
     assert (first.positions[2, 0], second.positions[2, 0]) == (0.3, 0.4)
 
 
-def test_lammps_dump_goes_by_the_count_that_was_checked(save):
-    # ASE takes a count from any line that mentions one, and would stop after two atoms or make room for millions.
+def test_lammps_dump_is_parsed_with_the_checked_count(save):
+    # ASE reads a count from any line that has one, and could stop after two atoms or allocate millions.
     content = DUMP.replace("ITEM: ATOMS", " ITEM: NUMBER OF ATOMS\n2\nITEM: ATOMS")
     assert read_glass(save("a.dump", content), species=("Cu", "Zr")).n_atoms == 3
 
@@ -182,7 +182,7 @@ def test_lammps_dump_triclinic(save):
         ("a.dump", DUMP.replace("ATOMS\n3\n", "ATOMS\n90000000\n")),
     ],
 )
-def test_declared_counts_cost_nothing(save, name, content):
+def test_declared_counts_allocate_no_memory(save, name, content):
     with pytest.raises(InputError, match="atoms|Atoms"):
         read_glass(save(name, content), species=("Cu", "Zr"))
 
@@ -223,7 +223,7 @@ def test_declared_counts_cost_nothing(save, name, content):
         ("a", "x", "suffix: found none"),
     ],
 )
-def test_broken_files(save, name, content, message):
+def test_invalid_files_are_refused(save, name, content, message):
     with pytest.raises(InputError, match=message) as caught:
         read_glass(save(name, content), species=("Cu", "Zr"))
     assert "\n" not in str(caught.value)
@@ -237,7 +237,7 @@ def test_arguments_are_checked(save):
         read_glass(path, label=3)
 
 
-def test_missing_file_and_folder(tmp_path):
+def test_missing_files_and_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="no.xyz: file: found No such file or directory"):
         read_glass(tmp_path / "no.xyz")
     with pytest.raises(InputError, match="file: found Is a directory"):
@@ -245,7 +245,7 @@ def test_missing_file_and_folder(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".xyz", ".dump", ".npz"])
-def test_truncations_raise_input_error_or_nothing(tmp_path, save, make_glass, suffix):
+def test_truncated_files_raise_input_error_or_nothing(tmp_path, save, make_glass, suffix):
     write_glasses(tmp_path / f"whole{suffix}", [make_glass()])
     content = (tmp_path / f"whole{suffix}").read_bytes()
     refused = 0
@@ -254,13 +254,13 @@ def test_truncations_raise_input_error_or_nothing(tmp_path, save, make_glass, su
             read_glass(save(f"cut{suffix}", content[:length]))
         except InputError:
             refused += 1
-    # A text cut inside the very last number is still a whole file.
+    # A text that ends within its last number is still valid.
     assert refused >= len(range(0, len(content), 7)) - 2
 
 
 @settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(min_size=1, max_size=200), cut=st.integers(0, 400))
-def test_garbage_raises_input_error_or_nothing(tmp_path, save, save_npz, garbage, cut):
+def test_random_bytes_raise_input_error_or_nothing(tmp_path, save, save_npz, garbage, cut):
     wholes = {".xyz": XYZ.encode(), ".dump": DUMP.encode(), ".data": DATA.encode(), ".npz": save_npz().read_bytes()}
     for suffix in SUFFIXES:
         whole = wholes.get(suffix, b"")

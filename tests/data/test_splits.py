@@ -1,4 +1,4 @@
-"""Splits by glass: by name, or as `splits.json` has them."""
+"""Splits by glass, from names or from `splits.json`."""
 
 import json
 
@@ -9,7 +9,7 @@ from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.data.splits import split_names
 
 
-def test_published_folder():
+def test_split_of_the_published_names():
     stems = ["test0", "test1", *(f"train{i}" for i in (3, 0, 6, 1, 2, 5, 4))]
     assert split_names(stems) == {
         "train": [f"train{i}" for i in range(6)],
@@ -30,7 +30,7 @@ def test_published_folder():
         (["1a", "a1", "a", "01a"], ["1a", "01a", "a"], ["a1"], []),
     ],
 )
-def test_rule(stems, train, validation, test):
+def test_split_by_name(stems, train, validation, test):
     assert split_names(stems) == {"train": train, "validation": validation, "test": test}
 
 
@@ -49,13 +49,13 @@ def _names(splits):
     return {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
 
 
-def test_folder_by_names(folder):
+def test_folder_is_split_by_names(folder):
     splits = read_glasses(folder)
     assert _names(splits) == {"train": ["a1", "a2"], "validation": ["a10"], "test": ["test0"]}
     assert splits["train"][0].barrier is not None
 
 
-def test_folder_by_splits_file(folder):
+def test_folder_is_split_by_its_splits_file(folder):
     (folder / "splits.json").write_text(json.dumps({"train": ["test0", "a1"], "test": ["a10"]}))
     assert _names(read_glasses(folder)) == {"train": ["test0", "a1"], "validation": [], "test": ["a10"]}
 
@@ -65,7 +65,7 @@ def test_frames_of_one_file_stay_together(folder, make_glass):
     assert _names(read_glasses(folder))["validation"] == ["a10-0", "a10-1"]
 
 
-def test_single_file(folder, make_glass):
+def test_frames_of_a_single_file_are_split_by_names(folder, make_glass):
     assert _names(read_glasses(folder / "a1.xyz")) == {"train": ["a1"], "validation": [], "test": []}
     assert _names(read_glasses(str(folder / "test0.xyz"))) == {"train": [], "validation": [], "test": ["test0"]}
     write_glasses(folder / "run.xyz", [make_glass()] * 3)
@@ -90,13 +90,13 @@ def test_single_file(folder, make_glass):
         ('{"train": ["a1", "a1"]}', "train: found a1, also in train"),
     ],
 )
-def test_bad_splits_file(folder, content, message):
+def test_invalid_splits_files_are_refused(folder, content, message):
     (folder / "splits.json").write_text(content)
     with pytest.raises(InputError, match=f"splits.json: {message}"):
         read_glasses(folder)
 
 
-def test_bad_folders(folder, tmp_path, make_glass):
+def test_invalid_folders_are_refused(folder, tmp_path, make_glass):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: folder: found no structure file"):
         read_glasses(tmp_path / "empty")
@@ -107,13 +107,13 @@ def test_bad_folders(folder, tmp_path, make_glass):
         read_glasses(folder)
 
 
-def test_two_glasses_of_one_name(tmp_path, make_glass):
+def test_two_glasses_with_one_name_are_refused(tmp_path, make_glass):
     write_glasses(tmp_path / "a.xyz", [make_glass()] * 2)
     write_glasses(tmp_path / "a-1.npz", [make_glass()])
     with pytest.raises(InputError, match="names: found a-1 twice, expected one glass a name"):
         read_glasses(tmp_path)
 
 
-def test_arguments_reach_the_readers(folder):
+def test_arguments_are_passed_to_the_readers(folder):
     with pytest.raises(InputError, match="eb: found no such column"):
         read_glasses(folder, label="eb")

@@ -1,4 +1,4 @@
-"""What is written reads back as it was, in every format."""
+"""Glasses that are written and read back, in every format."""
 
 from dataclasses import replace
 
@@ -19,13 +19,13 @@ CELLS = {
 
 
 def _distances(glass: Glass) -> np.ndarray:
-    """Sorted shortest distances of every atom to every other, through periodic images; [N, N]."""
+    """Return the shortest distance of every atom to every other through periodic images, [N, N]."""
     shifts = np.array(np.meshgrid(*[np.arange(-2, 3) * int(p) for p in glass.pbc])).reshape(3, -1).T @ glass.cell
     vectors = glass.positions[:, None, None] - glass.positions[None, :, None] + shifts
     return np.linalg.norm(vectors, axis=-1).min(axis=-1)
 
 
-def _same_but_for_place(written: Glass, read: Glass) -> None:
+def _assert_same_except_orientation(written: Glass, read: Glass) -> None:
     assert read.species.tolist() == written.species.tolist()
     if written.barrier is None:
         assert read.barrier is None
@@ -42,7 +42,7 @@ def test_round_trip(tmp_path, make_glass, suffix, cell, labelled):
     glass = glass if labelled else replace(glass, barrier=None)
     write_glasses(tmp_path / f"out{suffix}", [glass])
     read = read_glass(tmp_path / f"out{suffix}")
-    _same_but_for_place(glass, read)
+    _assert_same_except_orientation(glass, read)
     np.testing.assert_allclose(read.positions, glass.positions, rtol=0, atol=1e-8)
     np.testing.assert_array_equal(read.cell, glass.cell)
     assert read.pbc.tolist() == [True, False, True]
@@ -55,10 +55,10 @@ def test_dump_round_trip_keeps_every_distance(tmp_path, make_glass, suffix, cell
     glass = make_glass(cell=cell, pbc=pbc)
     write_glasses(tmp_path / f"out{suffix}", [glass])
     read = read_glass(tmp_path / f"out{suffix}")
-    _same_but_for_place(glass, read)
+    _assert_same_except_orientation(glass, read)
     np.testing.assert_allclose(_distances(read), _distances(glass), rtol=0, atol=1e-8)
     assert sorted(read.pbc) == sorted(pbc)
-    # LAMMPS' restricted form: lower triangular with a positive diagonal.
+    # LAMMPS's restricted form: lower triangular with a positive diagonal.
     np.testing.assert_allclose(read.cell[np.triu_indices(3, 1)], 0.0, atol=1e-12)
     assert (np.diag(read.cell) > 0).all()
 
@@ -70,7 +70,7 @@ def test_dump_of_a_restricted_box_keeps_positions_and_cell(tmp_path, make_glass)
     np.testing.assert_allclose(read.cell, make_glass().cell, atol=1e-12)
 
 
-def test_left_handed_dump_is_turned_not_mirrored(tmp_path):
+def test_left_handed_dump_is_rotated_not_reflected(tmp_path):
     corner = [[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]]
     glass = Glass(corner, [[0, 8, 0], [8, 0, 0], [0, 0, 8]], [True] * 3, ["Cu"] * 4, None, "left.xyz")
     write_glasses(tmp_path / "out.dump", [glass])
@@ -78,7 +78,7 @@ def test_left_handed_dump_is_turned_not_mirrored(tmp_path):
     assert np.linalg.det(edges) == pytest.approx(6.0)
 
 
-def test_dump_text(tmp_path):
+def test_text_of_a_dump(tmp_path):
     glass = Glass([[1, 2, 3], [0, 0, 0.5]], [[8, 0, 0], [1, 9, 0], [-2, 0, 10]], [1, 1, 0], ["Zr", "Cu"], [1.5, 2], "a")
     write_glasses(tmp_path / "out.dump", [glass])
     lines = (tmp_path / "out.dump").read_text().splitlines()
@@ -99,7 +99,7 @@ def test_ase_reads_the_barrier(tmp_path, make_glass):
 
 
 @pytest.mark.parametrize("suffix", [".xyz", ".dump"])
-def test_several_frames(tmp_path, make_glass, suffix):
+def test_frames_are_read_back_in_order(tmp_path, make_glass, suffix):
     frames = [make_glass(barrier=np.full(5, float(i))) for i in range(3)]
     write_glasses(tmp_path / f"run{suffix}", frames)
     read = list(iter_glasses(tmp_path / f"run{suffix}"))
@@ -108,7 +108,7 @@ def test_several_frames(tmp_path, make_glass, suffix):
     assert read_glass(tmp_path / f"run{suffix}").name == "run-2"
 
 
-def test_refused_outputs(tmp_path, make_glass):
+def test_invalid_outputs_are_refused(tmp_path, make_glass):
     with pytest.raises(InputError, match="glasses: found 2, expected one"):
         write_glasses(tmp_path / "out.npz", [make_glass()] * 2)
     with pytest.raises(InputError, match="glasses: found 0, expected at least one"):
@@ -118,7 +118,7 @@ def test_refused_outputs(tmp_path, make_glass):
     assert not list(tmp_path.iterdir())
 
 
-def test_existing_output_needs_overwrite(tmp_path, make_glass):
+def test_existing_output_is_kept_without_overwrite(tmp_path, make_glass):
     path = tmp_path / "out.xyz"
     path.write_text("mine")
     with pytest.raises(InputError, match="output: found an existing file"):

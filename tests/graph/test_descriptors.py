@@ -1,4 +1,4 @@
-"""Structural descriptors: symmetries, sums by hand, a crystal with known bond order."""
+"""Structural descriptors: symmetries, brute-force sums, a crystal with known bond order."""
 
 from dataclasses import replace
 
@@ -17,18 +17,18 @@ def descriptors_of(glass) -> np.ndarray:
 
 
 def bond_order(own: np.ndarray, degree: int) -> np.ndarray:
-    """Of one degree, [N, 5 shells, 2 species]."""
+    """Return the invariants of one degree, [N, 5 shells, 2 species]."""
     first = RADIAL.stop + 10 * (degree - 1)
     return own[:, first : first + 10].reshape(-1, 5, 2)
 
 
-def test_an_atom_has_135_of_its_own_and_six_averages_of_each(zoo_glass):
+def test_number_of_descriptors(zoo_glass):
     found = descriptors_of(zoo_glass)
     assert found.shape == (zoo_glass.n_atoms, 945)
     assert np.isfinite(found).all()
 
 
-def test_turning_reflecting_and_moving_a_glass_changes_nothing():
+def test_descriptors_are_invariant_under_rotation_reflection_and_translation():
     glass = random_glass(0, 60)
     turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]) @ np.diag([1, 1, -1])
     turned = replace(glass, positions=glass.positions @ turn + [3.0, -1.0, 0.2], cell=glass.cell @ turn)
@@ -42,7 +42,7 @@ def test_permutation_of_atoms_permutes_descriptors():
     np.testing.assert_allclose(descriptors_of(shuffled), descriptors_of(glass)[order], atol=1e-5)
 
 
-def test_radial_functions_and_averages_are_sums_over_the_neighbours_of_a_species():
+def test_radial_functions_and_averages_are_sums_over_the_neighbors_of_a_species():
     glass = ZOO["cluster"]()
     found = descriptors_of(glass)
     zirconium = glass.species == "Zr"
@@ -58,13 +58,13 @@ def test_radial_functions_and_averages_are_sums_over_the_neighbours_of_a_species
 
 @pytest.mark.parametrize("degree, known", [(4, 0.1909), (6, 0.5745)])
 def test_bond_order_of_an_fcc_crystal(degree, known):
-    """Steinhardt's order parameters of twelve neighbours, which the first shell's weight all but singles out."""
+    """Steinhardt's order parameters of the twelve nearest neighbors, which dominate the first shell."""
     copper = bond_order(descriptors_of(fcc_copper()), degree)[:, 0, 0]
     weight = np.exp(-0.5 * ((3.61 / np.sqrt(2) - 2.6) / 0.3) ** 2)
     np.testing.assert_allclose(copper / (12 * weight), known, rtol=0.01)
 
 
-def test_odd_degrees_vanish_where_there_is_a_centre_of_inversion():
+def test_odd_degrees_vanish_at_a_center_of_inversion():
     own = descriptors_of(fcc_copper())
     for degree in (1, 3, 5, 7):
         np.testing.assert_allclose(bond_order(own, degree), 0, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The neighbour list in TensorFlow ops against that of `build_graph`, and what it refuses."""
+"""The neighbor list in TensorFlow ops against that of `build_graph`, and the structures that both refuse."""
 
 from dataclasses import replace
 
@@ -22,8 +22,11 @@ CUTOFF = 5.0
 SPECS = [tf.TensorSpec([None, 3]), tf.TensorSpec([3, 3]), tf.TensorSpec([3], tf.bool)]
 
 
-def compiled(**settings):
-    return tf.function(lambda *glass: neighbor_pairs(*glass, **settings), input_signature=SPECS, autograph=False)
+def compiled(*, cutoff: float, self_loops: bool):
+    def search(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor):
+        return neighbor_pairs(positions, cell, pbc, cutoff=cutoff, self_loops=self_loops)
+
+    return tf.function(search, input_signature=SPECS, autograph=False)
 
 
 PAIRS = {loops: compiled(cutoff=CUTOFF, self_loops=loops) for loops in (False, True)}
@@ -31,9 +34,8 @@ SHORT = compiled(cutoff=3.0, self_loops=False)
 
 
 def as_served(glass: Glass) -> Glass:
-    """The glass whose numbers single precision holds, so that a pair is near for both or for neither."""
-    single = {name: getattr(glass, name).astype(np.float32).astype(np.float64) for name in ("positions", "cell")}
-    return replace(glass, **single)
+    """Return the glass rounded to single precision, so that both searches test the same distances."""
+    return replace(glass, positions=glass.positions.astype(np.float32), cell=glass.cell.astype(np.float32))
 
 
 def inputs(glass: Glass) -> tuple[tf.Tensor, ...]:
@@ -41,12 +43,12 @@ def inputs(glass: Glass) -> tuple[tf.Tensor, ...]:
 
 
 def rows(pairs) -> np.ndarray:
-    """Pairs as rows (target, source, displacement), those through several images in one order."""
+    """Return pairs as sorted rows (target, source, displacement)."""
     ends = [np.asarray(end, np.int64) for end in (pairs.target, pairs.source)]
     return sort_rows(np.column_stack([*ends, np.asarray(pairs.displacement, np.float64)]))
 
 
-def assert_same(pairs, graph) -> None:
+def assert_same_pairs(pairs, graph) -> None:
     np.testing.assert_array_equal(pairs.target, graph.target)
     np.testing.assert_array_equal(pairs.source, graph.source)
     np.testing.assert_allclose(rows(pairs), rows(graph), atol=2e-4)
@@ -58,7 +60,7 @@ def test_equals_build_graph(zoo_glass, self_loops):
     glass = as_served(zoo_glass)
     graph = build_graph(glass, cutoff=CUTOFF, self_loops=self_loops)
     pairs = PAIRS[self_loops](*inputs(glass))
-    assert_same(pairs, graph)
+    assert_same_pairs(pairs, graph)
     if (perpendicular_heights(glass.cell) > 2 * CUTOFF).all():
         np.testing.assert_allclose(pairs.displacement, graph.displacement, atol=1e-6)
 
@@ -79,11 +81,11 @@ def test_equals_build_graph_in_any_cell(seed, n_atoms, density, skew, pbc):
     assume(volume > 0.05 * np.prod(np.linalg.norm(cell, axis=1)))
     cell *= (n_atoms / density / volume) ** (1 / 3)
     assume(perpendicular_heights(cell).min() > 1.5)
-    # Anywhere, in and far out of the cell; near enough to each other for some to be close, never at one point.
+    # In the cell and far outside it.
     positions = rng.uniform(-2, 3, (n_atoms, 3)) @ cell
     glass = as_served(Glass(positions, cell, pbc, np.array(["Cu"] * n_atoms), None, "any.xyz"))
     graph = build_graph(glass, cutoff=CUTOFF, self_loops=True)
-    assert_same(PAIRS[True](*inputs(glass)), graph)
+    assert_same_pairs(PAIRS[True](*inputs(glass)), graph)
 
 
 def test_displacement_points_from_target_to_source_across_the_boundary():
@@ -94,21 +96,21 @@ def test_displacement_points_from_target_to_source_across_the_boundary():
     np.testing.assert_allclose(pairs.displacement, [[-1.0, 0, 0], [1.0, 0, 0]], atol=1e-6)
 
 
-def test_fcc_has_twelve_neighbours_at_one_distance():
+def test_fcc_has_twelve_neighbors_at_one_distance():
     pairs = SHORT(*inputs(fcc_copper()))
     np.testing.assert_array_equal(np.bincount(pairs.target), 12)
     np.testing.assert_allclose(np.linalg.norm(pairs.displacement, axis=1), 3.61 / np.sqrt(2), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("distance", "neighbours"), [(5.0, 0), (np.nextafter(np.float32(5), np.float32(0)), 2)])
-def test_atoms_at_the_cutoff_are_no_neighbours_and_any_nearer_are(distance, neighbours):
+@pytest.mark.parametrize(("distance", "neighbors"), [(5.0, 0), (np.nextafter(np.float32(5), np.float32(0)), 2)])
+def test_atoms_at_the_cutoff_are_no_neighbors_and_any_nearer_are(distance, neighbors):
     positions = np.array([[0, 0, 0], [0, 0, distance]], np.float64)
     glass = replace(random_glass(0, 2, cell=np.eye(3) * 32), positions=positions)
-    assert build_graph(glass, cutoff=CUTOFF, self_loops=False).n_edges == neighbours
-    assert len(PAIRS[False](*inputs(glass)).source) == neighbours
+    assert build_graph(glass, cutoff=CUTOFF, self_loops=False).n_edges == neighbors
+    assert len(PAIRS[False](*inputs(glass)).source) == neighbors
 
 
-def test_a_primitive_cell_of_one_atom_sees_the_whole_crystal():
+def test_a_primitive_cell_of_one_atom_has_the_neighbors_of_the_crystal():
     glass = as_served(
         Glass(
             np.array([[0.3, 0.2, 0.1]]),
@@ -123,14 +125,14 @@ def test_a_primitive_cell_of_one_atom_sees_the_whole_crystal():
     np.testing.assert_allclose(np.linalg.norm(pairs.displacement, axis=1), [3.61 / np.sqrt(2)] * 12, rtol=1e-6)
 
 
-def test_a_droplet_in_a_vast_box_costs_what_its_atoms_cost():
+def test_a_droplet_in_a_vast_box_takes_memory_by_its_atoms():
     droplet = random_glass(12, 200, cell=np.eye(3) * 15, pbc=(False, False, False))
-    # A table with a place for every bin of this box would be of 6e10.
+    # A table with a row for every bin of this box would have 6e10 rows.
     glass = as_served(replace(droplet, cell=np.eye(3) * 1e4, pbc=np.ones(3, bool), positions=droplet.positions + 4e3))
-    assert_same(PAIRS[True](*inputs(glass)), build_graph(glass, cutoff=CUTOFF, self_loops=True))
+    assert_same_pairs(PAIRS[True](*inputs(glass)), build_graph(glass, cutoff=CUTOFF, self_loops=True))
 
 
-def test_several_glasses_in_a_row_are_each_as_alone():
+def test_pairs_of_a_batch_equal_those_of_each_glass():
     glasses = [
         as_served(glass)
         for glass in (random_glass(0, 30), random_glass(1, 1), random_glass(2, 25, cell=TRICLINIC), fcc_copper(1))
@@ -149,7 +151,7 @@ def test_several_glasses_in_a_row_are_each_as_alone():
     np.testing.assert_array_equal(pairs.displacement, np.concatenate([own.displacement for own in alone]))
 
 
-def test_no_glass_is_refused():
+def test_an_empty_batch_is_refused():
     nothing = tf.zeros([0, 3]), tf.zeros([0], tf.int32), tf.zeros([0, 3, 3]), tf.zeros([0, 3], tf.bool)
     with pytest.raises(tf.errors.InvalidArgumentError, match="n_atoms: expected at least one glass"):
         neighbor_pairs_of_each(*nothing, cutoff=CUTOFF, self_loops=True)
@@ -163,10 +165,10 @@ UNPHYSICAL = {
     "far away": ({"positions": np.arange(12.0).reshape(4, 3) * 1e6}, "positions: expected at most 10000 A"),
     "flat": ({"cell": np.array([[1, 2, 3], [4, 5, 6], [5, 7, 9]])}, "cell: expected vectors that span a volume"),
     "no cell": ({"cell": np.zeros((3, 3))}, "cell: expected vectors that span a volume"),
-    "in metres": ({"cell": CUBE * 1e-10}, "cell: expected A, and at most"),
-    "in nanometres": ({"cell": CUBE / 10}, "cell: expected A, and at most"),
+    "in meters": ({"cell": CUBE * 1e-10}, "cell: expected A, and at most"),
+    "in nanometers": ({"cell": CUBE / 10}, "cell: expected A, and at most"),
     "narrow": ({"cell": np.diag([1e-3, 1e3, 1e3])}, "cell: expected A, and at most"),
-    "one point": ({"positions": np.array([[0, 0, 0], [1, 1, 1], [9.0, 0, 0]])}, "positions: expected atoms over"),
+    "coincident": ({"positions": np.array([[0, 0, 0], [1, 1, 1], [9.0, 0, 0]])}, "positions: expected atoms over"),
     "crowded": (
         {"positions": np.stack([np.linspace(0, 5, 5000)] * 3, 1), "pbc": np.zeros(3, bool)},
         "positions: expected A, and at most",
@@ -176,9 +178,9 @@ UNPHYSICAL = {
 
 @pytest.mark.parametrize("name", UNPHYSICAL)
 def test_the_command_line_refuses_what_an_export_refuses(name):
-    """`Glass` and `build_graph` check what files hold, `neighbor_pairs` what an export receives."""
+    """`Glass` and `build_graph` check files, `neighbor_pairs` the input of an export."""
     arrays = {"positions": np.arange(12.0).reshape(4, 3), "cell": CUBE, "pbc": np.ones(3, bool)} | UNPHYSICAL[name][0]
-    if name == "far away":  # an export does not wrap its input, which single precision has rounded already
+    if name == "far away":  # the input of an export is not wrapped, because single precision has rounded it
         arrays["pbc"] = np.zeros(3, bool)
     with pytest.raises(InputError):
         glass = Glass(**arrays, species=["Cu"] * len(arrays["positions"]), barrier=None, source=f"{name}.xyz")
@@ -186,7 +188,7 @@ def test_the_command_line_refuses_what_an_export_refuses(name):
 
 
 def accepted_by_an_export(glass: Glass) -> bool:
-    """Whether an export accepts a glass: it searches its neighbors, then counts those of each atom."""
+    """Return whether an export accepts a glass: it searches for neighbors, then counts those of each atom."""
     try:
         pairs = PAIRS[False](*inputs(glass))
     except tf.errors.InvalidArgumentError:
@@ -195,7 +197,7 @@ def accepted_by_an_export(glass: Glass) -> bool:
 
 
 def accepted_by_the_command_line(glass: Glass) -> bool:
-    """Whether the command line accepts a glass as a whole and in slabs, which must agree."""
+    """Return whether the command line accepts a glass, checked as a whole and in slabs."""
     accepted = []
     for search in (
         lambda: build_graph(glass, cutoff=CUTOFF, self_loops=False),
@@ -219,7 +221,7 @@ def accepted_by_the_command_line(glass: Glass) -> bool:
     pbc=st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
 def test_the_command_line_accepts_what_an_export_accepts(seed, n_atoms, density, flatness, pbc):
-    """Around the limits of density, of neighbors and of narrow cells."""
+    """Structures near the limits of density, of neighbors and of narrow cells."""
     rng = np.random.default_rng(seed)
     cell = np.diag([1.0, 1.0, flatness]) @ (np.eye(3) + 0.3 * rng.uniform(-1, 1, (3, 3)))
     cell *= (n_atoms / density / abs(np.linalg.det(cell))) ** (1 / 3)
@@ -237,18 +239,18 @@ def test_short_cutoffs_are_accepted():
 
 
 @pytest.mark.parametrize("name", UNPHYSICAL)
-def test_what_is_no_solid_is_refused_by_name(name):
+def test_an_export_refuses_unphysical_structures(name):
     glass = {"positions": np.arange(12.0).reshape(4, 3), "cell": CUBE, "pbc": np.ones(3, bool)}
     changed, message = UNPHYSICAL[name]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         PAIRS[True](*(tf.constant(x, bool if k == "pbc" else tf.float32) for k, x in (glass | changed).items()))
 
 
-def test_the_densest_solid_is_not_refused():
+def test_the_densest_solid_is_accepted():
     diamond = bulk("C", "diamond", a=3.567)
     cell, species = diamond.cell.array, np.array(["C", "C"])
     glass = as_served(Glass(diamond.positions, cell, diamond.pbc, species, None, "diamond.xyz"))
-    assert_same(PAIRS[True](*inputs(glass)), build_graph(glass, cutoff=CUTOFF, self_loops=True))
+    assert_same_pairs(PAIRS[True](*inputs(glass)), build_graph(glass, cutoff=CUTOFF, self_loops=True))
     assert 1.3 * glass.n_atoms / glass.volume < MAX_DENSITY
 
 

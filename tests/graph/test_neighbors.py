@@ -1,4 +1,4 @@
-"""The periodic neighbour list against brute force over images, known crystals and bad input."""
+"""The periodic neighbor list against brute force over images and known crystals, and invalid input."""
 
 from dataclasses import replace
 from itertools import product
@@ -14,10 +14,10 @@ CUTOFF = 5.0
 
 
 def brute_force(glass, cutoff):
-    """Sorted rows (target, source, displacement) of all pairs over all images that can matter."""
+    """Return sorted rows (target, source, displacement) of all pairs through all images within the cutoff."""
     heights = perpendicular_heights(glass.cell)
     reach = [int(np.ceil(cutoff / h)) + 1 if p else 0 for h, p in zip(heights, glass.pbc, strict=True)]
-    # Atoms may lie outside the cell: the shift that matters is between wrapped positions.
+    # Atoms may lie outside the cell, and images are counted from wrapped positions.
     fractional = glass.positions @ np.linalg.inv(glass.cell)
     wrap = np.floor(fractional) * glass.pbc
     positions = glass.positions - wrap @ glass.cell
@@ -32,7 +32,7 @@ def brute_force(glass, cutoff):
 
 
 def sort_rows(rows):
-    rows = np.round(rows, 4) + 0.0  # -0.0 and 0.0 sort alike
+    rows = np.round(rows, 4) + 0.0  # turns -0.0 into 0.0
     return rows[np.lexsort(rows.T[::-1])]
 
 
@@ -42,7 +42,7 @@ def test_equals_brute_force_over_images(zoo_glass):
     np.testing.assert_allclose(found, brute_force(zoo_glass, CUTOFF), atol=2e-4)
 
 
-def test_atoms_outside_the_cell_have_the_same_neighbours():
+def test_atoms_outside_the_cell_have_the_same_neighbors():
     glass = random_glass(11, 50)
     moved = replace(glass, positions=glass.positions + np.array([3, -2, 1]) @ glass.cell)
     one, other = (build_graph(g, cutoff=CUTOFF, self_loops=True) for g in (glass, moved))
@@ -66,20 +66,20 @@ def test_displacement_crosses_the_boundary():
     np.testing.assert_allclose(graph.displacement, [[-1.0, 0, 0], [1.0, 0, 0]])
 
 
-def test_fcc_has_twelve_neighbours_at_one_distance():
+def test_fcc_has_twelve_neighbors_at_one_distance():
     graph = build_graph(fcc_copper(), cutoff=3.0, self_loops=False)
     np.testing.assert_array_equal(np.bincount(graph.target), 12)
     np.testing.assert_allclose(np.linalg.norm(graph.displacement, axis=1), 3.61 / np.sqrt(2), rtol=1e-6)
 
 
-def test_self_loops_add_one_zero_displacement_an_atom(zoo_glass):
+def test_self_loops_add_one_zero_displacement_per_atom(zoo_glass):
     without, with_loops = (build_graph(zoo_glass, cutoff=CUTOFF, self_loops=loops) for loops in (False, True))
     loops = (with_loops.source == with_loops.target) & ~with_loops.displacement.any(axis=1)
     np.testing.assert_array_equal(with_loops.target[loops], np.arange(zoo_glass.n_atoms))
     np.testing.assert_array_equal(with_loops.displacement[~loops], without.displacement)
 
 
-def test_edges_are_sorted_by_target_then_source_and_the_same_each_time(zoo_glass):
+def test_pairs_are_sorted_and_reproducible(zoo_glass):
     graph = build_graph(zoo_glass, cutoff=CUTOFF, self_loops=True)
     key = graph.target.astype(np.int64) * graph.n_atoms + graph.source
     assert (np.diff(key) >= 0).all()
@@ -87,7 +87,7 @@ def test_edges_are_sorted_by_target_then_source_and_the_same_each_time(zoo_glass
     np.testing.assert_array_equal(graph.displacement, again.displacement)
 
 
-def test_two_atoms_at_one_point_are_refused():
+def test_coincident_atoms_are_refused():
     glass = random_glass(0, 30)
     positions = glass.positions.copy()
     positions[17] = positions[4] + glass.cell[1]
@@ -98,8 +98,8 @@ def test_two_atoms_at_one_point_are_refused():
 
 
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False)])
-def test_a_glass_in_nanometres_is_refused_whichever_directions_are_open(pbc):
-    """Along an open direction whatever the cell."""
+def test_a_glass_in_nanometers_is_refused(pbc):
+    """The cell along an open direction is arbitrary."""
     glass = random_glass(0, 500, pbc=pbc)
     build_graph(glass, cutoff=CUTOFF, self_loops=True)
     cell = glass.cell * np.where(pbc, 0.1, 100)[:, np.newaxis]
@@ -108,6 +108,6 @@ def test_a_glass_in_nanometres_is_refused_whichever_directions_are_open(pbc):
         build_graph(replace(glass, positions=0.1 * glass.positions, cell=cell), cutoff=CUTOFF, self_loops=True)
 
 
-def test_published_glass_has_the_known_number_of_edges(published_data):
+def test_published_glass_has_the_known_number_of_pairs(published_data):
     graph = build_graph(read_glass(published_data / "train0.pickle"), cutoff=CUTOFF, self_loops=True)
     assert (graph.n_atoms, graph.n_edges) == (8000, 267838)

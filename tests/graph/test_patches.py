@@ -1,4 +1,4 @@
-"""Patches of a glass: every atom in one core, halos that hold what the core sees, graphs induced on them."""
+"""Patches of a glass: cores, halos and the subgraphs induced on them."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tf_symgnn.graph.glass_graph import received_pairs
 
 
 def minimum_image_distance(graph, origin):
-    """Distance of every atom from one atom through the nearest of 27 images, wide enough for these cells."""
+    """Return the distance of every atom from one atom, through the nearest of 125 images."""
     cell = graph.cell.astype(float)
     shifts = np.array(np.meshgrid(*([-2, -1, 0, 1, 2] if p else [0] for p in graph.pbc))).reshape(3, -1).T @ cell
     delta = graph.positions - graph.positions[origin]
@@ -25,7 +25,7 @@ def test_every_atom_is_in_one_core(name):
     np.testing.assert_array_equal(np.sort(owners), np.arange(graph.n_atoms))
 
 
-def test_cores_are_no_larger_than_asked():
+def test_cores_have_at_most_the_requested_size():
     graph = build_graph(random_glass(0, 300), cutoff=3.0, self_loops=True)
     patched = PatchedGlass(graph, size=6.0, halo=0.0)
     heights = perpendicular_heights(graph.cell)
@@ -35,7 +35,7 @@ def test_cores_are_no_larger_than_asked():
 
 
 @pytest.mark.parametrize("name", ["orthorhombic", "triclinic", "slab", "wire"])
-def test_halo_holds_every_atom_within_its_width_of_a_core_atom(name):
+def test_halo_contains_every_atom_within_its_width_of_a_core_atom(name):
     graph = build_graph(ZOO[name](), cutoff=3.0, self_loops=True)
     patched = PatchedGlass(graph, size=3.0, halo=2.5)
     for k in range(len(patched)):
@@ -46,7 +46,7 @@ def test_halo_holds_every_atom_within_its_width_of_a_core_atom(name):
         assert needed <= set(atoms)
 
 
-def test_a_patch_of_a_large_glass_is_a_true_part():
+def test_a_patch_of_a_large_glass_is_smaller_than_the_glass():
     graph = build_graph(random_glass(1, 1000), cutoff=3.0, self_loops=True)
     patched = PatchedGlass(graph, size=6.0, halo=3.0)
     for k in range(len(patched)):

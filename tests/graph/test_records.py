@@ -1,4 +1,4 @@
-"""TFRecord shards and the schemas they are written by."""
+"""TFRecord shards and their schemas."""
 
 import json
 
@@ -33,7 +33,7 @@ def arrays_of(tensor: tfgnn.GraphTensor) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("shards", [1, 2, 5])
-def test_what_is_written_is_read_back(graphs, shards, tmp_path):
+def test_records_are_read_back(graphs, shards, tmp_path):
     paths = write_records(tmp_path / "train.tfrecord", graphs, shards=shards)
     assert [path.name for path in paths] == [f"train.tfrecord-{k:05d}-of-{shards:05d}" for k in range(shards)]
     found = sorted(map(arrays_of, read_records(paths, labelled=True)), key=lambda a: len(a[names.SPECIES]))
@@ -45,7 +45,7 @@ def test_what_is_written_is_read_back(graphs, shards, tmp_path):
             np.testing.assert_array_equal(arrays[name], value, err_msg=name)
 
 
-def test_unlabelled_glasses_have_records_too(graphs, tmp_path):
+def test_unlabeled_glasses_have_no_labels_in_records(graphs, tmp_path):
     from dataclasses import replace
 
     paths = write_records(tmp_path / "a.tfrecord", [replace(graph, barrier=None) for graph in graphs[:2]])
@@ -54,7 +54,7 @@ def test_unlabelled_glasses_have_records_too(graphs, tmp_path):
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-def test_schemas_hold_the_names_shapes_and_dtypes_of_the_graph(graphs, labelled):
+def test_schemas_match_the_arrays_of_a_graph(graphs, labelled):
     spec = graph_spec(labelled=labelled)
     readout = {names.ENERGY_BARRIER, names.LOSS_WEIGHT} if labelled else set()
     assert spec.node_sets_spec[names.ATOMS].features_spec.keys() == {names.SPECIES, names.POSITION} | readout
@@ -70,7 +70,7 @@ def test_schemas_hold_the_names_shapes_and_dtypes_of_the_graph(graphs, labelled)
             assert features[name].is_compatible_with(tf.constant(array)), name
 
 
-def test_each_split_has_its_shards_and_the_names_lie_beside_them(tmp_path):
+def test_each_split_has_its_shards_and_a_listing_of_names(tmp_path):
     glasses = [random_glass(seed, 20, name=f"g{seed}") for seed in range(3)]
     splits = {names.TRAIN: glasses[:2], names.VALIDATION: glasses[2:], names.TEST: []}
     paths = write_splits(splits, tmp_path, build, shards=2)

@@ -1,4 +1,4 @@
-"""Slabs of a glass: the pairs found slab by slab are those found at once, whatever the cutting."""
+"""Slabs of a glass: their pairs are those of the whole glass, for any number of slabs."""
 
 from itertools import pairwise
 
@@ -12,16 +12,16 @@ from tf_symgnn.graph.slabs import SlabbedGlass
 
 
 def pairs_of(glass: Glass, *, cutoff: float, number: int, together: int) -> np.ndarray:
-    """Rows of target, source and rounded displacement, sorted, by the numbers that atoms have in the glass."""
+    """Return sorted rows of target, source and displacement, with the indices of atoms in the glass."""
     slabbed = SlabbedGlass(glass, cutoff=cutoff, self_loops=True, number=number)
-    neighbours = slabbed.neighbours()
+    neighbors = slabbed.neighbours()
     rows = []
     for first in range(0, len(slabbed), together):
         end = min(first + together, len(slabbed))
         for k, pairs in zip(range(first, end), slabbed.pairs(first, end), strict=True):
             assert (np.diff(pairs.target) >= 0).all()
             senders = np.searchsorted(slabbed.splits, pairs.source, side="right") - 1
-            assert set(senders) <= set(neighbours[k])
+            assert set(senders) <= set(neighbors[k])
             ends = slabbed.order[pairs.target + slabbed.splits[k]], slabbed.order[pairs.source]
             rows.append(np.column_stack([*ends, pairs.displacement]))
     return in_order(np.concatenate(rows))
@@ -32,7 +32,7 @@ def in_order(rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("number", "together"), [(1, 1), (2, 1), (5, 2), (40, 7)])
-def test_pairs_are_those_of_the_whole_glass(zoo_glass, number, together):
+def test_pairs_of_slabs_equal_those_of_the_glass(zoo_glass, number, together):
     graph = build_graph(zoo_glass, cutoff=4.0, self_loops=True)
     expected = in_order(np.column_stack([graph.target, graph.source, graph.displacement]))
     found = pairs_of(zoo_glass, cutoff=4.0, number=number, together=together)
@@ -40,28 +40,28 @@ def test_pairs_are_those_of_the_whole_glass(zoo_glass, number, together):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_every_atom_is_in_one_slab_and_slabs_are_of_one_thickness(zoo_glass):
+def test_every_atom_is_in_one_slab(zoo_glass):
     slabbed = SlabbedGlass(zoo_glass, cutoff=4.0, self_loops=True, number=4)
     np.testing.assert_array_equal(np.sort(slabbed.order), np.arange(zoo_glass.n_atoms))
     np.testing.assert_array_equal(slabbed.atomic_numbers, zoo_glass.atomic_numbers[slabbed.order])
     assert (slabbed.sizes > 0).all() and slabbed.sizes.sum() == zoo_glass.n_atoms
 
 
-def test_slabs_lie_across_the_longest_direction():
+def test_slabs_are_cut_across_the_longest_direction():
     slabbed = SlabbedGlass(random_glass(0, 60, cell=np.diag([6.0, 7.0, 40.0])), cutoff=3.0, self_loops=False, number=8)
     heights = [slabbed.glass.positions[slabbed.order[a:b], 2] for a, b in pairwise(slabbed.splits)]
     for below, above in pairwise(heights):
         assert below.max() < above.min()
 
 
-def test_distant_slabs_are_no_neighbours():
+def test_distant_slabs_are_no_neighbors():
     slabbed = SlabbedGlass(random_glass(0, 60, cell=np.diag([6.0, 7.0, 40.0])), cutoff=3.0, self_loops=False, number=10)
     assert slabbed.neighbours()[0] == [0, 1, 9]
     open_ended = random_glass(0, 60, cell=np.diag([6.0, 7.0, 40.0]), pbc=(True, True, False))
     assert 9 not in SlabbedGlass(open_ended, cutoff=3.0, self_loops=False, number=10).neighbours()[0]
 
 
-def test_two_atoms_at_one_point_are_named_as_the_glass_numbers_them():
+def test_coincident_atoms_are_named_by_their_indices_in_the_glass():
     glass = ZOO["orthorhombic"]()
     positions = glass.positions.copy()
     positions[40] = positions[7] + glass.cell[2]

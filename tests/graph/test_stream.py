@@ -1,4 +1,4 @@
-"""The tf.data stream: what it yields, in which order, and merged."""
+"""The tf.data stream: arrays, order and batches."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def edges_of(graph):
     return adjacency.source.numpy(), adjacency.target.numpy()
 
 
-def test_whole_glasses_come_as_they_are(graphs):
+def test_stream_of_whole_glasses_yields_their_arrays(graphs):
     batches = list(SubsetStream(graphs).in_order())
     assert len(batches) == len(graphs)
     for (tensor, label, weight), graph in zip(batches, graphs, strict=True):
@@ -33,12 +33,12 @@ def test_whole_glasses_come_as_they_are(graphs):
         np.testing.assert_array_equal(weight, 1.0)
 
 
-def test_labels_are_off_the_input_graph(graphs):
+def test_the_input_graph_has_no_labels(graphs):
     tensor, _, _ = next(iter(SubsetStream(graphs).in_order()))
     assert set(tensor.node_sets[names.ATOMS].features) == {names.SPECIES, names.POSITION}
 
 
-def test_a_batch_is_the_glasses_side_by_side(graphs):
+def test_a_batch_has_one_component_per_glass(graphs):
     batches = list(SubsetStream(graphs, batch_size=2).in_order())
     assert [len(label) for _, label, _ in batches] == [95, 77, 62]
     tensor, label, _ = batches[0]
@@ -49,22 +49,22 @@ def test_a_batch_is_the_glasses_side_by_side(graphs):
     np.testing.assert_array_equal(label, np.r_[graphs[0].barrier, graphs[1].barrier])
 
 
-def passes(stream, seed, first, last):
-    """The labels of each batch, epoch after epoch."""
+def labels_by_batch(stream, seed, first, last):
+    """Return the labels of each batch, epoch after epoch."""
     return [label.numpy().tolist() for _, label, _ in stream.shuffled(seed=seed, first_epoch=first, epochs=last)]
 
 
-def test_order_is_a_function_of_seed_and_epoch(graphs):
+def test_order_depends_on_seed_and_epoch_only(graphs):
     stream = SubsetStream(graphs)
-    whole = passes(stream, 5, 0, 4)
-    assert passes(stream, 5, 2, 4) == whole[2 * len(graphs) :]
-    assert passes(stream, 6, 0, 4) != whole
+    whole = labels_by_batch(stream, 5, 0, 4)
+    assert labels_by_batch(stream, 5, 2, 4) == whole[2 * len(graphs) :]
+    assert labels_by_batch(stream, 6, 0, 4) != whole
     orders = {tuple(map(len, whole[k : k + 5])) for k in range(0, 20, 5)}
     assert len(orders) > 1
     assert all(sorted(order) == [30, 40, 47, 55, 62] for order in orders)
 
 
-def test_names_of_a_step_are_those_it_draws(graphs):
+def test_names_of_a_step_are_those_of_its_batch(graphs):
     stream = SubsetStream(graphs, batch_size=2)
     by_size = {graph.n_atoms: graph.name for graph in graphs}
     batches = list(stream.shuffled(seed=3, first_epoch=1, epochs=2))

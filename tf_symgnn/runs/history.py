@@ -1,4 +1,4 @@
-"""The rows of a run's `history.csv`, one an epoch."""
+"""The rows of a run's `history.csv`, one per epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tf_symgnn.runs.folder import RunFolder
 
 
 def read_history(folder: RunFolder) -> list[dict]:
-    """The rows of `history.csv`, one an epoch."""
+    """Return the rows of `history.csv`, one per epoch; none before the first."""
     if not folder.history_file.exists():
         return []
     with folder.history_file.open(newline="") as file:
@@ -20,7 +20,7 @@ def read_history(folder: RunFolder) -> list[dict]:
 
 
 def write_history(folder: RunFolder, history: list[dict]) -> None:
-    """Writes `history.csv` whole or not at all."""
+    """Write `history.csv`, completely or not at all."""
     with replacing(folder.history_file) as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
