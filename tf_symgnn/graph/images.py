@@ -36,8 +36,10 @@ def wrap(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> tuple[np.n
         moved by. The upper bound, which rounding reaches, is the lower one of the next image.
     """
     fractional = np.asarray(positions, np.float64) @ np.linalg.inv(np.asarray(cell, np.float64))
-    turns = np.where(pbc, np.floor(fractional), 0.0)
-    return fractional - turns, -turns.astype(np.int64)
+    shift = -np.floor(fractional)
+    shift[:, ~np.asarray(pbc)] = 0
+    fractional += shift
+    return fractional, shift.astype(np.int64)
 
 
 def images_between(

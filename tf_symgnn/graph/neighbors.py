@@ -82,17 +82,21 @@ def find_pairs(
     return target.view(np.int64), source.view(np.int64), displacement
 
 
-def require_physical(glass: Glass, cutoff: float) -> None:
+def require_physical(glass: Glass, cutoff: float) -> tuple[np.ndarray, np.ndarray]:
     """Check a cutoff (A), and before neighbors are searched for that atoms are near the origin and not crowded.
 
     The limits are those of `tf_symgnn.data.limits`.
+
+    Returns:
+        Fractional coordinates f64[N, 3] and cell vectors i64[N, 3] that atoms moved by, as `wrap` returns them.
 
     Raises:
         InputError: a check fails.
     """
     require_number(glass.place, "cutoff", cutoff, above=0)
-    fractional, _ = wrap(glass.positions, glass.cell, glass.pbc)
-    farthest = np.abs(fractional @ glass.cell).max()
+    fractional, shift = wrap(glass.positions, glass.cell, glass.pbc)
+    wrapped = fractional @ glass.cell
+    farthest = max(wrapped.max(), -wrapped.min())
     if farthest > MAX_EXTENT:
         raise InputError(glass.place, "positions", f"{farthest:g} A", f"at most {MAX_EXTENT:g} A from the origin")
     density = glass.n_atoms / glass.volume
@@ -101,6 +105,7 @@ def require_physical(glass: Glass, cutoff: float) -> None:
         raise InputError(glass.place, "cell", f"{density:.3g} atoms per A^3", expected)
     _require_few_images(glass, fractional, cutoff)
     _require_no_crowd(glass, fractional, cutoff)
+    return fractional, shift
 
 
 def require_apart(glass: Glass, source: np.ndarray, target: np.ndarray, displacement: np.ndarray) -> None:
@@ -150,8 +155,11 @@ def _require_no_crowd(glass: Glass, fractional: np.ndarray, cutoff: float) -> No
     signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
     diagonal = np.linalg.norm(signs @ (glass.cell / lengths[:, np.newaxis]), axis=1).max()
     edge = cutoff / diagonal / lengths  # of a box whose longest diagonal is the cutoff
-    box = np.floor(fractional / edge)
-    _, count = np.unique(box, axis=0, return_counts=True)
+    box = np.floor((fractional - fractional.min(axis=0)) / edge).astype(np.int64)
+    size = box.max(axis=0) + 1
+    box = (box[:, 0] * size[1] + box[:, 1]) * size[2] + box[:, 2]
+    # A table of all boxes is faster than sorting, and too large where few of them hold an atom.
+    count = np.bincount(box) if size.prod(dtype=float) < 10 * len(box) else np.unique(box, return_counts=True)[1]
     images = np.prod(np.where(glass.pbc, np.maximum(np.floor(edge), 1), 1))
     if count.max() * images > max_neighbors(cutoff) + 1:
         raise _crowded(glass, f"{count.max() * images:.0f} atoms within reach of each other", cutoff)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_symgnn.data import Glass, perpendicular_heights
 from tf_symgnn.errors import require_integer
-from tf_symgnn.graph.images import images_between, wrap
+from tf_symgnn.graph.images import images_between
 from tf_symgnn.graph.neighbors import find_pairs, require_apart, require_few_neighbors, require_physical
 
 
@@ -43,12 +43,12 @@ class SlabbedGlass:
     """
 
     def __init__(self, glass: Glass, *, cutoff: float, self_loops: bool, number: int):
-        require_physical(glass, cutoff)
+        fractional, shift = require_physical(glass, cutoff)
         require_integer(glass.place, "number of slabs", number, least=1)
         self.glass, self._cutoff, self._self_loops = glass, cutoff, self_loops
-        self._axis, height = widest_direction(glass)
+        self._axis, height = widest_direction(glass, fractional)
         self._margin = cutoff / height  # as fractions of the cell vector, as all that follows
-        fractional, moved = (x[:, self._axis] for x in wrap(glass.positions, glass.cell, glass.pbc))
+        fractional, shift = fractional[:, self._axis], shift[:, self._axis]
         periodic = glass.pbc[self._axis]
         low, high = (0.0, 1.0) if periodic else (fractional.min(), fractional.max())
         self.thickness = (high - low) / number * height  # A, of a slab
@@ -59,7 +59,7 @@ class SlabbedGlass:
         self.splits = np.concatenate([[0], np.cumsum(counts)])
         self._lower, self._upper = low + corners * width, low + (corners + 1) * width
         self._fractional = fractional[self.order]
-        self._positions = glass.positions[self.order] + moved[self.order, np.newaxis] * glass.cell[self._axis]
+        self._positions = glass.positions[self.order] + shift[self.order, np.newaxis] * glass.cell[self._axis]
         self.atomic_numbers = glass.atomic_numbers[self.order]
 
     def __len__(self) -> int:
@@ -124,13 +124,16 @@ class SlabbedGlass:
         return atoms, np.concatenate([self._positions[begin:stop], points])
 
 
-def widest_direction(glass: Glass) -> tuple[int, float]:
+def widest_direction(glass: Glass, fractional: np.ndarray) -> tuple[int, float]:
     """Return the cell vector along which the atoms or, where it is periodic, the cell extend furthest.
+
+    Args:
+        glass: the glass.
+        fractional: f64[N, 3], its fractional coordinates, as `wrap` returns them.
 
     Returns:
         Its index, and the distance between the two faces of the cell that it joins, A.
     """
     heights = perpendicular_heights(glass.cell)
-    fractional, _ = wrap(glass.positions, glass.cell, glass.pbc)
     axis = int(np.argmax(heights * np.where(glass.pbc, 1.0, np.ptp(fractional, axis=0))))
     return axis, float(heights[axis])
