@@ -53,6 +53,18 @@ def test_a_server_configures_the_process_before_it_loads_the_model(calls, export
     assert calls == [True]
 
 
+def test_a_server_of_a_model_without_chunks_changes_nothing(calls, tmp_path):
+    module = tf.Module()
+    loop = tf.function(
+        lambda x: tf.while_loop(lambda x: tf.reduce_sum(x) < 9.0, lambda x: (x + 1.0,), (x,))[0],
+        input_signature=[tf.TensorSpec([None], tf.float32, name="x")],
+    )
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": loop})
+    (tmp_path / "1" / "assets" / "metadata.json").write_text('{"species": {"Cu": 29}, "cutoff": 5.0}')
+    Servable(tmp_path / "1")
+    assert calls == [False]
+
+
 def test_the_first_call_decides(monkeypatch):
     made = []
     monkeypatch.setattr(runtime, "_configured", False)

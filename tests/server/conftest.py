@@ -1,4 +1,4 @@
-"""An export of two versions, and a server of it, for all its tests."""
+"""An export of two versions and a server of it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def export_folder(exported, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def saved_model(export_folder):
-    """The newest version, to be asked directly."""
+    """The newest version, loaded by TensorFlow."""
     return tf.saved_model.load(str(export_folder / "2"))
 
 
 @pytest.fixture(scope="session")
 def served(export_folder) -> Iterator[tuple]:
-    """The process that serves the export, and its port."""
+    """The process that serves the export and its port."""
     with running(export_folder) as (process, port):
         yield process, port
 

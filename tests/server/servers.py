@@ -1,4 +1,4 @@
-"""Servers to be asked over loopback: the program in a process of its own, or an application in a thread of this one."""
+"""Servers on the loopback interface: the program in its own process, or an application in a thread."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PREDICT = "/v1/models/symgnn:predict"
 
 
 class Client:
-    """One kept connection to a server on loopback."""
+    """A persistent connection to a server on the loopback interface."""
 
     def __init__(self, port: int):
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.headers: dict[str, str] = {}
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """The status and the parsed JSON of an answer; a body that is not bytes is sent as JSON."""
+        """Return the status and the parsed JSON of a response; a body that is not bytes is sent as JSON."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         self._connection.request(method, path, body)
@@ -48,7 +48,7 @@ class Client:
 
 @contextmanager
 def running(export: Path, *options: str) -> Iterator[tuple[subprocess.Popen, int]]:
-    """`tf-symgnn serve` in a process, with the port that it listens at, until the block ends."""
+    """Run `tf-symgnn serve` in a process; the context has the process and its port."""
     command = [sys.executable, "-m", "tf_symgnn.cli", "serve", str(export), "--port", "0", *options]
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(
@@ -65,7 +65,7 @@ def running(export: Path, *options: str) -> Iterator[tuple[subprocess.Popen, int
 
 @contextmanager
 def in_thread(app: ASGIApp) -> Iterator[int]:
-    """An application served from a thread, by the port that it listens at, until the block ends."""
+    """Serve an application from a thread; the context has the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = http_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -78,7 +78,7 @@ def in_thread(app: ASGIApp) -> Iterator[int]:
 
 
 def columns(glass: Glass) -> dict:
-    """The inputs of `serving_default` as JSON takes them."""
+    """Return the inputs of `serving_default` as lists."""
     return {
         "positions": glass.positions.tolist(),
         "cell": glass.cell.tolist(),
@@ -88,7 +88,7 @@ def columns(glass: Glass) -> dict:
 
 
 def direct(saved_model, glass: Glass) -> np.ndarray:
-    """Barriers f32[N] eV by the SavedModel itself."""
+    """Return the barriers f32[N], eV, of the SavedModel without a server."""
     inputs = {
         "positions": tf.constant(glass.positions, tf.float32),
         "cell": tf.constant(glass.cell, tf.float32),

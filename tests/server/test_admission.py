@@ -1,4 +1,4 @@
-"""What a model is asked about: glasses, of its species, with no more pairs than memory takes."""
+"""Checks before prediction: valid glasses, known species, and few enough candidate pairs for the memory."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ CUTOFF = 5.0
 
 
 def inputs(*glasses: Glass) -> dict[str, np.ndarray]:
-    """Those of the signature for several glasses."""
+    """Return the inputs of the signature `batch`."""
     return {
         "positions": np.concatenate([glass.positions for glass in glasses]).astype(np.float32),
         "atomic_numbers": np.concatenate([glass.atomic_numbers for glass in glasses]),
@@ -28,13 +28,13 @@ def crowd(n_atoms: int, edge: float, pbc: bool) -> Glass:
     return Glass(positions, np.eye(3) * max(edge, 1.0), np.full(3, pbc), np.full(n_atoms, "Cu"), None, "crowd")
 
 
-def test_every_pair_is_among_the_candidates(zoo_glass):
-    found = build_graph(zoo_glass, cutoff=CUTOFF, self_loops=False).n_edges
-    assert found <= admit_glass(zoo_glass, SPECIES, CUTOFF) <= MAX_CANDIDATES
+def test_there_are_at_least_as_many_candidates_as_pairs(zoo_glass):
+    n_pairs = build_graph(zoo_glass, cutoff=CUTOFF, self_loops=False).n_edges
+    assert n_pairs <= admit_glass(zoo_glass, SPECIES, CUTOFF) <= MAX_CANDIDATES
 
 
 def test_the_largest_glass_is_admitted():
-    """Copper, denser than glasses of it with zirconium, and in disorder, which leaves some boxes fuller."""
+    """Copper is denser than its glasses with zirconium, and disorder makes some boxes fuller."""
     crystal = fcc_copper(23)
     assert 0.95 * MAX_ATOMS_A_REQUEST < crystal.n_atoms < MAX_ATOMS_A_REQUEST
     positions = crystal.positions + np.random.default_rng(0).normal(0, 0.4, crystal.positions.shape)
@@ -46,23 +46,23 @@ def test_the_largest_glass_is_admitted():
     ("glass", "words"),
     [
         (crowd(MAX_ATOMS_A_REQUEST + 1, 200, True), "atoms: found 50001"),
-        (crowd(2000, 3.0, True), "pairs to look at"),
-        (crowd(2000, 3.0, False), "pairs to look at"),
+        (crowd(2000, 3.0, True), "candidate pairs"),
+        (crowd(2000, 3.0, False), "candidate pairs"),
     ],
     ids=["atoms", "dense cell", "dense cluster"],
 )
-def test_what_memory_does_not_take_is_refused_before_it_is_taken(glass, words):
+def test_a_glass_that_does_not_fit_into_memory_is_refused(glass, words):
     with pytest.raises(InputError, match=words):
         admit_glass(glass, SPECIES, CUTOFF)
 
 
 def test_a_cell_far_smaller_than_the_cutoff_is_refused():
     glass = Glass(np.zeros((1, 3)), np.eye(3) * 1e-3, (True,) * 3, ["Cu"], None, "one")
-    with pytest.raises(InputError, match="pairs to look at"):
+    with pytest.raises(InputError, match="candidate pairs"):
         admit_glass(glass, SPECIES, CUTOFF)
 
 
-def test_several_glasses_are_told_apart():
+def test_an_error_names_the_glass_of_a_batch():
     first, second = random_glass(0, 20), random_glass(1, 30)
     admit_request(inputs(first, second), SPECIES, CUTOFF)
     with pytest.raises(InputError, match="request glass 1: species: found Zr"):
@@ -88,12 +88,12 @@ def changed(name: str, value) -> dict[str, np.ndarray]:
         (changed("positions", np.full((50, 3), 1e30, np.float32)), "at most 10000 A"),
     ],
 )
-def test_inputs_that_are_no_glasses_are_refused(request_inputs, words):
+def test_invalid_glasses_are_refused(request_inputs, words):
     with pytest.raises(InputError, match=words):
         admit_request(request_inputs, SPECIES, CUTOFF)
 
 
-def test_a_frame_becomes_the_signatures_inputs_under_its_own_name(zoo_glass):
+def test_a_frame_is_converted_to_inputs_and_errors_name_its_file(zoo_glass):
     frame = admit_frame(zoo_glass, SPECIES, CUTOFF, "mine.xyz")
     admit_request(frame, SPECIES, CUTOFF)
     with pytest.raises(InputError, match="^mine.xyz: species"):

@@ -1,4 +1,4 @@
-"""The examples of `tf_symgnn/server/README.md`, run as printed against stand-ins for TensorFlow Serving."""
+"""The examples of `tf_symgnn/server/README.md`, run as printed against substitutes for TensorFlow Serving."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def model(exported):
 
 @pytest.fixture(autouse=True)
 def glass(exported, tmp_path, monkeypatch):
-    """A reader stands where `glass.xyz` and `model` are."""
+    """Run each test in a folder with `glass.xyz` and `model`, as the README assumes."""
     glass = random_glass(50, 30)
     write_glasses(tmp_path / "glass.xyz", [glass])
     (tmp_path / "model").symlink_to(exported)
@@ -79,10 +79,10 @@ def test_rest(model, expected):
     with HTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever).start()
         try:
-            found = barriers_of(REST.replace("localhost:8501", f"127.0.0.1:{server.server_port}"))
+            barriers = barriers_of(REST.replace("localhost:8501", f"127.0.0.1:{server.server_port}"))
         finally:
             server.shutdown()
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(barriers, expected, atol=1e-6)
 
 
 def test_grpc(model, expected):
@@ -98,17 +98,17 @@ def test_grpc(model, expected):
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        found = barriers_of(GRPC.replace("localhost:8500", f"127.0.0.1:{port}"))
+        barriers = barriers_of(GRPC.replace("localhost:8500", f"127.0.0.1:{port}"))
     finally:
         server.stop(None).wait()
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(barriers, expected, atol=1e-6)
 
 
 def test_tensorflow_alone(expected):
     np.testing.assert_allclose(barriers_of(ALONE), expected, atol=1e-6)
 
 
-def test_the_configuration_is_one_of_tensorflow_serving():
+def test_the_configuration_is_valid_for_tensorflow_serving():
     (text,) = (text for language, text in BLOCKS if language == "protobuf")
     (config,) = text_format.Parse(text, ModelServerConfig()).model_config_list.config
     (docker,) = (text for language, text in BLOCKS if language == "bash")
@@ -121,11 +121,11 @@ def test_the_table_has_every_signature_with_its_inputs_and_outputs(exported):
     assert rows.keys() == record["signatures"].keys()
     for name, row in rows.items():
         inputs, outputs = (set(re.findall(r"`(\w+)`", cell)) for cell in row.strip("|").split("|")[:2])
-        said = record["signatures"][name]
-        assert (inputs, outputs) == (set(said["inputs"]), set(said["outputs"]))
+        signature = record["signatures"][name]
+        assert (inputs, outputs) == (set(signature["inputs"]), set(signature["outputs"]))
 
 
-def test_links_lead_somewhere():
+def test_links_have_targets():
     prose = re.sub(r"```.*?```", "", README.read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)]+)\)", prose)
     assert links

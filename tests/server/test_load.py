@@ -1,4 +1,4 @@
-"""Many clients at once, for long: every answer right, no valid request refused, memory flat."""
+"""Many concurrent clients for a long time: correct responses, no refused request, constant memory."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +12,8 @@ from tests.server.servers import PREDICT, Client, columns, direct
 
 CLIENTS, REQUESTS, ROUNDS = 32, 1000, 3
 SIZES = range(2, 61, 2)
-# What a process may gain between the rounds after the first, in which buffers and threads are made.
-SLACK = 0.05
+# Relative growth of memory that is allowed after the first round, which allocates buffers and starts threads.
+MAX_GROWTH = 0.05
 
 
 def resident_bytes(process_id: int) -> int:
@@ -29,17 +29,17 @@ def test_thousands_of_requests_from_many_clients(served, saved_model):
     clients = threading.local()
 
     def ask(number: int) -> None:
-        if not hasattr(clients, "own"):
-            clients.own = Client(port)
+        if not hasattr(clients, "client"):
+            clients.client = Client(port)
         which = number % len(glasses)
-        status, answer = clients.own.ask("POST", PREDICT, bodies[which])
+        status, answer = clients.client.ask("POST", PREDICT, bodies[which])
         assert status == 200, answer
         np.testing.assert_allclose(answer["outputs"], expected[which], atol=1e-5)
 
     memory = []
     with ThreadPoolExecutor(CLIENTS) as pool:
         for _ in range(ROUNDS):
-            answered = list(pool.map(ask, np.random.default_rng(0).permutation(REQUESTS)))
-            assert len(answered) == REQUESTS
+            responses = list(pool.map(ask, np.random.default_rng(0).permutation(REQUESTS)))
+            assert len(responses) == REQUESTS
             memory.append(resident_bytes(process.pid))
-    assert memory[-1] < (1 + SLACK) * memory[0], memory
+    assert memory[-1] < (1 + MAX_GROWTH) * memory[0], memory

@@ -1,4 +1,4 @@
-"""Requests of every wrong kind, by the thousand: each gets a 4xx with an `error` in JSON, and the server lives."""
+"""Thousands of malformed requests: each gets a status 4xx with a JSON `error`, and the server keeps running."""
 
 import json
 
@@ -35,12 +35,12 @@ def _may_be_pbc(value: object) -> bool:
 
 @st.composite
 def one_wrong_input(draw) -> dict:
-    """A good request with one of its inputs put out of order."""
+    """Draw a valid request with one invalid input."""
     name = draw(st.sampled_from(sorted(GOOD)))
     value = json.loads(json.dumps(GOOD[name]))
     kind = draw(st.sampled_from(["replaced", "element", "shorter", "longer", "deeper", "removed", "other name"]))
     if kind == "replaced":
-        value = draw(anything.filter(lambda found: not _may_be_pbc(found)))
+        value = draw(anything.filter(lambda drawn: not _may_be_pbc(drawn)))
     elif kind == "element":
         row = draw(st.integers(0, len(value) - 1))
         wrong = draw(st.sampled_from([None, "1", [], {}, float("nan"), float("inf"), 10**40, -(10**40), 0.5, -1, 1000]))
@@ -64,7 +64,7 @@ def one_wrong_input(draw) -> dict:
 
 @st.composite
 def wrong_document(draw) -> object:
-    """Something else than the one object with the right keys."""
+    """Draw a document that is not a valid request."""
     return draw(
         st.one_of(
             anything,
@@ -102,7 +102,7 @@ def test_a_wrong_document(client, document):
 @given(cut=st.integers(0, 400), put=st.binary(max_size=6), removed=st.integers(1, 50))
 def test_a_damaged_body(client, cut, put, removed):
     body = json.dumps({"inputs": GOOD}).encode()
-    # Digits may be lost or become others unnoticed, so a brace is put among them; not in place of itself.
+    # Changed digits alone may give a valid request, so that a brace is inserted; it must not replace itself.
     damaged = body[:cut] + b"}" + put + body[cut + removed :]
     assume(damaged.split() != body.split())
     assert_refused(client, damaged)
@@ -125,8 +125,8 @@ def test_structure_files(client, name, body):
     assert 400 <= status < 500 and answer.keys() == {"error"}, (status, answer)
 
 
-def test_the_server_lives_and_still_answers(served, client):
-    """Runs after the others, on the same server."""
+def test_the_server_still_runs_and_predicts(served, client):
+    """This test runs after the others, with the same server."""
     process, _ = served
     assert process.poll() is None
     status, answer = client.ask("POST", PREDICT, {"inputs": GOOD})

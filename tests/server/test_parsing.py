@@ -1,4 +1,4 @@
-"""Structure files from strangers: the last frame, or a refusal, within the time and memory set aside."""
+"""Untrusted structure files: the last frame or an error, within limited time and memory."""
 
 import io
 import zipfile
@@ -13,7 +13,7 @@ from tf_symgnn.server import parsing
 from tf_symgnn.server.protocol import RequestError
 
 
-def test_a_file_is_read_as_it_would_be_here(tmp_path):
+def test_the_last_frame_is_read(tmp_path):
     glasses = [random_glass(90, 10), random_glass(91, 12)]
     write_glasses(tmp_path / "two.xyz", glasses)
     glass, frames = parsing.parse_structure((tmp_path / "two.xyz").read_bytes(), "any name.XYZ", ["Cu", "Zr"])
@@ -22,15 +22,15 @@ def test_a_file_is_read_as_it_would_be_here(tmp_path):
     assert glass.species.tolist() == glasses[1].species.tolist()
 
 
-def test_a_file_that_takes_too_long_is_given_up(monkeypatch):
+def test_reading_ends_after_the_time_limit(monkeypatch):
     monkeypatch.setattr(parsing, "MAX_SECONDS", 0.01)
     with pytest.raises(RequestError, match="a.xyz: not read within 0.01 seconds") as caught:
         parsing.parse_structure(b"1\n\nCu 0 0 0\n", "a.xyz", ["Cu"])
     assert caught.value.status == 422
 
 
-def test_an_archive_that_declares_more_than_memory_takes_gets_none():
-    """A few hundred bytes that declare 2.2 GB, within what a reader that may take all memory lets pass."""
+def test_reading_ends_at_the_memory_limit():
+    """A few hundred bytes declare an array of 2.2 GB, which a reader without a memory limit accepts."""
     header, content = io.BytesIO(), io.BytesIO()
     npy.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (92_000_000, 3)})
     with zipfile.ZipFile(content, "w") as archive:
@@ -41,8 +41,8 @@ def test_an_archive_that_declares_more_than_memory_takes_gets_none():
     assert "memory" in caught.value.message.lower()
 
 
-def test_a_line_of_blanks_that_a_careless_pattern_would_never_finish():
-    """LAMMPS data: `atoms` is looked for in every line of the header."""
+def test_a_long_blank_line_does_not_slow_down_regular_expressions():
+    """The reader of LAMMPS data searches every line of the header for `atoms`."""
     content = b"title\n" + b" " * 20_000 + b"\n\nAtoms\n\n"
     with pytest.raises(RequestError, match="a.data: "):
         parsing.parse_structure(content, "a.data", ["Cu"])

@@ -1,4 +1,4 @@
-"""Request and response bodies as TensorFlow Serving's documentation has them, and everything else refused."""
+"""Request and response bodies as in TensorFlow Serving's documentation; everything else is refused."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def refused(document) -> str:
     return caught.value.message
 
 
-def test_columns_become_arrays_of_the_signatures_types():
+def test_columns_are_converted_to_the_types_of_the_signature():
     request = parse({"inputs": GOOD})
     assert request.signature == "serving_default" and not request.by_row
     assert {name: array.dtype for name, array in request.inputs.items()} == {"x": F32, "on": BOOL, "z": I32}
@@ -48,8 +48,8 @@ def test_columns_become_arrays_of_the_signatures_types():
         np.testing.assert_array_equal(request.inputs[name], expected)
 
 
-def test_the_documented_rows_are_the_documented_columns():
-    """The example of TensorFlow Serving's page: two instances of three named inputs."""
+def test_rows_and_columns_give_the_same_arrays():
+    """The example of TensorFlow Serving's documentation has two instances of three named inputs."""
     rows = [
         {"tag": "foo", "signal": [1, 2, 3, 4, 5], "sensor": [[1, 2], [3, 4]]},
         {"tag": "bar", "signal": [3, 4, 1, 2, 5], "sensor": [[4, 5], [6, 8]]},
@@ -73,14 +73,14 @@ def test_a_single_input_needs_no_name():
 
 
 @given(st.lists(st.binary(), min_size=1))
-def test_bytes_travel_as_base64(values):
+def test_bytes_are_encoded_as_base64(values):
     rows = [{"b64": base64.b64encode(value).decode()} for value in values]
     for key in ("inputs", "instances"):
         assert parse({"signature_name": "text", key: rows}).inputs["examples"].tolist() == values
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
-def test_numbers_come_back_to_the_last_bit(values):
+def test_numbers_keep_all_their_bits(values):
     array = np.array(values, np.float32)
     request = parse({"signature_name": "one", "inputs": values})
     assert request.inputs["x"].tobytes() == array.tobytes()
@@ -125,11 +125,11 @@ def test_numbers_come_back_to_the_last_bit(values):
         ({"inputs": [{"b65": "aa"}], "signature_name": "text"}, "not {"),
     ],
 )
-def test_what_is_no_request_is_refused(document, words):
+def test_invalid_requests_are_refused(document, words):
     assert words in refused(document)
 
 
-def test_responses_have_the_documented_form():
+def test_responses_have_the_documented_format():
     y, n = np.array([3.5, 4.0], np.float32), np.array([1, 2], np.int32)
     assert json.loads(predict_response({"y": y}, by_row=False)) == {"outputs": [3.5, 4.0]}
     assert json.loads(predict_response({"y": y, "n": n}, by_row=False)) == {"outputs": {"y": [3.5, 4.0], "n": [1, 2]}}
@@ -145,7 +145,7 @@ def test_responses_have_the_documented_form():
     }
 
 
-def test_rows_of_unequal_number_cannot_be_answered_by_row():
+def test_outputs_of_different_length_have_no_row_format():
     outputs = {"energy_barrier": np.zeros(5, np.float32), "n_atoms": np.array([2, 3], np.int32)}
     with pytest.raises(RequestError, match="inconsistent batch size"):
         predict_response(outputs, by_row=True)

@@ -1,4 +1,4 @@
-"""A version of an export as the server holds it, and what is none."""
+"""A version of an export that is loaded for serving, and folders that cannot be loaded."""
 
 import json
 
@@ -14,7 +14,7 @@ from tf_symgnn.server.servable import Servable
 
 
 class Inverse(tf.Module):
-    """One over an atom's x, eV: not finite for an atom at x = 0."""
+    """Returns 1 / x of each atom, eV, which is not finite at x = 0."""
 
     @tf.function(
         input_signature=[
@@ -37,27 +37,27 @@ def saved(tmp_path_factory):
     return path
 
 
-def with_metadata(path, **facts):
+def with_metadata(path, metadata: dict):
     (path / "assets").mkdir(exist_ok=True)
-    (path / "assets" / "metadata.json").write_text(json.dumps(facts))
+    (path / "assets" / "metadata.json").write_text(json.dumps(metadata))
     return path
 
 
-def test_only_finite_barriers_are_given_out(saved):
-    servable = Servable(with_metadata(saved, species={"Cu": 29, "Zr": 40}, cutoff=5.0))
+def test_barriers_that_are_not_finite_are_an_error(saved):
+    servable = Servable(with_metadata(saved, {"species": {"Cu": 29, "Zr": 40}, "cutoff": 5.0}))
     assert (servable.version, servable.symbols, servable.cutoff) == (7, ["Cu", "Zr"], 5.0)
     inputs = admit_frame(random_glass(95, 6), servable.species, servable.cutoff, "a glass")
     barriers = servable.predict("serving_default", inputs)["energy_barrier"]
     np.testing.assert_allclose(barriers, 1 / inputs["positions"][:, 0], rtol=1e-6)
     inputs["positions"][2, 0] = 0.0
-    with pytest.raises(RequestError, match="energy_barrier: the model finds 1 numbers that are not finite"):
+    with pytest.raises(RequestError, match="energy_barrier: 1 values are not finite"):
         servable.predict("serving_default", inputs)
 
 
-@pytest.mark.parametrize("facts", [{}, {"species": {"Cu": 29}}, {"species": [29], "cutoff": 5.0}])
-def test_metadata_that_do_not_say_enough_are_refused(saved, facts):
+@pytest.mark.parametrize("metadata", [{}, {"species": {"Cu": 29}}, {"species": [29], "cutoff": 5.0}])
+def test_incomplete_metadata_is_refused(saved, metadata):
     with pytest.raises(InputError, match="metadata"):
-        Servable(with_metadata(saved, **facts))
+        Servable(with_metadata(saved, metadata))
 
 
 def test_a_folder_without_a_number_or_a_model_is_refused(tmp_path):
@@ -65,4 +65,4 @@ def test_a_folder_without_a_number_or_a_model_is_refused(tmp_path):
         Servable(tmp_path / "newest")
     (tmp_path / "3").mkdir()
     with pytest.raises(InputError, match="SavedModel: found"):
-        Servable(with_metadata(tmp_path / "3", species={"Cu": 29}, cutoff=5.0))
+        Servable(with_metadata(tmp_path / "3", {"species": {"Cu": 29}, "cutoff": 5.0}))

@@ -1,4 +1,4 @@
-"""The server over HTTP: the SavedModel's numbers, TensorFlow Serving's forms, every limit, and a tidy end."""
+"""The server over HTTP: predictions of the SavedModel, formats of TensorFlow Serving, errors, and shutdown."""
 
 import base64
 import signal
@@ -20,7 +20,7 @@ from tf_symgnn.runs import glass_graphs
 
 
 @pytest.mark.parametrize("name", [name for name in ZOO if name != "fcc"])
-def test_what_is_served_is_what_the_saved_model_says(client, saved_model, name):
+def test_served_barriers_are_those_of_the_saved_model(client, saved_model, name):
     glass = ZOO[name]()
     status, answer = client.ask("POST", PREDICT, {"inputs": columns(glass)})
     assert status == 200, answer
@@ -43,47 +43,47 @@ def test_several_glasses_at_once(client, saved_model):
     np.testing.assert_allclose(answer["outputs"][names.ENERGY_BARRIER], expected, atol=1e-6)
 
 
-def test_graphs_travel_as_base64_and_a_graph_of_one_atom_row_by_row(client, finished_run):
+def test_graphs_are_encoded_as_base64_and_a_graph_of_one_atom_has_a_row_format(client, finished_run):
     glasses = [random_glass(62, 20), ZOO["isolated atom"]()]
     graphs = glass_graphs(finished_run.config(), glasses)
     encoded = [
         {"b64": base64.b64encode(tfgnn.write_example(to_graph_tensor(graph)).SerializeToString()).decode()}
         for graph in graphs
     ]
-    asked = {"signature_name": "serialized_graphs"}
-    status, by_column = client.ask("POST", PREDICT, asked | {"inputs": {"examples": encoded}})
+    body = {"signature_name": "serialized_graphs"}
+    status, by_column = client.ask("POST", PREDICT, body | {"inputs": {"examples": encoded}})
     assert status == 200 and by_column["outputs"]["n_atoms"] == [20, 1]
-    # As TensorFlow Serving: rows need as many barriers as graphs.
-    status, refused = client.ask("POST", PREDICT, asked | {"instances": encoded})
-    assert status == 400 and "inconsistent batch size" in refused["error"]
-    status, by_row = client.ask("POST", PREDICT, asked | {"instances": encoded[1:]})
+    # As in TensorFlow Serving, the row format requires as many barriers as graphs.
+    status, error = client.ask("POST", PREDICT, body | {"instances": encoded})
+    assert status == 400 and "inconsistent batch size" in error["error"]
+    status, by_row = client.ask("POST", PREDICT, body | {"instances": encoded[1:]})
     assert status == 200
     assert by_row["predictions"] == [
         {"n_atoms": 1, names.ENERGY_BARRIER: pytest.approx(by_column["outputs"][names.ENERGY_BARRIER][-1])}
     ]
 
 
-def lying(example: tf.train.Example, feature: str, sizes: list[int]) -> tf.train.Example:
+def with_sizes(example: tf.train.Example, feature: str, sizes: list[int]) -> tf.train.Example:
     changed = tf.train.Example.FromString(example.SerializeToString())
     changed.features.feature[feature].int64_list.value[:] = sizes
     return changed
 
 
-def test_graphs_that_are_not_as_large_as_they_say(client, finished_run):
+def test_graphs_with_wrong_sizes_are_refused(client, finished_run):
     (graph,) = glass_graphs(finished_run.config(), [random_glass(62, 20)])
-    honest = tfgnn.write_example(to_graph_tensor(graph))
-    lies = [
-        lying(honest, feature, sizes)
+    valid = tfgnn.write_example(to_graph_tensor(graph))
+    invalid = [
+        with_sizes(valid, feature, sizes)
         for feature in ("nodes/atoms.#size", "edges/neighbors.#size")
         for sizes in ([2 * 10**9], [-1], [])
     ]
-    for example in [tf.train.Example(), *lies]:
+    for example in [tf.train.Example(), *invalid]:
         encoded = {"b64": base64.b64encode(example.SerializeToString()).decode()}
-        asked = {"signature_name": "serialized_graphs", "inputs": {"examples": [encoded]}}
-        status, refused = client.ask("POST", PREDICT, asked)
-        assert status == 400 and "error" in refused
-    encoded = {"b64": base64.b64encode(honest.SerializeToString()).decode()}
-    status, _ = client.ask("POST", PREDICT, asked | {"inputs": {"examples": [encoded]}})
+        body = {"signature_name": "serialized_graphs", "inputs": {"examples": [encoded]}}
+        status, error = client.ask("POST", PREDICT, body)
+        assert status == 400 and "error" in error
+    encoded = {"b64": base64.b64encode(valid.SerializeToString()).decode()}
+    status, _ = client.ask("POST", PREDICT, body | {"inputs": {"examples": [encoded]}})
     assert status == 200
 
 
@@ -121,7 +121,7 @@ def test_status_metadata_and_versions(client, export_folder, saved_model):
         ("GET", "/..%2f..%2f..%2fsetup.cfg", 404, "Malformed request"),
     ],
 )
-def test_what_is_not_there_is_told_as_json(client, method, path, expected, words):
+def test_unknown_paths_get_json_errors(client, method, path, expected, words):
     status, answer = client.ask(method, path, b"{}" if method == "POST" else None)
     assert status == expected and words in answer["error"]
     assert client.headers["content-type"] == "application/json"
@@ -133,7 +133,7 @@ BAD_GLASSES = {
     "flat cell": ({"cell": [[5, 0, 0], [0, 5, 0], [5, 5, 0]]}, "cell: found volume 0"),
     "one point": ({"positions": [[1, 1, 1], [1, 1, 1]]}, "positions"),
     "one point through the box": ({"positions": [[1, 1, 1], [6, -4, 1]]}, "positions"),
-    "crowded": ({"cell": [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 0.01]]}, "pairs to look at"),
+    "crowded": ({"cell": [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 0.01]]}, "candidate pairs"),
     "too few numbers": ({"atomic_numbers": [29]}, "atoms"),
     "no atom": ({"atomic_numbers": [], "positions": []}, "positions"),
     "far": ({"positions": [[1, 1, 1], [1e20, 1, 1]]}, "at most 10000 A"),
@@ -141,7 +141,7 @@ BAD_GLASSES = {
 
 
 @pytest.mark.parametrize("name", BAD_GLASSES)
-def test_what_no_glass_could_be_like_is_a_bad_request(client, name):
+def test_an_invalid_glass_is_a_bad_request(client, name):
     changes, words = BAD_GLASSES[name]
     inputs = {"positions": [[0, 0, 0], [2, 2, 2]], "cell": (np.eye(3) * 5).tolist(), "pbc": [True] * 3}
     inputs |= {"atomic_numbers": [29, 40]} | changes
@@ -149,12 +149,12 @@ def test_what_no_glass_could_be_like_is_a_bad_request(client, name):
     assert status == 400 and words in answer["error"], answer
 
 
-def test_rows_add_an_axis_that_one_glass_does_not_have(client):
+def test_the_row_format_does_not_fit_a_glass(client):
     status, answer = client.ask("POST", PREDICT, {"instances": [columns(random_glass(64, 5))]})
     assert status == 400 and "use 'inputs'" in answer["error"]
 
 
-def test_every_page_says_what_a_browser_may_load(client):
+def test_every_response_has_a_content_security_policy(client):
     for path in ("/about", "/v1/models/symgnn"):
         client.ask("GET", path)
         assert client.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
@@ -164,7 +164,7 @@ def test_every_page_says_what_a_browser_may_load(client):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_tidily(export_folder, number):
+def test_a_signal_ends_the_server(export_folder, number):
     with running(export_folder) as (process, port):
         assert Client(port).ask("GET", "/v1/models/symgnn")[0] == 200
         process.send_signal(number)
@@ -174,7 +174,7 @@ def test_a_signal_ends_it_tidily(export_folder, number):
 
 
 @pytest.mark.slow
-def test_it_starts_without_tf_gnn_and_what_needs_it(export_folder):
+def test_the_server_imports_neither_tf_gnn_nor_model_code(export_folder):
     program = (
         "import sys; from tf_symgnn.server.servable import Servable; import tf_symgnn.server.server\n"
         "from pathlib import Path; Servable(Path(sys.argv[1])).warm_up()\n"
@@ -184,12 +184,12 @@ def test_it_starts_without_tf_gnn_and_what_needs_it(export_folder):
     subprocess.run([sys.executable, "-c", program, str(export_folder / "2")], cwd=ROOT, check=True)
 
 
-def test_what_cannot_be_served_is_told_in_a_line(export_folder, tmp_path, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_errors_at_the_start_give_one_line(export_folder, tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
         assert main(["serve", str(export_folder), "--port", str(port)]) == 2
         assert capsys.readouterr().err == (
-            f"tf-symgnn: 127.0.0.1:{port}: address: found Address already in use, expected one that is free here\n"
+            f"tf-symgnn: 127.0.0.1:{port}: address: found Address already in use, expected a free address\n"
         )
     (tmp_path / "1").mkdir()
     for export in (tmp_path / "absent", tmp_path, tmp_path / "1"):

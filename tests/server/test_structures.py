@@ -1,4 +1,4 @@
-"""Structure files to the server, and back with barriers."""
+"""The endpoint `/structures`: a structure file in, its barriers out."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tests.server.servers import direct
 from tf_symgnn.data import write_glasses
 
 
-def test_a_structure_file_comes_back_with_barriers(client, saved_model, tmp_path):
+def test_the_response_has_the_barriers_of_a_structure_file(client, saved_model, tmp_path):
     glass = random_glass(65, 30)
     for suffix in (".xyz", ".npz", ".dump"):
         file = tmp_path / f"glass{suffix}"
@@ -20,7 +20,7 @@ def test_a_structure_file_comes_back_with_barriers(client, saved_model, tmp_path
     assert "energy_barrier" in answer["extxyz"].splitlines()[1]
 
 
-def test_the_last_frame_is_taken_and_atoms_are_shown_in_the_cell(client, tmp_path):
+def test_the_last_frame_is_used_and_wrapped_into_the_cell(client, tmp_path):
     first, last = random_glass(66, 10), random_glass(67, 20)
     outside = type(last)(last.positions - 100 * last.cell.sum(0), last.cell, last.pbc, last.species, None, "out")
     write_glasses(tmp_path / "two.xyz", [first, outside])
@@ -29,7 +29,7 @@ def test_the_last_frame_is_taken_and_atoms_are_shown_in_the_cell(client, tmp_pat
     np.testing.assert_allclose(answer["positions"], last.positions, atol=1e-4)
 
 
-def test_lammps_types_are_named_as_asked(client, tmp_path):
+def test_the_species_of_lammps_types_are_a_parameter(client, tmp_path):
     data = "a title\n\n2 atoms\n2 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms\n\n1 1 1 1 1\n2 2 3 3 3\n"
     for species, expected in (("", ["Cu", "Zr"]), ("Zr,%20Cu", ["Zr", "Cu"])):
         status, answer = client.ask("POST", f"/structures?name=a.data&species={species}", data.encode())
@@ -37,7 +37,7 @@ def test_lammps_types_are_named_as_asked(client, tmp_path):
         assert answer["symbols"] == expected
 
 
-def test_structure_files_that_cannot_be_used_are_bad_requests(client, tmp_path):
+def test_invalid_structure_files_are_bad_requests(client, tmp_path):
     write_glasses(tmp_path / "a.xyz", [fcc_copper(1)])
     good = (tmp_path / "a.xyz").read_bytes()
     for name, content, words in (

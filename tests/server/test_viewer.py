@@ -1,4 +1,4 @@
-"""The viewer in headless Chromium: a file in, atoms on the screen, a slice of them, a file out, all from one server."""
+"""The viewer in headless Chromium: open a file, draw its atoms, slice them, download the barriers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tf_symgnn.data import Glass, write_glasses
 from tf_symgnn.server.app import Limits, Service
 
 CHROMIUM = shutil.which("chromium")
-# No graphics card is needed; as root Chromium has no sandbox.
+# Chromium draws without a GPU here, and has no sandbox when it runs as root.
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 PATIENCE = 60_000  # ms
 
@@ -31,9 +31,9 @@ pytestmark = [
 
 
 class Ramp:
-    """Stands in for a model: barriers rise along x from 1 eV at 0 A by 0.1 eV/A."""
+    """A substitute for a model, whose barriers are 1 eV + 0.1 eV/A * x."""
 
-    version, species, symbols, cutoff, facts = 1, list(SPECIES), ["Cu", "Zr"], 5.0, {"model": "ramp"}
+    version, species, symbols, cutoff, metadata = 1, list(SPECIES), ["Cu", "Zr"], 5.0, {"model": "ramp"}
 
     def predict(self, signature: str, inputs: dict) -> dict:
         return {names.ENERGY_BARRIER: 1.0 + 0.1 * inputs["positions"][:, 0]}
@@ -55,20 +55,20 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def page(browser, address) -> Iterator[Page]:
-    """The viewer before a file is dropped. It must not complain, nor ask any other server for anything."""
+    """The viewer before a file is opened; it must neither log errors nor send requests to other servers."""
     page = browser.new_page(viewport={"width": 1000, "height": 700})
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
-    told, asked = [], []
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: asked.append(request.url))
+    errors, urls = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: urls.append(request.url))
     page.goto(address)
-    expect(page.locator("#model")).to_have_text("symgnn (ramp), version 1 · knows Cu, Zr · cutoff 5 Å")
+    expect(page.locator("#model")).to_have_text("symgnn (ramp), version 1 · species Cu, Zr · cutoff 5 Å")
     yield page
     page.close()
-    assert all(url.startswith((address, "data:", "blob:")) for url in asked), asked
-    assert [text for text in told if "400 (Bad Request)" not in text] == []
+    assert all(url.startswith((address, "data:", "blob:")) for url in urls), urls
+    assert [text for text in errors if "400 (Bad Request)" not in text] == []
 
 
 def extxyz(glass: Glass, tmp_path) -> bytes:
@@ -82,7 +82,7 @@ def open_file(page: Page, name: str, content: bytes) -> None:
 
 
 def picture(page: Page) -> np.ndarray:
-    """The canvas as drawn, [height, width, 3] from 0 to 1, without what lies upon it."""
+    """Return the canvas as [height, width, 3] from 0 to 1, without the elements above it."""
     page.evaluate("() => document.querySelectorAll('#stage > p, #legend').forEach((e) => { e.style.opacity = 0; })")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return imread(io.BytesIO(page.locator("#atoms").screenshot()))[..., :3]
@@ -93,12 +93,12 @@ def set_slice(page: Page, percent: float) -> None:
 
 
 def drawn(page: Page) -> float:
-    """The share of the canvas that coloured atoms cover; ground, box and text are grey."""
-    colours = picture(page)
-    return float((np.ptp(colours, axis=2) > 0.12).mean())
+    """Return the fraction of the canvas that atoms cover: they are colored; background, box and text are gray."""
+    colors = picture(page)
+    return float((np.ptp(colors, axis=2) > 0.12).mean())
 
 
-def test_a_dropped_file_is_shown_counted_and_handed_back(page, tmp_path):
+def test_a_dropped_file_is_drawn_with_statistics_and_a_download(page, tmp_path):
     expect(page.locator("#empty")).to_be_visible()
     expect(page.locator("#limits")).to_contain_text("50,000 atoms of Cu, Zr")
     before = drawn(page)
@@ -117,8 +117,8 @@ def test_a_dropped_file_is_shown_counted_and_handed_back(page, tmp_path):
     barrier = 1.0 + 0.1 * glass.positions[:, 0]
     rows = page.locator("#statistics tbody tr").all_inner_texts()
     for row, label in zip(rows, ("Cu", "Zr", "all"), strict=True):
-        own = barrier[glass.species == label] if label != "all" else barrier
-        assert row.split() == [label, str(len(own)), f"{own.mean():.3f}", f"{own.std():.3f}"]
+        values = barrier[glass.species == label] if label != "all" else barrier
+        assert row.split() == [label, str(len(values)), f"{values.mean():.3f}", f"{values.std():.3f}"]
     expect(page.locator("#lowest")).to_have_text(f"{barrier.min():.3f}")
     expect(page.locator("#highest")).to_have_text(f"{barrier.max():.3f}")
     with page.expect_download() as download:
@@ -130,7 +130,7 @@ def test_a_dropped_file_is_shown_counted_and_handed_back(page, tmp_path):
     np.testing.assert_allclose(atoms.positions, glass.positions, atol=1e-6)
 
 
-def test_a_slice_hides_what_lies_beyond_it(page, tmp_path):
+def test_a_slice_hides_the_atoms_beyond_it(page, tmp_path):
     glass = random_glass(81, 200)
     open_file(page, "a.xyz", extxyz(glass, tmp_path))
     expect(page.locator("#shown")).to_have_text("200 atoms shown")
@@ -148,26 +148,26 @@ def test_a_slice_hides_what_lies_beyond_it(page, tmp_path):
     expect(page.locator("#shown")).to_have_text(f"{(along >= most - 1e-4).sum()} atoms shown")
 
 
-def test_atoms_have_the_colour_of_their_barrier_and_tell_it(page, tmp_path):
-    """Two atoms at the ends of the range, each pointed at: the colour map's ends, but for light and shade."""
+def test_atoms_have_the_color_of_their_barrier_and_show_it_under_the_pointer(page, tmp_path):
+    """Two atoms at the ends of the range have the colors of the ends of the color map, except for light and shade."""
     glass = Glass(np.array([[2.0, 5, 5], [8.0, 5, 5]]), np.eye(3) * 10, (True,) * 3, ["Cu", "Zr"], None, "two")
     open_file(page, "two.xyz", extxyz(glass, tmp_path))
-    colours = picture(page)
-    coloured = np.argwhere(np.ptp(colours, axis=2) > 0.12)
-    middle = coloured[:, 1].mean()
-    for k, (side, share) in enumerate(((coloured[:, 1] < middle, 0.0), (coloured[:, 1] > middle, 1.0))):
-        row, column = coloured[side].mean(axis=0)
-        found = colours[int(row), int(column)]
-        expected = np.array(matplotlib.colormaps["viridis"](share)[:3])
-        # Shine and haze add white, which taking off the least of the three undoes; shade is a factor.
-        found, expected = found - found.min(), expected - expected.min()
-        assert found @ expected > 0.99 * np.linalg.norm(found) * np.linalg.norm(expected)
+    colors = picture(page)
+    colored = np.argwhere(np.ptp(colors, axis=2) > 0.12)
+    middle = colored[:, 1].mean()
+    for k, (side, fraction) in enumerate(((colored[:, 1] < middle, 0.0), (colored[:, 1] > middle, 1.0))):
+        row, column = colored[side].mean(axis=0)
+        color = colors[int(row), int(column)]
+        expected = np.array(matplotlib.colormaps["viridis"](fraction)[:3])
+        # Highlights and haze add white, which the subtraction of the minimum removes; shade is a factor.
+        color, expected = color - color.min(), expected - expected.min()
+        assert color @ expected > 0.99 * np.linalg.norm(color) * np.linalg.norm(expected)
         page.locator("#atoms").hover(position={"x": column, "y": row})
         symbol, barrier, x = (("Cu", "1.200", "2.00"), ("Zr", "1.800", "8.00"))[k]
         expect(page.locator("#atom")).to_have_text(f"{symbol}, atom {k}: {barrier} eV at ({x}, 5.00, 5.00) Å")
 
 
-def test_it_can_be_turned_by_hand_and_by_keys(page, tmp_path):
+def test_the_scene_rotates_by_mouse_and_by_keys(page, tmp_path):
     open_file(page, "a.xyz", extxyz(random_glass(82, 50), tmp_path))
     first = picture(page)
     box = page.locator("#atoms").bounding_box()
@@ -185,7 +185,7 @@ def test_it_can_be_turned_by_hand_and_by_keys(page, tmp_path):
     assert (np.abs(picture(page) - first) > 0.05).any(axis=2).mean() < 0.005
 
 
-def test_what_is_wrong_is_told_and_what_was_shown_stays(page, tmp_path):
+def test_an_error_is_shown_and_the_last_structure_stays(page, tmp_path):
     open_file(page, "a.xyz", extxyz(random_glass(83, 20), tmp_path))
     name = "<img src=x onerror=alert(1)>.xyz"
     open_file(page, name, b"not a number\n")
@@ -200,7 +200,7 @@ def test_what_is_wrong_is_told_and_what_was_shown_stays(page, tmp_path):
     assert page.locator("#name img").count() == 0
 
 
-def test_a_glass_of_eight_thousand_atoms_is_drawn_and_cut(page, tmp_path):
+def test_a_glass_of_eight_thousand_atoms_is_drawn_and_sliced(page, tmp_path):
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(20.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
     species = np.where(rng.random(8000) < 0.64, "Cu", "Zr")
@@ -212,7 +212,7 @@ def test_a_glass_of_eight_thousand_atoms_is_drawn_and_cut(page, tmp_path):
     assert 0 < drawn(page) < whole
 
 
-def test_the_page_says_so_where_there_is_no_webgl(browser, address, tmp_path):
+def test_the_page_reports_missing_webgl(browser, address, tmp_path):
     page = browser.new_page()
     page.add_init_script(
         "HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) "
@@ -220,7 +220,7 @@ def test_the_page_says_so_where_there_is_no_webgl(browser, address, tmp_path):
         "(HTMLCanvasElement.prototype.getContext)"
     )
     page.goto(address)
-    expect(page.locator("#message")).to_have_text("this browser shows no WebGL 2", timeout=PATIENCE)
+    expect(page.locator("#message")).to_have_text("this browser does not support WebGL 2", timeout=PATIENCE)
     expect(page.locator("#model")).not_to_be_empty(timeout=PATIENCE)
     page.set_input_files("#file", {"name": "a.xyz", "mimeType": "", "buffer": extxyz(random_glass(85, 9), tmp_path)})
     page.wait_for_selector("html[data-state=ready]", timeout=PATIENCE)

@@ -1,1 +1,1 @@
-"""An HTTP server of a SavedModel, and its viewer."""
+"""HTTP server of an exported SavedModel, and its viewer."""

@@ -1,4 +1,4 @@
-"""What a structure must be before a model is asked: of species that it knows, and no larger than memory takes."""
+"""Checks of structures before prediction: their species are known, and they fit into memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ REQUEST = "request"
 
 
 def admit_request(inputs: Mapping[str, np.ndarray], species: Sequence[int], cutoff: float) -> None:
-    """Checks a signature's inputs where they are coordinates: those of one glass, or of several in a row.
+    """Check the inputs of a signature that takes coordinates, of one glass or of several concatenated glasses.
 
     Args:
         inputs: `positions` f32[N, 3] A and `atomic_numbers` i32[N], with `cell` f32[3, 3] A and `pbc` bool[3], or with
-            `cells` f32[B, 3, 3] A, `pbc` bool[B, 3] and `n_atoms` i32[B]; anything else is let pass.
-        species: atomic numbers that the model knows.
-        cutoff: A.
+            `cells` f32[B, 3, 3] A, `pbc` bool[B, 3] and `n_atoms` i32[B]. Inputs without `positions` are not checked.
+        species: atomic numbers of the model.
+        cutoff: cutoff of the neighbor graph, A.
 
     Raises:
-        InputError: a glass cannot be one, or is too large, or holds another species.
+        InputError: a glass is invalid or too large, or has an unknown species.
     """
     if "positions" not in inputs:
         return
@@ -34,39 +34,47 @@ def admit_request(inputs: Mapping[str, np.ndarray], species: Sequence[int], cuto
     cells, pbc = cells.reshape(-1, 3, 3), pbc.reshape(-1, 3)
     total = len(inputs["positions"])
     if not len(n_atoms) == len(cells) == len(pbc) or not len(n_atoms):
-        found = f"{len(n_atoms)}, {len(cells)} and {len(pbc)}"
-        raise InputError(REQUEST, "glasses", f"{found} of n_atoms, cells and pbc", "as many, and at least one")
+        lengths = f"{len(n_atoms)}, {len(cells)} and {len(pbc)}"
+        raise InputError(REQUEST, "glasses", f"{lengths} of n_atoms, cells and pbc", "as many of each, at least 1")
     if len(n_atoms) > MAX_GLASSES_A_REQUEST:
         raise InputError(REQUEST, "glasses", len(n_atoms), f"at most {MAX_GLASSES_A_REQUEST} at a time")
     if n_atoms.min() < 1 or n_atoms.sum(dtype=np.int64) != total or len(inputs["atomic_numbers"]) != total:
-        expected = f"whole numbers above 0 that add up to {total} positions and as many atomic_numbers"
+        expected = f"whole numbers above 0 that add up to {total} positions, and as many atomic_numbers"
         raise InputError(REQUEST, "atoms", f"n_atoms {n_atoms.tolist()}", expected)
-    _require_atoms(REQUEST, total)
+    _require_few_atoms(REQUEST, total)
     ends = np.cumsum(n_atoms)
     candidates = 0.0
     for index, (end, count) in enumerate(zip(ends, n_atoms, strict=True)):
         source = REQUEST if len(ends) == 1 else f"{REQUEST} glass {index}"
-        part = slice(end - count, end)
-        symbols = _symbols(source, inputs["atomic_numbers"][part])
-        glass = Glass(inputs["positions"][part], cells[index], pbc[index], symbols, None, source)
+        atoms = slice(end - count, end)
+        symbols = _symbols(source, inputs["atomic_numbers"][atoms])
+        glass = Glass(inputs["positions"][atoms], cells[index], pbc[index], symbols, None, source)
         candidates += admit_glass(glass, species, cutoff)
-    _require_room(REQUEST, candidates)
+    _require_few_candidates(REQUEST, candidates)
 
 
 def admit_glass(glass: Glass, species: Sequence[int], cutoff: float) -> float:
-    """Checks one glass, and gives the number of pairs that a search for neighbours may have to look at.
+    """Check one glass.
+
+    Args:
+        glass: the glass.
+        species: atomic numbers of the model.
+        cutoff: cutoff of the neighbor graph, A.
+
+    Returns:
+        An upper bound on the number of pairs whose distances the neighbor search computes.
 
     Raises:
-        InputError: the glass is too large or too crowded, or it holds another species.
+        InputError: the glass is too large or too dense, or has an unknown species.
     """
-    _require_atoms(glass.place, glass.n_atoms)
+    _require_few_atoms(glass.place, glass.n_atoms)
     require_species([glass], species)
     for field, vectors in (("positions", glass.positions), ("cell", glass.cell)):
         extent = np.abs(vectors).max()
         if extent > MAX_EXTENT:
             raise InputError(glass.place, field, f"{extent:g} A", f"at most {MAX_EXTENT:g} A from the origin")
     candidates = _candidates(glass, cutoff)
-    _require_room(glass.place, candidates)
+    _require_few_candidates(glass.place, candidates)
     return candidates
 
 
@@ -77,37 +85,43 @@ def _symbols(source: str, numbers: np.ndarray) -> np.ndarray:
     return np.array(chemical_symbols)[numbers]
 
 
-def _require_atoms(source: object, n_atoms: int) -> None:
+def _require_few_atoms(source: object, n_atoms: int) -> None:
     if n_atoms > MAX_ATOMS_A_REQUEST:
         raise InputError(source, "atoms", n_atoms, f"at most {MAX_ATOMS_A_REQUEST} at a time")
 
 
-def _require_room(source: object, candidates: float) -> None:
+def _require_few_candidates(source: object, candidates: float) -> None:
     if candidates > MAX_CANDIDATES:
-        expected = f"at most {MAX_CANDIDATES:g} at a time, lengths being in A"
-        raise InputError(source, "cell", f"{candidates:.3g} pairs to look at", expected)
+        expected = f"at most {MAX_CANDIDATES:g} at a time, with lengths in A"
+        raise InputError(source, "cell", f"{candidates:.3g} candidate pairs of neighbors", expected)
 
 
 def _candidates(glass: Glass, cutoff: float) -> float:
-    """An upper bound, atoms times those in the fullest 27 boxes of one cutoff and their images, from one count."""
+    """Return the number of atoms times a bound on the atoms in the boxes around one, each a cutoff wide."""
     heights = perpendicular_heights(glass.cell)
     fractional = glass.positions @ np.linalg.inv(glass.cell)
     boxes = np.where(glass.pbc, np.maximum(heights // cutoff, 1), heights / cutoff)
     index = np.floor(np.where(glass.pbc, fractional % 1.0, fractional) * boxes).astype(np.int64)
     index = np.ravel_multi_index((index - index.min(0)).T, np.ptp(index, axis=0) + 1)
     fullest = np.unique(index, return_counts=True)[1].max()
-    # Where the box is lower than the cutoff, it reaches over several images of itself.
-    reached = np.where(glass.pbc, 2 * np.ceil(cutoff / (heights / np.maximum(heights // cutoff, 1))) + 1, 3)
-    return float(glass.n_atoms * fullest * reached.prod())
+    # A cell that is thinner than the cutoff has several images of itself within the cutoff.
+    boxes_around = np.where(glass.pbc, 2 * np.ceil(cutoff / (heights / np.maximum(heights // cutoff, 1))) + 1, 3)
+    return float(glass.n_atoms * fullest * boxes_around.prod())
 
 
 def admit_frame(glass: Glass, species: Sequence[int], cutoff: float, source: str) -> dict[str, np.ndarray]:
-    """A glass from a file as inputs of `serving_default`, its atoms within the cell where that is periodic.
+    """Check a glass from a file and return it as inputs of `serving_default`, wrapped into the cell.
+
+    Args:
+        glass: the glass.
+        species: atomic numbers of the model.
+        cutoff: cutoff of the neighbor graph, A.
+        source: name of the file in messages.
 
     Raises:
-        InputError: as `admit_glass`, the glass being called `source`.
+        InputError: as `admit_glass`.
     """
-    # Single precision says more of a place in the cell than of one far from it.
+    # Wrap before the conversion to single precision, which rounds large coordinates more.
     wrapped = wrap_positions(glass.positions, glass.cell, glass.pbc, eps=0)
     glass = replace(glass, positions=wrapped, source=source)
     admit_glass(glass, species, cutoff)

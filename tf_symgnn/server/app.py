@@ -1,4 +1,4 @@
-"""The server's pages and endpoints, and what bounds them: bodies, time, and how much is in hand at once."""
+"""Endpoints of the server, and their limits on body size, on time and on concurrent requests."""
 
 from __future__ import annotations
 
@@ -46,45 +46,57 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client, and all of them together, may take."""
+    """Limits of requests.
+
+    Attributes:
+        body_bytes: size of a body.
+        body_seconds: time in which a body must arrive.
+        response_seconds: time in which a response must be computed.
+        open_requests: number of requests that are read, wait or are computed at the same time.
+        workers: number of requests that are computed at the same time.
+    """
 
     body_bytes: int = 16 * 2**20
     body_seconds: float = 20.0
-    answer_seconds: float = 120.0
-    in_hand: int = 64  # requests that are read, wait or are worked on
-    at_work: int = 2
+    response_seconds: float = 120.0
+    open_requests: int = 64
+    workers: int = 2
 
 
-class Gate:
-    """Does work in threads for a bounded number of requests at once; the others are told to come back."""
+class WorkerPool:
+    """Computes responses in threads and refuses requests beyond the limit.
+
+    Args:
+        limits: limits of requests.
+    """
 
     def __init__(self, limits: Limits):
         self._limits = limits
-        self._places = threading.BoundedSemaphore(limits.in_hand)
-        self._workers = ThreadPoolExecutor(limits.at_work, "predict")
+        self._slots = threading.BoundedSemaphore(limits.open_requests)
+        self._workers = ThreadPoolExecutor(limits.workers, "predict")
 
-    async def answer(self, request: Request, work: Callable[[bytes], bytes]) -> Response:
-        """The JSON that `work` makes of a request's body.
+    async def respond(self, request: Request, compute: Callable[[bytes], bytes]) -> Response:
+        """Return the response whose JSON body `compute` returns for the body of a request.
 
         Raises:
-            RequestError: status 503 when too much is in hand, 408 or 413 for a slow or large body, 504 when the answer
+            RequestError: status 503 for too many open requests, 408 or 413 for a slow or large body, 504 if `compute`
                 takes too long.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once, try again")
         try:
             body = await self._read(request)
-            future = self._workers.submit(work, body)
+            future = self._workers.submit(compute, body)
         except BaseException:
-            self._places.release()
+            self._slots.release()
             raise
-        # The place is kept to the end of the work, which goes on in its thread even if nobody waits for it any more.
-        future.add_done_callback(lambda _: self._places.release())
+        # A computation cannot be stopped after a timeout, so that it occupies its slot until it ends.
+        future.add_done_callback(lambda _: self._slots.release())
         try:
-            async with asyncio.timeout(self._limits.answer_seconds):
+            async with asyncio.timeout(self._limits.response_seconds):
                 return _json(await asyncio.wrap_future(future))
         except TimeoutError as error:
-            message = f"no answer within {self._limits.answer_seconds:g} seconds"
+            message = f"no response within {self._limits.response_seconds:g} seconds"
             raise RequestError(HTTPStatus.GATEWAY_TIMEOUT, message) from error
 
     async def _read(self, request: Request) -> bytes:
@@ -107,20 +119,20 @@ class Gate:
 
 
 class Service:
-    """A model under a name, and the answers to what may be asked of it.
+    """The endpoints of a model.
 
     Args:
-        servable: the model's version.
-        name: what clients call the model.
-        limits: what they may take.
+        servable: the loaded version of the model.
+        name: name of the model in the paths of requests.
+        limits: limits of requests.
     """
 
     def __init__(self, servable: Servable, name: str, limits: Limits):
         self.servable, self.name, self.limits = servable, name, limits
-        self._gate = Gate(limits)
+        self._pool = WorkerPool(limits)
 
     def app(self) -> ASGIApp:
-        """The ASGI application."""
+        """Return the ASGI application."""
         model, version = "/v1/models/{model}", "/v1/models/{model}/versions/{version}"
         routes = [
             Route("/about", self._about),
@@ -133,16 +145,21 @@ class Service:
             Route(version, self._status),
             Mount("/", StaticFiles(directory=VIEWER, html=True)),
         ]
-        handlers = {RequestError: _refuse, InputError: _refuse_input, HTTPException: _refuse_http, Exception: _fail}
+        handlers = {
+            RequestError: _on_request_error,
+            InputError: _on_input_error,
+            HTTPException: _on_http_error,
+            Exception: _on_other_error,
+        }
         return _WithHeaders(Starlette(routes=routes, exception_handlers=handlers))
 
     async def _about(self, request: Request) -> Response:
-        """What the viewer must know before it sends a file."""
+        """Return what the viewer needs to know before it sends a file."""
         servable = self.servable
         about = {
             "name": self.name,
             "version": servable.version,
-            "model": servable.facts.get("model", ""),
+            "model": servable.metadata.get("model", ""),
             "species": servable.symbols,
             "cutoff": servable.cutoff,
             "suffixes": parsing.SUFFIXES,
@@ -152,33 +169,35 @@ class Service:
         return _json(orjson.dumps(about))
 
     async def _status(self, request: Request) -> Response:
-        self._find(request)
+        self._require_served(request)
         return _json(protocol.status_response(self.servable.version))
 
     async def _metadata(self, request: Request) -> Response:
-        self._find(request)
+        self._require_served(request)
         return _json(protocol.metadata_response(self.name, self.servable.version, self.servable.signature_defs))
 
     async def _predict(self, request: Request) -> Response:
-        self._find(request)
+        self._require_served(request)
 
         def predict(body: bytes) -> bytes:
-            asked = protocol.parse_predict(body, self.servable.signatures)
-            outputs = self.servable.predict(asked.signature, asked.inputs)
-            return protocol.predict_response(outputs, by_row=asked.by_row)
+            parsed = protocol.parse_predict(body, self.servable.signatures)
+            outputs = self.servable.predict(parsed.signature, parsed.inputs)
+            return protocol.predict_response(outputs, by_row=parsed.by_row)
 
-        return await self._gate.answer(request, predict)
+        return await self._pool.respond(request, predict)
 
     async def _structure(self, request: Request) -> Response:
-        """A structure file's last frame with its barriers, by arrays for the viewer and as extended XYZ."""
+        """Return the last frame of a structure file with its barriers, as arrays for the viewer and as extended XYZ."""
         name = request.query_params.get("name", "")
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise protocol.bad_request(f"expected the file's name as the parameter name, at most {MAX_NAME} letters")
+            raise protocol.bad_request(
+                f"expected the parameter name, the name of the file, at most {MAX_NAME} characters"
+            )
         species = request.query_params.get("species", "").replace(" ", "")
         if len(species) > MAX_NAME or not species.isprintable():
-            raise protocol.bad_request("expected the symbols of LAMMPS types, as in Cu,Zr, as the parameter species")
+            raise protocol.bad_request("expected symbols of LAMMPS types in the parameter species, for example Cu,Zr")
         symbols = species.split(",") if species else self.servable.symbols
-        return await self._gate.answer(request, lambda body: self._predict_file(body, name, symbols))
+        return await self._pool.respond(request, lambda body: self._predict_file(body, name, symbols))
 
     def _predict_file(self, content: bytes, name: str, type_names: list[str]) -> bytes:
         servable = self.servable
@@ -189,7 +208,7 @@ class Service:
             file = Path(folder) / "predicted.xyz"
             write_glasses(file, [replace(glass, barrier=barrier)])
             extxyz = file.read_text()
-        answer = {
+        response = {
             "name": name,
             "frames": frames,
             "symbols": glass.species.tolist(),
@@ -199,19 +218,23 @@ class Service:
             names.ENERGY_BARRIER: barrier,
             "extxyz": extxyz,
         }
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
 
-    def _find(self, request: Request) -> None:
-        """Only this model's newest version is served, as TensorFlow Serving does by default."""
+    def _require_served(self, request: Request) -> None:
+        """Check that a path names this model; like TensorFlow Serving, serve its newest version only.
+
+        Raises:
+            RequestError: status 404, another model or version.
+        """
         model, version = request.path_params["model"], request.path_params.get("version")
         if model != self.name or version not in (None, str(self.servable.version)):
-            asked = f"Latest({model})" if version is None else f"Specific({model}, {version})"
-            message = f"Servable not found for request: {asked[:MAX_NAME]}"
+            requested = f"Latest({model})" if version is None else f"Specific({model}, {version})"
+            message = f"Servable not found for request: {requested[:MAX_NAME]}"
             raise RequestError(HTTPStatus.NOT_FOUND, message)
 
 
 class _WithHeaders:
-    """Adds to every response what keeps a browser from running or framing anything but the viewer itself."""
+    """Adds headers to every response, with which a browser runs and frames nothing but the viewer."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
@@ -234,18 +257,18 @@ def _error(status: int, message: str) -> Response:
     return _json(protocol.error_response(message), status)
 
 
-async def _refuse(request: Request, error: RequestError) -> Response:
+async def _on_request_error(request: Request, error: RequestError) -> Response:
     return _error(error.status, error.message)
 
 
-async def _refuse_input(request: Request, error: InputError) -> Response:
+async def _on_input_error(request: Request, error: InputError) -> Response:
     return _error(HTTPStatus.BAD_REQUEST, str(error))
 
 
-async def _refuse_http(request: Request, error: HTTPException) -> Response:
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     message = f"Malformed request: {request.method} {request.url.path[:MAX_NAME]}"
     return _error(error.status_code, message)
 
 
-async def _fail(request: Request, error: Exception) -> Response:
+async def _on_other_error(request: Request, error: Exception) -> Response:
     return _error(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__} in the server")

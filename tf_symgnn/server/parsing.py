@@ -1,4 +1,4 @@
-"""Structure files from strangers, read in a process of their own that may be ended: bounded in time and memory."""
+"""Parse untrusted structure files in a separate process with limited time and memory."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tf_symgnn.data.readers import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
 from tf_symgnn.server.protocol import RequestError, bad_request
 
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ
-MAX_SECONDS = 30  # time enough for the largest body
+MAX_SECONDS = 30  # enough for the largest body
 MAX_MEMORY = 2 * 2**30  # bytes of address space
 
-# Threads of linear algebra that is not done here would only take up address space.
+# Threads of linear algebra libraries are not used here, but would need address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _REFUSED = 2
 
 
 def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[Glass, int]:
-    """The last frame of a structure file, and how many it holds.
+    """Return the last frame of a structure file and the number of frames.
 
     Args:
-        content: the file.
-        name: what it is called; only the suffix is used, and the name in messages.
+        content: content of the file.
+        name: name of the file. The suffix selects the format; messages contain the name.
         species: chemical symbols of LAMMPS types 1, 2, ...
 
     Raises:
-        RequestError: the file cannot be used, is a pickle, or takes too long.
+        RequestError: status 400 or 422, the file is invalid, has another suffix, or needs too much time or memory.
     """
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
@@ -53,7 +53,8 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
         if finished.returncode == _REFUSED:
             raise bad_request(finished.stderr.strip().replace(str(file), name))
         if finished.returncode:
-            raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: it cannot be read in the memory set aside")
+            message = f"{name}: cannot be read within {MAX_MEMORY // 2**30} GiB of memory"
+            raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, message)
         return read_glass(parsed), int(finished.stdout)
 
 
@@ -62,7 +63,8 @@ def _main(file: str, parsed: str, species: str) -> int:
     try:
         for index, glass in enumerate(iter_glasses(file, label=None, species=species.split(","))):
             frames, last = index + 1, glass
-            if glass.n_atoms > MAX_ATOMS_A_REQUEST:  # before the server takes it up, which has no bound of memory
+            # The memory of the server itself is not limited.
+            if glass.n_atoms > MAX_ATOMS_A_REQUEST:
                 raise InputError(file, "atoms", glass.n_atoms, f"at most {MAX_ATOMS_A_REQUEST} at a time")
         write_glasses(parsed, [last])
     except InputError as error:

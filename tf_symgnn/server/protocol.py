@@ -1,7 +1,7 @@
-"""TensorFlow Serving's REST predict API in JSON: request bodies to arrays, arrays and facts to response bodies.
+"""TensorFlow Serving's REST predict API in JSON: conversion of request bodies to arrays and of arrays to responses.
 
-The form is that of https://www.tensorflow.org/tfx/serving/api_rest. Two things are stricter here: NaN and infinities,
-which are no JSON, are refused, and so are keys that a request may not have.
+The format is that of https://www.tensorflow.org/tfx/serving/api_rest. This implementation is stricter in two ways: it
+refuses NaN and infinities, which are not JSON, and unknown keys.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ DEFAULT_SIGNATURE = "serving_default"
 ROW, COLUMN = "instances", "inputs"
 PREDICTIONS, OUTPUTS = "predictions", "outputs"
 
-# What JSON values an array of each kind is made of.
+# JSON types of the elements of an array, by the kind of its dtype.
 _LEAVES = {"f": {int, float}, "i": {int}, "u": {int}, "b": {bool}, "O": {str, dict}}
 _KINDS = {"f": "numbers", "i": "whole numbers", "u": "whole numbers", "b": "true or false", "O": "text or b64 objects"}
 
 
 class RequestError(Exception):
-    """A request that is not answered as asked: an HTTP status and one line that says why."""
+    """A request that fails, with an HTTP status and a message of one line."""
 
     def __init__(self, status: HTTPStatus, message: str):
         self.status, self.message = status, message
@@ -37,7 +37,12 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input of a signature: its NumPy type, object for text, and its shape, None where any length will do."""
+    """An input of a signature.
+
+    Attributes:
+        dtype: NumPy type; object for text.
+        shape: length of each axis; None for any length.
+    """
 
     dtype: np.dtype
     shape: tuple[int | None, ...]
@@ -46,13 +51,19 @@ class Tensor:
         return f"shape [{', '.join('?' if n is None else str(n) for n in self.shape)}] of {_KINDS[self.dtype.kind]}"
 
 
-# A signature's inputs by name.
+# The inputs of a signature, by name.
 Signature = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What a body asks for: a signature, its inputs by name, and whether they came, and go back, row by row."""
+    """A parsed request.
+
+    Attributes:
+        signature: name of the signature.
+        inputs: arrays by input name.
+        by_row: whether the request has the row format, which the response has then, too.
+    """
 
     signature: str
     inputs: dict[str, np.ndarray]
@@ -60,10 +71,14 @@ class PredictRequest:
 
 
 def parse_predict(body: bytes, signatures: Mapping[str, Signature]) -> PredictRequest:
-    """A predict request from its JSON body, in column format (`inputs`) or row format (`instances`).
+    """Parse the JSON body of a predict request in column format (`inputs`) or row format (`instances`).
+
+    Args:
+        body: the body of the request.
+        signatures: the model's signatures by name.
 
     Raises:
-        RequestError: status 400, the body is not such a request for one of the signatures.
+        RequestError: status 400, the body is not a valid request for one of the signatures.
     """
     try:
         document = orjson.loads(body)
@@ -80,8 +95,10 @@ def parse_predict(body: bytes, signatures: Mapping[str, Signature]) -> PredictRe
     if not isinstance(name, str):
         raise bad_request(f"{SIGNATURE} is not text")
     if name not in signatures:
-        known = ", ".join(sorted(signatures))
-        raise bad_request(f"Serving signature name: {_shortened(name)} not found in signature def; there are {known}")
+        expected = ", ".join(sorted(signatures))
+        raise bad_request(
+            f"Serving signature name: {_shortened(name)} not found in signature def, expected one of {expected}"
+        )
     by_row = ROW in document
     values = _rows(document[ROW], signatures[name]) if by_row else _columns(document[COLUMN], signatures[name])
     inputs = {key: _array(key, values[key], tensor, by_row) for key, tensor in signatures[name].items()}
@@ -89,16 +106,20 @@ def parse_predict(body: bytes, signatures: Mapping[str, Signature]) -> PredictRe
 
 
 def predict_response(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> bytes:
-    """The body that answers with a signature's outputs, f32 in the fewest digits that give the same number back.
+    """Return the body of a response. Numbers have the fewest digits that give the same f32 again.
+
+    Args:
+        outputs: arrays by output name.
+        by_row: whether to use the row format.
 
     Raises:
-        RequestError: status 400, rows were asked for and the outputs do not have equally many.
+        RequestError: status 400, the row format is requested and the outputs differ in length.
     """
     if not by_row:
         return _dumps({OUTPUTS: next(iter(outputs.values())) if len(outputs) == 1 else dict(outputs)})
     if len({len(array) if array.ndim else None for array in outputs.values()} | {None}) != 2:
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in outputs.items())
-        raise bad_request(f"Tensors of inconsistent batch size: {sizes}; the column format, {COLUMN!r}, takes them")
+        raise bad_request(f"Tensors of inconsistent batch size: {sizes}; use the column format, {COLUMN!r}")
     if len(outputs) == 1:
         return _dumps({PREDICTIONS: next(iter(outputs.values()))})
     rows = zip(*(array.tolist() for array in outputs.values()), strict=True)
@@ -106,13 +127,13 @@ def predict_response(outputs: Mapping[str, np.ndarray], *, by_row: bool) -> byte
 
 
 def status_response(version: int) -> bytes:
-    """The body that says which version is served."""
+    """Return the body that states which version is served."""
     status = {"error_code": "OK", "error_message": ""}
     return _dumps({"model_version_status": [{"version": str(version), "state": "AVAILABLE", "status": status}]})
 
 
 def metadata_response(name: str, version: int, signature_def: Mapping[str, Any]) -> bytes:
-    """The body that describes a model's signatures, given as JSON forms of the SavedModel's SignatureDefs."""
+    """Return the body that describes a model's signatures, given as the JSON forms of its SignatureDefs."""
     return _dumps(
         {
             "model_spec": {"name": name, "signature_name": "", "version": str(version)},
@@ -122,12 +143,12 @@ def metadata_response(name: str, version: int, signature_def: Mapping[str, Any])
 
 
 def error_response(message: str) -> bytes:
-    """The body of every answer that is an error."""
+    """Return the body of an error response."""
     return _dumps({"error": message})
 
 
 def bad_request(message: str) -> RequestError:
-    """A bad request."""
+    """Return an error with status 400."""
     return RequestError(HTTPStatus.BAD_REQUEST, message)
 
 
@@ -141,7 +162,7 @@ def _columns(columns: Any, signature: Signature) -> Mapping[str, Any]:
 
 
 def _rows(rows: Any, signature: Signature) -> Mapping[str, Any]:
-    """The columns that rows make: the values of each input in a list, which gives it a leading axis."""
+    """Return the values of each input as a list over rows, which adds a leading axis."""
     if not isinstance(rows, list) or not rows:
         raise bad_request(f"{ROW} is not a list of at least one instance")
     if len(signature) == 1 and not (isinstance(rows[0], dict) and not _is_base64(rows[0])):
@@ -153,15 +174,15 @@ def _rows(rows: Any, signature: Signature) -> Mapping[str, Any]:
     return {name: [row[name] for row in rows] for name in signature}
 
 
-def _check_keys(found: Mapping[str, Any], signature: Signature, where: str) -> None:
-    if found.keys() != signature.keys():
-        wrong = sorted(found.keys() ^ signature.keys())[0]
+def _check_keys(inputs: Mapping[str, Any], signature: Signature, where: str) -> None:
+    if inputs.keys() != signature.keys():
+        wrong = sorted(inputs.keys() ^ signature.keys())[0]
         what = "missing" if wrong in signature else "unknown"
         raise bad_request(f"{what} input {_shortened(wrong)} in {where}, expected {', '.join(signature)}")
 
 
 def _array(name: str, value: Any, tensor: Tensor, by_row: bool) -> np.ndarray:
-    """Nested lists as the array that a signature takes."""
+    """Convert nested lists to the array of an input."""
     shape, level = [], [value]
     for _ in tensor.shape:
         if any(type(part) is not list for part in level):
@@ -173,7 +194,7 @@ def _array(name: str, value: Any, tensor: Tensor, by_row: bool) -> np.ndarray:
         level = list(chain.from_iterable(level))
     kinds = set(map(type, level))
     if list in kinds:
-        hint = f"; instances add an axis, which this signature may not have: use {COLUMN!r}" if by_row else ""
+        hint = f"; instances add an axis that this signature does not have: use {COLUMN!r}" if by_row else ""
         raise bad_request(f"{name}: lists nested too deep, expected {tensor}{hint}")
     if not kinds <= _LEAVES[tensor.dtype.kind]:
         raise bad_request(f"{name}: values of another type, expected {tensor}")

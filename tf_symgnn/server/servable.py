@@ -1,9 +1,10 @@
-"""An exported SavedModel as a server holds it: the newest version of an export, its signatures and what they know."""
+"""A version of an export that is loaded for serving, with its signatures and its metadata."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,52 +13,54 @@ import tensorflow as tf
 from absl import logging
 from ase.data import chemical_symbols
 from google.protobuf.json_format import MessageToDict
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import runtime
 from tf_symgnn.data import InputError, as_input_error
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.versions import METADATA
-from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.server.admission import REQUEST, admit_request
 from tf_symgnn.server.examples import admit_examples
 from tf_symgnn.server.protocol import DEFAULT_SIGNATURE, Signature, Tensor, bad_request
 
-# What TensorFlow stores among the signatures and no client calls.
+# TensorFlow stores its initializer among the signatures.
 _INITIALIZER = "__saved_model_init_op"
+_LOOPS = ("While", "StatelessWhile")
 
 
 class Servable:
-    """One version of an export, ready to be asked.
+    """One version of an export, ready for prediction.
 
     Args:
-        path: the SavedModel's folder, named by its version.
+        path: folder of the SavedModel; its name is the version.
 
     Raises:
-        InputError: it cannot be loaded, or its metadata do not say species and cutoff.
+        InputError: it cannot be loaded, or its metadata lack species or cutoff.
 
     Attributes:
-        version: its number.
-        facts: the export's metadata.
-        species: atomic numbers that the model knows.
-        cutoff: A.
-        signature_defs: the JSON forms of its SignatureDefs by name.
-        signatures: the inputs of each by name.
+        version: number of the version.
+        metadata: metadata of the export.
+        species: atomic numbers of the model.
+        cutoff: cutoff of the neighbor graph, A.
+        signature_defs: JSON forms of the SignatureDefs, by name.
+        signatures: inputs of each signature, by name.
     """
 
     def __init__(self, path: Path):
         if not path.name.isdecimal():
-            raise InputError(path, "version", path.name, "a number, as tf-symgnn export gives it")
-        self.version, metadata = int(path.name), path / "assets" / METADATA
-        with as_input_error(metadata, "metadata", "those of an export by this version of tf-symgnn"):
-            self.facts: dict[str, Any] = json.loads(metadata.read_text())
-            self.species = sorted(int(number) for number in self.facts["species"].values())
-            self.cutoff = float(self.facts["cutoff"])
-        runtime.configure(chunked=is_chunked(str(self.facts.get("model"))))
-        with as_input_error(path, "SavedModel", "one that TensorFlow loads"):
-            self.signature_defs = _signature_defs(path)
-            logging.set_verbosity(logging.ERROR)  # gradients, which nobody asks of a server, are missed with a warning
-            self._loaded = tf.saved_model.load(str(path))  # what the functions below belong to
+            raise InputError(path, "version", path.name, "a number, as tf-symgnn export writes it")
+        self.version, file = int(path.name), path / "assets" / METADATA
+        with as_input_error(file, "metadata", "those of an export by this version of tf-symgnn"):
+            self.metadata: dict[str, Any] = json.loads(file.read_text())
+            self.species = sorted(int(number) for number in self.metadata["species"].values())
+            self.cutoff = float(self.metadata["cutoff"])
+        with as_input_error(path, "SavedModel", "one that TensorFlow can load"):
+            stored = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0]
+            self.signature_defs = _signature_defs(stored)
+            runtime.configure(chunked=_is_chunked(stored))
+            logging.set_verbosity(logging.ERROR)  # a warning of missing gradients, which a server does not need
+            self._loaded = tf.saved_model.load(str(path))  # the functions below need it alive
             self._functions = dict(self._loaded.signatures)
             self.signatures: dict[str, Signature] = {
                 name: _inputs(function.structured_input_signature[1]) for name, function in self._functions.items()
@@ -67,15 +70,19 @@ class Servable:
 
     @property
     def symbols(self) -> list[str]:
-        """The chemical symbols of the species that the model knows."""
+        """Chemical symbols of the model's species."""
         return [chemical_symbols[number] for number in self.species]
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of a signature by name; barriers are f32[N] eV.
+        """Return the outputs of a signature by name; barriers are f32[N] eV.
+
+        Args:
+            signature: name of the signature.
+            inputs: arrays by input name.
 
         Raises:
-            InputError: no glass could be like that, it holds another species, or is too large.
-            RequestError: status 400, the model finds no finite barriers.
+            InputError: a glass is invalid or too large, or has an unknown species.
+            RequestError: status 400, an output is not finite.
         """
         admit_request(inputs, self.species, self.cutoff)
         admit_examples(inputs.get("examples", ()))
@@ -86,13 +93,11 @@ class Servable:
         arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in outputs.items()}
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise bad_request(
-                    f"{name}: the model finds {int((~np.isfinite(array)).sum())} numbers that are not finite"
-                )
+                raise bad_request(f"{name}: {int((~np.isfinite(array)).sum())} values are not finite")
         return arrays
 
     def warm_up(self) -> None:
-        """Asks for one atom's barrier, so that the first client does not wait for what TensorFlow does only once."""
+        """Predict the barrier of one atom, so that the first client does not wait for TensorFlow's initialization."""
         self.predict(
             DEFAULT_SIGNATURE,
             {
@@ -104,15 +109,20 @@ class Servable:
         )
 
 
-def _signature_defs(path: Path) -> dict[str, Any]:
-    stored = SavedModel()
-    stored.ParseFromString((path / "saved_model.pb").read_bytes())
-    found = {}
-    for name, definition in sorted(stored.meta_graphs[0].signature_def.items()):
-        if name != _INITIALIZER:
-            form = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
-            found[name] = MessageToDict(definition, **form)
-    return found
+def _signature_defs(stored: MetaGraphDef) -> dict[str, Any]:
+    """Return the JSON forms of the signatures, by name."""
+    return {
+        name: MessageToDict(definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for name, definition in sorted(stored.signature_def.items())
+        if name != _INITIALIZER
+    }
+
+
+def _is_chunked(stored: MetaGraphDef) -> bool:
+    """Return whether a model computes in chunks: only loops over chunks store how many iterations run in parallel."""
+    functions = stored.graph_def.library.function
+    nodes = chain(stored.graph_def.node, *(function.node_def for function in functions))
+    return any(node.op in _LOOPS and "parallel_iterations" in node.attr for node in nodes)
 
 
 def _inputs(specs: Mapping[str, tf.TensorSpec]) -> Signature:

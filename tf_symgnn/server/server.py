@@ -1,4 +1,4 @@
-"""Runs the server: one port, until it is told to stop."""
+"""Run the server on one port until it receives a signal."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from tf_symgnn.server.app import Limits, Service
 from tf_symgnn.server.servable import Servable
 
 MAX_CONNECTIONS = 256
-IDLE_SECONDS = 10
-SLOWEST = 50_000  # bytes/s at which a client takes an answer, or it is idle
-# Time for requests in hand when the server is told to stop.
-FAREWELL_SECONDS = 10
+IDLE_SECONDS = 10  # after which a connection without a request is closed
+MIN_CLIENT_RATE = 50_000  # bytes/s; a client that receives a response more slowly is idle
+SHUTDOWN_SECONDS = 10  # for open requests after a signal
 
 
 def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
-    """Serves an export's newest version by TensorFlow Serving's REST API, and a viewer at `/`, until SIGINT or SIGTERM.
+    """Serve the newest version of an export by TensorFlow Serving's REST API, with a viewer at `/`.
+
+    Returns after SIGINT or SIGTERM.
 
     Args:
         export: folder of numbered SavedModels.
-        host: address to listen at.
-        port: or 0 for any that is free.
-        name: of the model, in the paths that clients ask for.
+        host: address to listen on.
+        port: port to listen on; 0 takes any free port.
+        name: name of the model in the paths of requests.
 
     Raises:
-        InputError: there is no export, it cannot be loaded, or the address is taken.
+        InputError: there is no export, it cannot be loaded, or the address is in use.
     """
     path = newest(export)
     listener = _listen(host, port)
@@ -44,19 +45,19 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
     server = http_server(Service(servable, name, Limits()).app())
     address, port = listener.getsockname()[:2]
     address = f"[{address}]" if ":" in address else address
-    listener.listen()  # from here on clients are not refused, and wait for the moment that is left
+    listener.listen()  # clients that connect before the server runs wait instead of being refused
     print(f"{name}, version {servable.version}: http://{address}:{port}/", flush=True)
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again that has made it stop
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its shutdown
         server.run(sockets=[listener])
     print("stopped", file=sys.stderr)
 
 
 def http_server(app: ASGIApp) -> uvicorn.Server:
-    """A server of an application that neither many nor slow connections bring down; `run(sockets=[...])` runs it."""
+    """Return a server with limits on the number and slowness of connections; call `run(sockets=[...])` on it."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=_ImpatientProtocol,
+            http=_TimeoutProtocol,
             ws="none",
             lifespan="off",
             log_level="error",
@@ -65,7 +66,7 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
             proxy_headers=False,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=FAREWELL_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )
 
@@ -76,21 +77,21 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, UnicodeError) as error:  # a name that can be none
+    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name
         found = getattr(error, "strerror", None) or error
-        raise InputError(f"{host}:{port}", "address", found, "one that is free here") from error
+        raise InputError(f"{host}:{port}", "address", found, "a free address") from error
     return listener
 
 
-class _ImpatientProtocol(H11Protocol):
-    """HTTP/1.1 that ends connections on which no request is under way and none arrives, however slowly it drips in.
+class _TimeoutProtocol(H11Protocol):
+    """HTTP/1.1 that closes idle connections, including those on which a request arrives incompletely.
 
-    uvicorn itself waits for ever for the rest of a request's head, and for a body that nobody will read any more. While
-    an answer is on its way, for as long as slow clients take, a connection is not idle, though uvicorn is done with it.
+    uvicorn itself waits without limit for the rest of a request's header, and for a body that is no longer read. A
+    connection is not idle while its client receives a response, which may take longer than uvicorn's own timeout.
     """
 
     _timer: TimerHandle | None = None
-    _taken_by: float | None = None  # when an answer that is on its way must have been taken
+    _deadline: float | None = None  # time at which the client must have received the current response
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -102,15 +103,20 @@ class _ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _check(self, last: object, was_idle: bool) -> None:
-        """Ends the connection if it was idle `IDLE_SECONDS` ago and no request has begun since; else looks again."""
+        """Close the connection if it has been idle for `IDLE_SECONDS`; otherwise check again after that time.
+
+        Args:
+            last: request cycle at the previous check.
+            was_idle: whether the connection was idle at the previous check.
+        """
         if self.cycle is last and was_idle:
             self.transport.abort()
             return
         unsent = self.transport.get_write_buffer_size()
         if not unsent or self.cycle is not last:
-            self._taken_by = None
-        if unsent and self._taken_by is None:
-            self._taken_by = self.loop.time() + unsent / SLOWEST
-        on_its_way = self._taken_by is not None and self.loop.time() < self._taken_by
-        is_idle = (self.cycle is None or self.cycle.response_complete) and not on_its_way
+            self._deadline = None
+        if unsent and self._deadline is None:
+            self._deadline = self.loop.time() + unsent / MIN_CLIENT_RATE
+        is_receiving = self._deadline is not None and self.loop.time() < self._deadline
+        is_idle = (self.cycle is None or self.cycle.response_complete) and not is_receiving
         self._timer = self.loop.call_later(IDLE_SECONDS, self._check, self.cycle, is_idle)

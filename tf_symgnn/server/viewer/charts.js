@@ -1,5 +1,5 @@
-// The histogram and the colour bar, on canvases of any pixel density.
-import { cssColour } from "./colors.js";
+// Draws the histogram and the color bar on canvases of any pixel density.
+import { cssColor } from "./colors.js";
 
 const MARGIN = { left: 38, right: 8, top: 8, bottom: 38 };
 const INK = "#5d6b79";
@@ -14,19 +14,19 @@ function context(canvas) {
   return { pen, width, height };
 }
 
-/** Round numbers from low to high, about as many as asked for. */
+/** Returns about `number` round values from low to high, each with its text. */
 export function ticks(low, high, number) {
   const rough = (high - low) / number;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const found = [];
+  const values = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++)
-    found.push([k * step, (k * step).toFixed(digits)]);
-  return found;
+    values.push([k * step, (k * step).toFixed(digits)]);
+  return values;
 }
 
-/** How many values fall into each of equal parts of a range. */
+/** Returns the number of values in each of `parts` equal bins between low and high. */
 export function count(values, low, high, parts) {
   const bins = new Array(parts).fill(0);
   for (const value of values) bins[Math.min(Math.floor((value - low) / (high - low) * parts), parts - 1)]++;
@@ -57,7 +57,7 @@ export function drawHistogram(canvas, values, low, high) {
   pen.fillText("energy barrier (eV)", (MARGIN.left + right) / 2, bottom + 22);
   bins.forEach((number, k) => {
     const [from, to] = [k, k + 1].map((edge) => MARGIN.left + edge / bins.length * (right - MARGIN.left));
-    pen.fillStyle = cssColour((k + 0.5) / bins.length);
+    pen.fillStyle = cssColor((k + 0.5) / bins.length);
     pen.fillRect(from + 0.5, y(number), to - from - 1, bottom - y(number));
   });
 }
@@ -65,7 +65,7 @@ export function drawHistogram(canvas, values, low, high) {
 export function drawBar(canvas) {
   const { pen, width, height } = context(canvas);
   for (let k = 0; k < width; k++) {
-    pen.fillStyle = cssColour((k + 0.5) / width);
+    pen.fillStyle = cssColor((k + 0.5) / width);
     pen.fillRect(k, 0, 1.5, height);
   }
 }

@@ -1,18 +1,18 @@
-// Viridis, the colour map of Smith and van der Walt, at seventeen points.
+// The color map viridis of Smith and van der Walt, at seventeen points.
 const POINTS = [
   [68, 1, 84], [72, 24, 106], [71, 45, 123], [66, 64, 134], [59, 82, 139], [51, 99, 141], [44, 114, 142],
   [38, 130, 142], [33, 145, 140], [31, 160, 136], [40, 174, 128], [63, 188, 115], [94, 201, 98], [132, 212, 75],
   [173, 220, 48], [216, 226, 25], [253, 231, 37],
 ];
 
-/** The colour of a share of the range, [red, green, blue] from 0 to 1. */
-export function colour(share) {
-  const place = Math.min(Math.max(share, 0), 1) * (POINTS.length - 1);
-  const low = Math.min(Math.floor(place), POINTS.length - 2);
-  return POINTS[low].map((value, k) => (value + (place - low) * (POINTS[low + 1][k] - value)) / 255);
+/** Returns the color [red, green, blue], from 0 to 1, of a fraction of the range. */
+export function color(fraction) {
+  const index = Math.min(Math.max(fraction, 0), 1) * (POINTS.length - 1);
+  const low = Math.min(Math.floor(index), POINTS.length - 2);
+  return POINTS[low].map((value, k) => (value + (index - low) * (POINTS[low + 1][k] - value)) / 255);
 }
 
-/** The same as CSS takes it. */
-export function cssColour(share) {
-  return `rgb(${colour(share).map((value) => Math.round(255 * value)).join(" ")})`;
+/** Returns the same color in CSS syntax. */
+export function cssColor(fraction) {
+  return `rgb(${color(fraction).map((value) => Math.round(255 * value)).join(" ")})`;
 }

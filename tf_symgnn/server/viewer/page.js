@@ -1,4 +1,4 @@
-// The page: a file goes to the server, and what comes back is shown. Text from outside only ever becomes text.
+// The page: sends a file to the server and shows the response. Text from files is inserted as text, never as HTML.
 import { drawBar, drawHistogram } from "./charts.js";
 import { Scene } from "./scene.js";
 import { cross, dot, unit } from "./vectors.js";
@@ -13,25 +13,25 @@ async function start() {
   try {
     scene = new Scene($("atoms"));
   } catch (error) {
-    complain(error.message);
+    showError(error.message);
   }
-  about = await ask("about");
+  about = await request("about");
   const species = about.species.join(", ");
   $("model").textContent =
-    `${about.name}${about.model === about.name ? "" : ` (${about.model})`}, version ${about.version} · knows ${species} · cutoff ${about.cutoff} Å`;
+    `${about.name}${about.model === about.name ? "" : ` (${about.model})`}, version ${about.version} · species ${species} · cutoff ${about.cutoff} Å`;
   $("limits").textContent =
     `At most ${about.max_atoms.toLocaleString("en")} atoms of ${species} and ${Math.floor(about.max_bytes / 2 ** 20)} MiB; ` +
-    "of several frames the last is taken.";
+    "the last of several frames is used.";
   $("file").accept = about.suffixes.join(",");
   $("species").value = about.species.join(",");
 }
 
-async function ask(path, options) {
+async function request(path, options) {
   let response;
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("the server does not answer");
+    throw new Error("the server does not respond");
   }
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);
@@ -46,15 +46,15 @@ async function predict(file) {
   try {
     if (file.size > about.max_bytes) throw new Error(`${file.name}: larger than ${about.max_bytes} bytes`);
     const query = new URLSearchParams({ name: file.name, species: $("species").value });
-    show(await ask(`structures?${query}`, { method: "POST", body: file }));
+    show(await request(`structures?${query}`, { method: "POST", body: file }));
   } catch (error) {
-    complain(error.message);
+    showError(error.message);
     state = "error";
   }
   document.documentElement.dataset.state = state;
 }
 
-function complain(message) {
+function showError(message) {
   $("message").textContent = message;
   $("message").hidden = false;
 }
@@ -65,10 +65,10 @@ function show(answer) {
   let [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   $("lowest").textContent = digits(low);
   $("highest").textContent = digits(high);
-  if (high - low < 1e-6) [low, high] = [low - 0.05, high + 0.05]; // all equal: the middle of a range of their own
+  if (high - low < 1e-6) [low, high] = [low - 0.05, high + 0.05]; // all values are equal: put them in the middle of the range
   document.querySelector("main").classList.add("ready");
-  const shares = values.map((value) => (value - low) / (high - low));
-  scene?.show({ ...result, shares });
+  const fractions = values.map((value) => (value - low) / (high - low));
+  scene?.show({ ...result, fractions });
   drawHistogram($("histogram"), values, low, high);
   drawBar($("bar"));
   $("name").textContent = result.name;
@@ -82,17 +82,17 @@ function show(answer) {
 function tabulate(values) {
   const symbols = [...new Set(result.symbols)].sort();
   const rows = symbols.map((symbol) => [symbol, values.filter((_, i) => result.symbols[i] === symbol)]);
-  $("statistics").tBodies[0].replaceChildren(...[...rows, ["all", values]].map(([label, own]) => {
-    const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
-    const std = Math.sqrt(own.reduce((sum, value) => sum + (value - mean) ** 2, 0) / own.length);
+  $("statistics").tBodies[0].replaceChildren(...[...rows, ["all", values]].map(([label, members]) => {
+    const mean = members.reduce((sum, value) => sum + value, 0) / members.length;
+    const std = Math.sqrt(members.reduce((sum, value) => sum + (value - mean) ** 2, 0) / members.length);
     const row = document.createElement("tr");
-    for (const text of [label, own.length.toLocaleString("en"), digits(mean), digits(std)])
+    for (const text of [label, members.length.toLocaleString("en"), digits(mean), digits(std)])
       row.appendChild(document.createElement("td")).textContent = text;
     return row;
   }));
 }
 
-/** Cuts across a cell vector: along the normal of the two others, between the outermost atoms. */
+/** Hides atoms beyond a plane that is parallel to two cell vectors, between the outermost atoms. */
 function slice() {
   if (!result) return;
   const axis = Number(document.querySelector("input[name=axis]:checked").value);
@@ -100,10 +100,10 @@ function slice() {
   if (dot(normal, result.cell[axis]) < 0 !== $("flip").checked) normal = normal.map((value) => -value);
   const along = result.positions.map((position) => dot(normal, position));
   const [low, high] = [along.reduce((a, b) => Math.min(a, b)), along.reduce((a, b) => Math.max(a, b))];
-  const most = low + (high - low) * $("slice").value / 100 + 1e-4;
-  scene?.slice(normal, most);
-  $("cut").textContent = `${(most - low).toFixed(1)} of ${(high - low).toFixed(1)} Å`;
-  $("shown").textContent = `${along.filter((value) => value <= most).length.toLocaleString("en")} atoms shown`;
+  const limit = low + (high - low) * $("slice").value / 100 + 1e-4;
+  scene?.slice(normal, limit);
+  $("cut").textContent = `${(limit - low).toFixed(1)} of ${(high - low).toFixed(1)} Å`;
+  $("shown").textContent = `${along.filter((value) => value <= limit).length.toLocaleString("en")} atoms shown`;
 }
 
 function download() {
@@ -130,7 +130,7 @@ addEventListener("drop", (event) => {
 });
 $("file").addEventListener("change", ({ target }) => {
   if (target.files.length) predict(target.files[0]);
-  target.value = ""; // so that the same file can be chosen again
+  target.value = ""; // the same file can be chosen again
 });
 for (const control of document.querySelectorAll("input[name=axis], #flip, #slice"))
   control.addEventListener("input", slice);
@@ -157,4 +157,4 @@ canvas.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-start().catch((error) => complain(error.message));
+start().catch((error) => showError(error.message));

@@ -1,5 +1,6 @@
-// Atoms as shaded spheres in WebGL 2: a square facing the viewer each, on which a ray meets the sphere exactly.
-import { colour } from "./colors.js";
+// Draws atoms as shaded spheres in WebGL 2: each is a square facing the viewer, on which rays are intersected with
+// the sphere.
+import { color } from "./colors.js";
 import { apply, dot, plus, product, times, turn } from "./vectors.js";
 
 const GROUND = [0.953, 0.961, 0.973];
@@ -7,10 +8,10 @@ const START = product(turn(0, 0.32), turn(-0.5, 0));
 
 const SPHERE_VERTEX = `#version 300 es
 in vec2 corner; in vec4 atom; in vec3 tint;
-uniform mat3 rotation; uniform vec3 centre; uniform vec2 scale; uniform float depth; uniform vec4 cut;
+uniform mat3 rotation; uniform vec3 center; uniform vec2 scale; uniform float depth; uniform vec4 cut;
 out vec2 across; out vec3 albedo; out float height; out float radius;
 void main() {
-  vec3 place = rotation * (atom.xyz - centre);
+  vec3 place = rotation * (atom.xyz - center);
   across = corner * 1.04; albedo = tint; height = place.z; radius = atom.w;
   gl_Position = vec4((place.xy + across * radius) * scale, -place.z / depth, 1.0);
   if (dot(cut.xyz, atom.xyz) > cut.w) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
@@ -20,7 +21,7 @@ const SPHERE_FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 across; in vec3 albedo; in float height; in float radius;
 uniform float depth; uniform vec3 ground; uniform float haze;
-out vec4 colour;
+out vec4 color;
 void main() {
   float square = dot(across, across);
   float soft = fwidth(square);
@@ -33,65 +34,65 @@ void main() {
   float rim = smoothstep(0.0, 0.42, normal.z);
   vec3 shaded = albedo * lit * mix(0.45, 1.0, rim) + shine;
   float far = clamp(0.5 - 0.5 * height / haze, 0.0, 1.0);
-  colour = vec4(mix(shaded, ground, 0.5 * far * far), cover);
+  color = vec4(mix(shaded, ground, 0.5 * far * far), cover);
   gl_FragDepth = 0.5 - 0.5 * (height + normal.z * radius) / depth;
 }`;
 
 const LINE_VERTEX = `#version 300 es
 in vec3 end;
-uniform mat3 rotation; uniform vec3 centre; uniform vec2 scale; uniform float depth;
+uniform mat3 rotation; uniform vec3 center; uniform vec2 scale; uniform float depth;
 void main() {
-  vec3 place = rotation * (end - centre);
+  vec3 place = rotation * (end - center);
   gl_Position = vec4(place.xy * scale, -place.z / depth, 1.0);
 }`;
 
 const LINE_FRAGMENT = `#version 300 es
 precision highp float;
-out vec4 colour;
-void main() { colour = vec4(0.36, 0.42, 0.49, 1.0); }`;
+out vec4 color;
+void main() { color = vec4(0.36, 0.42, 0.49, 1.0); }`;
 
 export class Scene {
-  /** A picture on a canvas; throws where the browser has no WebGL 2. */
+  /** Draws on a canvas; throws an error if the browser has no WebGL 2. */
   constructor(canvas) {
     this.canvas = canvas;
     this.gl = canvas.getContext("webgl2", { antialias: true, alpha: false });
-    if (!this.gl) throw new Error("this browser shows no WebGL 2");
+    if (!this.gl) throw new Error("this browser does not support WebGL 2");
     this.rotation = START;
     this.zoom = 1;
-    this.cut = { normal: [0, 0, 0], most: 1 };
+    this.cut = { normal: [0, 0, 0], limit: 1 };
     this._build();
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => { this._build(); this._upload(); });
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** Shows atoms: positions and cell in angstrom, radii, and each atom's share of the colour range. */
-  show({ positions, cell, radii, shares }) {
-    this.atoms = positions.map((position, i) => ({ position, radius: radii[i], share: shares[i] }));
+  /** Shows atoms: positions, cell and radii in angstrom, and each atom's fraction of the color range. */
+  show({ positions, cell, radii, fractions }) {
+    this.atoms = positions.map((position, i) => ({ position, radius: radii[i], fraction: fractions[i] }));
     this.cell = cell;
     const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
       cell.reduce((sum, vector, k) => plus(sum, times((bits >> k) & 1, vector)), [0, 0, 0]));
     this.corners = corners;
     const [low, high] = [0, 1].map((side) => [0, 1, 2].map((k) => [...positions, ...corners].reduce(
       (best, point) => (side ? Math.max(best, point[k]) : Math.min(best, point[k])), side ? -Infinity : Infinity)));
-    this.centre = times(0.5, plus(low, high));
+    this.center = times(0.5, plus(low, high));
     this.radius = radii.reduce((a, b) => Math.max(a, b));
     this.extent = 0.5 * Math.hypot(...high.map((value, k) => value - low[k])) + this.radius;
-    const seen = [...corners, ...positions].map((point) => apply(START, plus(point, times(-1, this.centre))));
+    const seen = [...corners, ...positions].map((point) => apply(START, plus(point, times(-1, this.center))));
     this.halves = [0, 1].map((k) => this.radius + seen.reduce((most, point) => Math.max(most, Math.abs(point[k])), 0));
     this._upload();
     this.reset();
   }
 
-  /** Hides atoms whose position along `normal` is more than `most` angstrom. */
-  slice(normal, most) {
-    this.cut = { normal, most };
+  /** Hides atoms whose coordinate along `normal` is larger than `limit`, angstrom. */
+  slice(normal, limit) {
+    this.cut = { normal, limit };
     this.draw();
   }
 
-  /** Turns by angles about the upright and the level axis of the screen. */
-  turn(upright, level) {
-    this.rotation = product(turn(upright, level), this.rotation);
+  /** Rotates by angles, radians, about the vertical and the horizontal axis of the screen. */
+  turn(vertical, horizontal) {
+    this.rotation = product(turn(vertical, horizontal), this.rotation);
     this.draw();
   }
 
@@ -106,7 +107,7 @@ export class Scene {
     this.draw();
   }
 
-  /** The index of the foremost atom at a point of the canvas in CSS pixels, or -1. */
+  /** Returns the index of the foremost atom at a point of the canvas, in CSS pixels, or -1. */
   pick(x, y) {
     if (!this.atoms) return -1;
     const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
@@ -114,15 +115,15 @@ export class Scene {
     const at = [(2 * x / width - 1) / scale[0], (1 - 2 * y / height) / scale[1]];
     let [best, index] = [-Infinity, -1];
     this.atoms.forEach(({ position, radius }, i) => {
-      if (dot(this.cut.normal, position) > this.cut.most) return;
-      const place = apply(this.rotation, plus(position, times(-1, this.centre)));
+      if (dot(this.cut.normal, position) > this.cut.limit) return;
+      const place = apply(this.rotation, plus(position, times(-1, this.center)));
       const rest = radius ** 2 - (place[0] - at[0]) ** 2 - (place[1] - at[1]) ** 2;
       if (rest > 0 && place[2] + Math.sqrt(rest) > best) [best, index] = [place[2] + Math.sqrt(rest), i];
     });
     return index;
   }
 
-  /** Draws before the browser next paints. */
+  /** Draws before the next repaint of the browser. */
   draw() {
     this._pending ??= requestAnimationFrame(() => { this._pending = undefined; this._draw(); });
   }
@@ -142,7 +143,7 @@ export class Scene {
       gl.useProgram(drawing.program);
       gl.bindVertexArray(drawing.arrays);
       gl.uniformMatrix3fv(at("rotation"), true, this.rotation.flat());
-      gl.uniform3fv(at("centre"), this.centre);
+      gl.uniform3fv(at("center"), this.center);
       gl.uniform2fv(at("scale"), this._scale(canvas.clientWidth, canvas.clientHeight));
       gl.uniform1f(at("depth"), 2 * this.extent);
       if (drawing === this.lines) {
@@ -151,14 +152,14 @@ export class Scene {
       } else {
         gl.uniform1f(at("haze"), this.extent);
         gl.uniform3fv(at("ground"), GROUND);
-        gl.uniform4f(at("cut"), ...this.cut.normal, this.cut.most);
+        gl.uniform4f(at("cut"), ...this.cut.normal, this.cut.limit);
         gl.enable(gl.SAMPLE_ALPHA_TO_COVERAGE);
         gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
       }
     }
   }
 
-  /** What angstroms are multiplied by for the canvas, whose sides lie at -1 and 1. */
+  /** Returns the scale from angstrom to canvas coordinates, which go from -1 to 1. */
   _scale(width, height) {
     const pixels = 0.86 * this.zoom * Math.min(width / this.halves[0], height / this.halves[1]) / 2;
     return [2 * pixels / width, 2 * pixels / height];
@@ -180,7 +181,7 @@ export class Scene {
     });
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost())
-      throw new Error(`this browser does not draw spheres: ${gl.getProgramInfoLog(program)}`);
+      throw new Error(`this browser cannot draw spheres: ${gl.getProgramInfoLog(program)}`);
     return { program, arrays: gl.createVertexArray(), buffers: {} };
   }
 
@@ -191,7 +192,7 @@ export class Scene {
     this._attribute(this.lines, "end", 3, edges.flat());
     this._attribute(this.spheres, "corner", 2, [-1, -1, 1, -1, -1, 1, 1, 1]);
     this._attribute(this.spheres, "atom", 4, this.atoms.flatMap(({ position, radius }) => [...position, radius]), 1);
-    this._attribute(this.spheres, "tint", 3, this.atoms.flatMap(({ share }) => colour(share)), 1);
+    this._attribute(this.spheres, "tint", 3, this.atoms.flatMap(({ fraction }) => color(fraction)), 1);
   }
 
   _attribute({ program, arrays, buffers }, name, size, values, divisor = 0) {

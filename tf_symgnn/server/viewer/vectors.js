@@ -1,4 +1,4 @@
-// Vectors [x, y, z] and matrices of three rows.
+// Vectors are [x, y, z], matrices are three rows.
 
 export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 export const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
@@ -12,8 +12,8 @@ export function product(left, right) {
   return left.map((row) => columns.map((column) => dot(row, column)));
 }
 
-/** The rotation by angles about the screen's upright and level axes. */
-export function turn(upright, level) {
-  const [c, s, d, t] = [Math.cos(upright), Math.sin(upright), Math.cos(level), Math.sin(level)];
+/** Returns the rotation by angles, radians, about the vertical and the horizontal axis of the screen. */
+export function turn(vertical, horizontal) {
+  const [c, s, d, t] = [Math.cos(vertical), Math.sin(vertical), Math.cos(horizontal), Math.sin(horizontal)];
   return product([[1, 0, 0], [0, d, -t], [0, t, d]], [[c, 0, s], [0, 1, 0], [-s, 0, c]]);
 }
