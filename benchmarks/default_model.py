@@ -21,8 +21,8 @@ from ase.data import chemical_symbols
 from matplotlib.figure import Figure
 
 from tf_symgnn import names, runtime
-from tf_symgnn.compare.runs import circumstances
-from tf_symgnn.compare.table import line, mean_and_deviation, spread
+from tf_symgnn.compare.runs import machine
+from tf_symgnn.compare.table import format_mean_and_std, markdown_row, mean_and_std
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import replacing, split_files
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
@@ -31,7 +31,7 @@ from tf_symgnn.models.hybrid import LOCAL_HOPS, SpectralSymGNN
 from tf_symgnn.models.ridge.averages import neighborhood_average
 from tf_symgnn.models.symgnn import SymGNN
 from tf_symgnn.nn.pairs import Surroundings
-from tf_symgnn.runs import glass_graphs, read_labelled
+from tf_symgnn.runs import glass_graphs, package_versions, read_labelled
 from tf_symgnn.training import train
 from tf_symgnn.training.evaluation import scores
 
@@ -87,7 +87,8 @@ def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
         **{name: metrics[name] for name in kept},
         "share": round(float(model.share), 4),
         "parts": parts,
-        **circumstances(),
+        "machine": machine(),
+        "versions": package_versions(),
     }
 
 
@@ -138,20 +139,22 @@ def table(rows: list[dict]) -> str:
     of_all = [row for row in rows if len(row["training_glasses"]) == len(ORDER)]
     symbols = [name for name in rows[0]["parts"][WHOLE][names.TEST] if name not in ("pearson", "mae")]
     figures = [(split, name) for split in SPLITS for name in ("pearson", "mae", *symbols)]
-    lines = [line(["", "seeds", *(f"{split} {name}" for split, name in figures)])]
-    lines.append(line(["---"] * (2 + len(figures))))
+    lines = [markdown_row(["", "seeds", *(f"{split} {name}" for split, name in figures)])]
+    lines.append(markdown_row(["---"] * (2 + len(figures))))
     for part in rows[0]["parts"]:
-        cells = [spread([row["parts"][part][split][name] for row in of_all]) for split, name in figures]
-        lines.append(line([part, str(len(of_all)), *cells]))
-    lines += ["", line(["training glasses", "seeds", "validation", "test", "of which the regression"])]
-    lines.append(line(["---"] * 5))
+        cells = [format_mean_and_std([row["parts"][part][split][name] for row in of_all]) for split, name in figures]
+        lines.append(markdown_row([part, str(len(of_all)), *cells]))
+    lines += ["", markdown_row(["training glasses", "seeds", "validation", "test", "of which the regression"])]
+    lines.append(markdown_row(["---"] * 5))
     for n in sorted({len(row["training_glasses"]) for row in rows}):
         found = [row for row in rows if len(row["training_glasses"]) == n]
         whole, linear = (
-            [spread([row["parts"][part][split]["pearson"] for row in found]) for split in SPLITS]
+            [format_mean_and_std([row["parts"][part][split]["pearson"] for row in found]) for split in SPLITS]
             for part in (WHOLE, LINEAR)
         )
-        lines.append(line([", ".join(found[0]["training_glasses"]), str(len(found)), *whole, ", ".join(linear)]))
+        lines.append(
+            markdown_row([", ".join(found[0]["training_glasses"]), str(len(found)), *whole, ", ".join(linear)])
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -166,7 +169,7 @@ def learning_curve(rows: list[dict]) -> Figure:
                 [row["parts"][part][split]["pearson"] for row in rows if len(row["training_glasses"]) == n]
                 for n in numbers
             ]
-            mean, error = np.transpose([mean_and_deviation(values) for values in found])
+            mean, error = np.transpose([mean_and_std(values) for values in found])
             axes.errorbar(numbers, mean, yerr=error, fmt=style, color=color, capsize=3, label=f"{split}: {part}")
     axes.set(xlabel="training glasses", ylabel="Pearson", xticks=numbers)
     axes.grid(alpha=0.3)

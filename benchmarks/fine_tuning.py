@@ -19,13 +19,13 @@ from typing import NamedTuple
 from default_model import ORDER, SPLITS, STEPS, folder_of
 
 from tf_symgnn import runtime
-from tf_symgnn.compare.runs import circumstances
-from tf_symgnn.compare.table import line
+from tf_symgnn.compare.runs import machine
+from tf_symgnn.compare.table import markdown_row
 from tf_symgnn.config import OptimizerConfig, RunConfig
 from tf_symgnn.data import replacing
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.catalog import is_chunked
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import RunFolder, glass_graphs, package_versions, read_labelled
 from tf_symgnn.training import scores_by_glass, train
 
 OUTPUT = Path(__file__).parent / "fine_tuning"
@@ -100,20 +100,21 @@ def row(case: Case, run: RunFolder) -> dict:
                 found = scores_by_glass(graphs, [predict(graph) for graph in graphs])
                 scores.setdefault(part, {})[split] = {name: found[name] for name in ("pearson", "mae")}
     kept = {name: metrics[name] for name in ("best_epoch", "epochs", "seed", "seconds")}
-    return {**case._asdict(), **kept, "share": share, **scores, **circumstances()}
+    record = {**case._asdict(), **kept, "share": share, **scores}
+    return record | {"machine": machine(), "versions": package_versions()}
 
 
 def table(rows: list[dict]) -> str:
     """A line a run: Pearson of the model and of its regression, and how much of SymGNN's local part counts."""
     heads = ["trained on", "starting from", "learning rate", *SPLITS, "of which the regression", "share"]
-    lines = [line(heads), line(["---"] * len(heads))]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     for found in rows:
         model, linear = (
             [f"{found[part][split]['pearson']:.3f}" if split in found[part] else "" for split in SPLITS]
             for part in ("model", "regression")
         )
         case = [found["data"], found["start"] or "nothing", f"{found['rate']:g}"]
-        lines.append(line([*case, *model, ", ".join(filter(None, linear)), f"{found['share']:.2f}"]))
+        lines.append(markdown_row([*case, *model, ", ".join(filter(None, linear)), f"{found['share']:.2f}"]))
     return "\n".join(lines) + "\n"
 
 

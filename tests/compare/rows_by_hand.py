@@ -1,4 +1,4 @@
-"""Rows with figures that are easy to follow."""
+"""Rows with round numbers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from tf_symgnn.compare.rows import Row
 
 
 def scores(pearson: float | None) -> dict:
-    """A record of one glass."""
+    """Return a record of `scores_by_glass` for a single glass."""
     one = {"pearson": pearson, "mae": 0.2, "rmse": 0.3, "n_atoms": 10}
     return one | {"per_glass": {"a": one}}
 
 
 def row(model: str, seed: int, *, test: float | None = 0.5, **changes) -> Row:
-    """A finished run."""
-    own = {
+    """Return the row of a finished run with some fields changed."""
+    fields = {
         "model": model,
         "seed": seed,
         "budget_minutes": 5.0,
@@ -34,4 +34,4 @@ def row(model: str, seed: int, *, test: float | None = 0.5, **changes) -> Row:
         "machine": "a processor, 1 cores",
         "versions": {},
     }
-    return Row(**own | changes)
+    return Row(**fields | changes)

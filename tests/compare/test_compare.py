@@ -1,4 +1,4 @@
-"""A comparison from data to table: what it leaves, what it does not repeat, what it refuses."""
+"""`compare` from glasses to table: files that it writes, runs that it skips, input that it refuses."""
 
 import csv
 import json
@@ -21,12 +21,16 @@ from tf_symgnn.runs import RunFolder
 COMPARE = sys.modules["tf_symgnn.compare.compare"]
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "benchmarks" / "comparison"
-SETTINGS = {"models": ["mlp", "ridge"], "seeds": [0], "budget_minutes": 0.02}
+
+
+def run_comparison(data: Path, output: Path) -> Path:
+    """Compare a network and ridge regression with one seed each, for about a second."""
+    return compare(str(data), output, models=["mlp", "ridge"], seeds=[0], budget_minutes=0.02)
 
 
 @pytest.fixture(scope="module")
 def interrupted(data, tmp_path_factory):
-    """A results folder as an interruption leaves it: a network was trained, and its row is not written."""
+    """A results folder after an interruption: a network is trained and its row is not written yet."""
 
     def interrupt(*_) -> None:
         raise KeyboardInterrupt
@@ -35,22 +39,22 @@ def interrupted(data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(COMPARE, "write_row", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            compare(str(data), output, **SETTINGS)
+            run_comparison(data, output)
     return output
 
 
 @pytest.fixture(scope="module")
 def finished(data, interrupted):
-    """The same folder once the comparison has gone on: one network, and ridge regression."""
+    """The same folder after the comparison has continued, with rows of a network and of ridge regression."""
     history = RunFolder(interrupted / "runs" / "mlp-0").history_file
     before = history.read_bytes()
-    compare(str(data), interrupted, **SETTINGS)
-    assert history.read_bytes() == before  # its time was spent: nothing was trained again
+    run_comparison(data, interrupted)
+    assert history.read_bytes() == before  # the budget was used up, so that nothing is trained again
     return interrupted
 
 
-def test_committed_rows_are_of_the_protocol_that_new_ones_will_be():
-    """Whatever a single run takes by default by then."""
+def test_committed_rows_have_the_protocol_of_new_rows():
+    """Changed defaults of a single run do not change the protocol."""
     own = {"data", "run_dir", "model", "seed", "minutes"}
     rows = read_rows(COMMITTED)
     assert rows
@@ -59,33 +63,33 @@ def test_committed_rows_are_of_the_protocol_that_new_ones_will_be():
         assert found.configuration == {name: value for name, value in expected.items() if name not in own}
 
 
-def test_the_committed_table_and_the_readmes_are_of_the_committed_rows(tmp_path):
+def test_the_committed_table_and_the_readme_agree_with_the_committed_rows(tmp_path):
     table = write_table(tmp_path, read_rows(COMMITTED)).read_text()
     assert (COMMITTED / "table.md").read_text() == table
     readme = (ROOT / "README.md").read_text()
-    shown = cells_by_model(readme.partition("\n## Compare\n")[2].partition("\n## ")[0])
-    known = cells_by_model(table)
-    assert list(shown) == list(known)
-    for model, cells in shown.items():
-        assert cells.items() <= known[model].items()
+    in_readme = cells_by_model(readme.partition("\n## Compare\n")[2].partition("\n## ")[0])
+    in_table = cells_by_model(table)
+    assert list(in_readme) == list(in_table)
+    for model, cells in in_readme.items():
+        assert cells.items() <= in_table[model].items()
 
 
 def cells_by_model(text: str) -> dict[str, dict[str, str]]:
-    """Cells of a Markdown table by heading, of each line by what its first cell says."""
+    """Return the cells of a Markdown table, by the first cell of the line and then by heading."""
     heads, _, *lines = ([cell.strip() for cell in x[1:-1].split("|")] for x in text.splitlines() if x.startswith("|"))
     return {line[0]: dict(zip(heads, line, strict=True)) for line in lines}
 
 
 @pytest.fixture
 def results(finished, tmp_path):
-    """A copy of it, without what only the machine that made it has."""
+    """A copy of the finished folder without `runs/`, as another machine gets it."""
     shutil.copytree(finished / "rows", tmp_path / "results" / "rows")
     return tmp_path / "results"
 
 
 @pytest.fixture
 def no_training(monkeypatch):
-    """From here on nothing may be trained."""
+    """Let the test fail if a model is trained."""
     for name in ("network_row", "ridge_row"):
         monkeypatch.setattr(COMPARE, name, lambda *_: pytest.fail("a finished run was repeated"))
 
@@ -94,7 +98,7 @@ def test_every_model_of_the_catalog_can_be_compared():
     assert set(CONTENDERS) == set(CATALOG) | {"ridge"}
 
 
-def test_a_row_a_run_and_a_table_of_them(finished):
+def test_each_run_has_a_row_and_the_table_has_all_rows(finished):
     assert sorted(path.name for path in (finished / "rows").iterdir()) == ["mlp-0.json", "ridge-0.json"]
     mlp, ridge = (finished / "table.md").read_text().splitlines()[2:4]
     assert CONTENDERS["mlp"].title in mlp and "| 1 |" in mlp
@@ -104,7 +108,7 @@ def test_a_row_a_run_and_a_table_of_them(finished):
     assert (finished / "table.png").stat().st_size > 0
 
 
-def test_a_row_says_what_the_run_did(finished):
+def test_a_row_has_the_results_of_its_run(finished):
     found = json.loads((finished / "rows" / "mlp-0.json").read_text())
     metrics = json.loads(RunFolder(finished / "runs" / "mlp-0").metrics_file.read_text())
     assert (found["model"], found["seed"], found["budget_minutes"]) == ("mlp", 0, 0.02)
@@ -114,13 +118,13 @@ def test_a_row_says_what_the_run_did(finished):
     assert found["prediction_seconds"] > 0
 
 
-def test_finished_runs_are_not_repeated_on_another_machine_either(data, results, no_training):
+def test_finished_runs_are_not_repeated_on_another_machine(data, results, no_training):
     before = {path.name: path.read_bytes() for path in (results / "rows").iterdir()}
-    assert compare(str(data), results, **SETTINGS).exists()
+    assert run_comparison(data, results).exists()
     assert {path.name: path.read_bytes() for path in (results / "rows").iterdir()} == before
 
 
-def test_bad_input_is_told_in_one_line(data, results, tmp_path, capsys, no_training):
+def test_bad_input_gives_a_message_of_one_line(data, results, tmp_path, capsys, no_training):
     def refused(*words: str, **changes) -> None:
         options = {"--data": data, "--output": results, "--models": "mlp", "--budget": 0.02} | changes
         assert main(["compare", *(str(x) for pair in options.items() for x in pair)]) == 2

@@ -56,7 +56,8 @@ def test_pooled_scores_by_hand():
     assert record["n_atoms"] == 3
     np.testing.assert_allclose(record["mae"], 0.5)
     np.testing.assert_allclose(record["rmse"], np.sqrt(1.25 / 3))
-    np.testing.assert_allclose(record["pearson"], 0.5 / np.sqrt(2 * (0.25 / 6 + 1 / 8)), rtol=1e-2)
+    # Deviations are (-1, 0, 1) and (-1/3, 1/6, 1/6): their products sum to 1/2, their squares to 2 and 1/6.
+    np.testing.assert_allclose(record["pearson"], np.sqrt(3) / 2, rtol=1e-12)
     assert scores(np.array([1.0, 2.0]), np.array([1.0, 1.0]))["pearson"] is None
 
 

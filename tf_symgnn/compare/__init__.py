@@ -1,4 +1,4 @@
-"""Many models and seeds on one split under one protocol -> one table."""
+"""Train many models with many seeds under one protocol, and tabulate them."""
 
 from tf_symgnn.compare.compare import compare
 

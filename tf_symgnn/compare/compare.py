@@ -1,4 +1,4 @@
-"""Runs what is not finished yet, and makes the table of all that is."""
+"""The comparison: run what is not finished yet, and tabulate all finished runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tf_symgnn.runs import read_labelled
 
 RIDGE = "ridge"
 
-# A run ends before its budget only where so many epochs found no better validation Pearson.
+# A run ends before its budget only after this many epochs without a better validation Pearson.
 PATIENCE = 100
 
-# What the configuration of a single run takes by default may change; what rows were made with may not.
+# Defaults of a single run may change, but the committed rows were made with these settings.
 NETWORK = NetworkConfig(**PUBLISHED)
 OPTIMIZER = OptimizerConfig(learning_rate=2e-3)
 
-# More than any budget holds: time ends a run, not the number of epochs.
+# No budget is long enough for so many epochs, so that time ends a run.
 EPOCHS = 100_000
 
 
@@ -39,26 +39,27 @@ def compare(
     label: str = names.ENERGY_BARRIER,
     species: str | None = None,
 ) -> Path:
-    """Trains each model with each seed under one protocol and tabulates every finished run of the results folder.
+    """Train each model with each seed under one protocol, and tabulate every finished run of the results folder.
 
-    The split is the data set's, the best epoch is chosen on validation, and the configuration is the same but for the
-    model and the seed, and for heads and distribution of the default model. A run whose row is there is not repeated.
+    All runs use the split of the data set, choose the best epoch on validation, and share one configuration. Only the
+    model and the seed differ, and the heads and the distribution of the default model. A run whose row exists is not
+    repeated.
 
     Args:
-        data: a folder of labelled structure files.
-        output: the results folder: `rows/` with a file a run, `table.md`, `table.csv` and `table.png` made from them,
-            and `runs/` to go on from after an interruption.
+        data: folder of labelled structure files.
+        output: results folder. It holds `rows/` with one file per run; `table.md`, `table.csv` and `table.png`, which
+            are made from the rows; and `runs/`, from which an interrupted comparison continues.
         models: names in the model catalog, or `ridge`.
-        seeds: of each model; ridge regression has none, and runs once.
-        budget_minutes: training time of a run.
+        seeds: seeds of each model. Ridge regression uses no random numbers and runs once.
+        budget_minutes: training time per run.
         label: per-atom column or key of the energy barrier in the files, eV.
-        species: chemical symbols of LAMMPS types 1, 2, ..., as in `Cu,Zr`.
+        species: chemical symbols of LAMMPS types 1, 2, ..., for example `Cu,Zr`.
 
     Returns:
-        The table's path.
+        The path of `table.md`.
 
     Raises:
-        InputError: a model is unknown, the data cannot be used, or the folder's rows are of another protocol.
+        InputError: a model is unknown, the data cannot be used, or the folder has rows of another protocol.
         TrainingStopped: a loss is no longer finite.
     """
     output = Path(output)
@@ -67,17 +68,17 @@ def compare(
             raise InputError("command line", "models", model, "one of " + ", ".join(CONTENDERS))
     runtime.configure(chunked=all(is_chunked(model) for model in models))
     config = configuration(data, budget_minutes, label=label, species=species)
-    glasses = _glasses(config)
+    glasses = _read_splits(config)
     protocol = Protocol.of(config, glasses)
     for row in read_rows(output):
         require_protocol(row_file(output, row.model, row.seed), row, protocol)
 
-    for model, seed in _wanted(models, seeds):
+    for model, seed in _planned_runs(models, seeds):
         if row_file(output, model, seed).exists():
             continue
         print(f"{model}, seed {seed}", flush=True)
         folder = output / RUNS / f"{model}-{seed}"
-        # Left to the model: that of the protocol, but for the default model's own heads and distribution.
+        # An empty network configuration takes each model's own heads and distribution.
         run = replace(config, model=model, seed=seed, run_dir=str(folder), network=NetworkConfig())
         write_row(output, ridge_row(glasses, protocol) if model == RIDGE else network_row(run, glasses, protocol))
     return write_table(output, read_rows(output))
@@ -86,7 +87,7 @@ def compare(
 def configuration(
     data: str, budget_minutes: float, *, label: str = names.ENERGY_BARRIER, species: str | None = None
 ) -> RunConfig:
-    """What all runs have in common."""
+    """Return the configuration that all runs share; each run sets its model, seed and run folder."""
     return RunConfig(
         data=str(data),
         run_dir="",
@@ -100,8 +101,8 @@ def configuration(
     )
 
 
-def _glasses(config: RunConfig) -> dict[str, list[Glass]]:
-    """The labelled glasses of all three splits, none of which may be empty."""
+def _read_splits(config: RunConfig) -> dict[str, list[Glass]]:
+    """Return the labelled glasses of all three splits, none of which may be empty."""
     glasses = read_labelled(config)
     for split, members in glasses.items():
         if not members:
@@ -112,7 +113,7 @@ def _glasses(config: RunConfig) -> dict[str, list[Glass]]:
     return glasses
 
 
-def _wanted(models: Sequence[str], seeds: Sequence[int]) -> list[tuple[str, int]]:
-    """Models and seeds, seed by seed, so that an interruption leaves every model with about as many."""
+def _planned_runs(models: Sequence[str], seeds: Sequence[int]) -> list[tuple[str, int]]:
+    """Return (model, seed) pairs, ordered by seed, so that an interruption leaves as many runs of each model."""
     runs = [(model, 0 if model == RIDGE else seed) for seed in seeds for model in models]
     return list(dict.fromkeys(runs))

@@ -1,7 +1,7 @@
-"""What was published of these models, for the table's side columns.
+"""Published Pearson correlations of the models, for the last columns of the table.
 
-Pearson on Cu64Zr36 in the source project's slides and in its article (Li, Zhang, Tang, Bauchy and Sun, ICML 2024,
-arXiv:2401.08627); epochs there were selected on the test set, so the figures are not of this protocol.
+They are from the source project's slides and from its article (Li, Zhang, Tang, Bauchy and Sun, ICML 2024,
+arXiv:2401.08627), on Cu64Zr36. Their epochs were selected on the test set, unlike those of this protocol.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 
 class Contender(NamedTuple):
-    """A model of the table.
+    """A model of the table and its published correlations.
 
     Attributes:
-        title: what the table calls it.
-        slides_train: Pearson of training in the source's table.
-        slides_test: Pearson of test there.
-        article_test: Pearson of test in the published article.
+        title: name in the table.
+        slides_train: Pearson on the training glasses, from the slides.
+        slides_test: Pearson on the test glass, from the slides.
+        article_test: Pearson on the test glass, from the article.
     """
 
     title: str
@@ -25,8 +25,8 @@ class Contender(NamedTuple):
     article_test: float | None = None
 
 
-# By catalog name, in the table's order: the source's table, the article's other rows, what would be used instead,
-# and what this project puts in their place.
+# By catalog name, in the order of the table: models of the slides, further models of the article, models that
+# practitioners use instead, and this project's default model.
 CONTENDERS = {
     "symgnn": Contender("SymGNN", 0.85, 0.78, 0.7859),
     "symgnn_unsymmetrized": Contender("SymGNN without symmetrization", 0.87, 0.71, 0.2669),

@@ -1,4 +1,4 @@
-"""Ridge regression on structural descriptors: what practitioners would use instead of a graph network."""
+"""Ridge regression on structural descriptors: the method that practitioners use instead of a graph network."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from tf_symgnn.data import Glass
 from tf_symgnn.graph import GlassGraph, build_graph
 from tf_symgnn.graph.descriptors import REACH, structural_descriptors
 
-PENALTY = 1.0  # of the squared weights, in units of standardised descriptors
+PENALTY = 1.0  # factor of the squared weights; descriptors are standardized
 
 
 def descriptor_graph(glass: Glass) -> GlassGraph:
-    """The neighbour graph that descriptors are computed from."""
+    """Return the neighbor graph that descriptors are computed from, with a cutoff of `REACH`."""
     return build_graph(glass, cutoff=REACH, self_loops=False)
 
 
 class DescriptorRidge:
-    """One ridge regression a species on standardised structural descriptors (as Boattini et al. 2021 for propensity).
+    """One ridge regression per species on standardized structural descriptors.
+
+    Boattini et al., Phys. Rev. Lett. 127, 088007 (2021) predict dynamic propensity in the same way.
 
     Args:
-        species: atomic numbers of the training glasses, ascending.
+        species: atomic numbers of the training glasses, in ascending order.
     """
 
     def __init__(self, species: Sequence[int]):
@@ -34,12 +36,19 @@ class DescriptorRidge:
 
     @property
     def parameters(self) -> int:
-        """How many numbers are fitted."""
+        """Number of fitted parameters."""
         fitted = [model[-1] for model in self._models.values()]
         return sum(ridge.coef_.size + 1 for ridge in fitted)
 
     def fit(self, graphs: Sequence[GlassGraph]) -> DescriptorRidge:
-        """Fits labelled graphs of `descriptor_graph`; returns itself."""
+        """Fit the barriers of labelled glasses.
+
+        Args:
+            graphs: from `descriptor_graph`, with barriers.
+
+        Returns:
+            This object.
+        """
         descriptors = np.concatenate([structural_descriptors(graph, self.species) for graph in graphs])
         atomic_numbers = np.concatenate([graph.atomic_numbers for graph in graphs])
         barrier = np.concatenate([graph.barrier for graph in graphs])
@@ -48,7 +57,7 @@ class DescriptorRidge:
         return self
 
     def predict(self, graph: GlassGraph) -> np.ndarray:
-        """Energy barriers f64[N] eV of one glass."""
+        """Return the energy barriers f64[N], eV, of a glass, given its graph from `descriptor_graph`."""
         descriptors = structural_descriptors(graph, self.species)
         barrier = np.empty(graph.n_atoms)
         for z in np.unique(graph.atomic_numbers):

@@ -1,4 +1,4 @@
-"""One finished run as one JSON file, in a folder that is committed."""
+"""Rows of the table: each finished run is one JSON file in a folder that is committed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from tf_symgnn.data import Glass, InputError, as_input_error, label_scaling, rep
 
 FOLDER = "rows"
 
-# Fields of a configuration that tell runs apart, and where they lie.
-_OWN = ("data", "run_dir", "model", "seed", "minutes")
+# Fields of a configuration that may differ between the rows of a table.
+_RUN_FIELDS = ("data", "run_dir", "model", "seed", "minutes")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What all rows of one table agree on.
+    """Settings that all rows of one table share.
 
     Attributes:
-        budget_minutes: training time of a run.
-        configuration: of a run, as plain fields, but for the data's path and what tells runs apart.
+        budget_minutes: training time per run.
+        configuration: fields of the run configuration, except those that differ between runs.
         splits: names of the glasses of each split.
-        label_mean, label_std: of the training labels, eV, rounded to what machines agree on.
+        label_mean: mean of the training labels, eV, rounded to digits that all machines reproduce.
+        label_std: standard deviation of the training labels, eV, rounded likewise.
     """
 
     budget_minutes: float
@@ -35,8 +36,8 @@ class Protocol:
 
     @classmethod
     def of(cls, config: RunConfig, glasses: dict[str, list[Glass]]) -> Protocol:
-        """The protocol of runs of a configuration on a data set."""
-        common = {name: value for name, value in config.as_plain().items() if name not in _OWN}
+        """Return the protocol of runs with a configuration on a data set, given its glasses by split."""
+        common = {name: value for name, value in config.as_plain().items() if name not in _RUN_FIELDS}
         splits = {split: [glass.name for glass in members] for split, members in glasses.items()}
         scaling = label_scaling(glasses[names.TRAIN])
         return cls(
@@ -50,20 +51,23 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Row(Protocol):
-    """What one run of one model came to, and the protocol it was made under.
+    """Results of one run of one model, with the protocol of the run.
 
     Attributes:
         model: name in the model catalog, or `ridge`.
-        seed: of the run.
-        train, validation, test: records of `scores_by_glass`.
+        seed: seed of the run.
+        train: record of `scores_by_glass` on the training glasses.
+        validation: the same on the validation glasses.
+        test: the same on the test glasses.
         invariance_error: on the validation glasses.
-        parameters: how many numbers were fitted.
-        epochs, best_epoch: taken, and the best by validation Pearson; None where there are none.
-        training_seconds: that were taken, validation included.
-        prediction_seconds: from a glass to its barriers, neighbour list included; mean over validation glasses.
+        parameters: number of fitted parameters.
+        epochs: number of finished epochs; None for a model without epochs.
+        best_epoch: epoch with the best validation Pearson; None for a model without epochs.
+        training_seconds: training time, including validation.
+        prediction_seconds: time from a glass to its barriers, with the neighbor list; mean over validation glasses.
         rising: whether validation Pearson was still rising when the run ended.
-        machine: processor and cores.
-        versions: of the packages that made the run.
+        machine: processor and number of cores.
+        versions: versions of the packages that made the run.
     """
 
     model: str
@@ -83,28 +87,30 @@ class Row(Protocol):
 
 
 def row_file(output: Path, model: str, seed: int) -> Path:
-    """Where the row of a run lies."""
+    """Return the path of a run's row in a results folder."""
     return output / FOLDER / f"{model}-{seed}.json"
 
 
 def write_row(output: Path, row: Row) -> None:
-    """Writes a row whole or not at all."""
+    """Write a row to its file in a results folder, whole or not at all."""
     with replacing(row_file(output, row.model, row.seed)) as file:
         file.write_text(json.dumps(asdict(row), indent=2) + "\n")
 
 
 def read_rows(output: Path) -> list[Row]:
-    """Every row of a results folder, by model and seed.
+    """Return all rows of a results folder, sorted by model and seed.
 
     Raises:
-        InputError: a file is no row, or two rows are not of one protocol.
+        InputError: a file is not a row, its name is another run's, or two rows have different protocols.
     """
     rows = []
     for path in sorted((output / FOLDER).glob("*.json")):
         with as_input_error(path, "row", "a row that compare wrote"):
             row = Row(**json.loads(path.read_text()))
         if path != row_file(output, row.model, row.seed):
-            raise InputError(path, "row", f"that of {row.model}, seed {row.seed}", "the row that its name says")
+            raise InputError(
+                path, "row", f"that of {row.model}, seed {row.seed}", "the row of the run in the file's name"
+            )
         rows.append(row)
     for row in rows[1:]:
         require_protocol(row_file(output, row.model, row.seed), row, rows[0])
@@ -112,7 +118,11 @@ def read_rows(output: Path) -> list[Row]:
 
 
 def require_protocol(path: Path, row: Row, other: Protocol) -> None:
-    """Raises InputError where a row is of another protocol than `other`, a row or what is to make rows."""
+    """Check that a row has the protocol `other`.
+
+    Raises:
+        InputError: a field of the protocol differs; the message starts with `path`.
+    """
     for name in (field.name for field in fields(Protocol)):
         found, expected = getattr(row, name), getattr(other, name)
         if found != expected:

@@ -1,4 +1,4 @@
-"""One run of one model under the protocol, from data to row."""
+"""One run of one model under the protocol, from glasses to a row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +21,24 @@ from tf_symgnn.training import invariance_error, scores_by_glass, train
 
 RUNS = "runs"
 
-# A run is still rising when its last fifth found a validation Pearson that is better by more than this.
-LAST_SHARE = 0.2
-RISE = 0.01
+# A run is still rising if the last fifth of its time improved the best validation Pearson by more than 0.01.
+LAST_FRACTION = 0.2
+MIN_RISE = 0.01
 
 
 def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Protocol) -> Row:
-    """Trains a model of the catalog, or goes on with what an interruption left in its run folder.
+    """Train a model of the catalog, or continue an interrupted run, and return its row.
+
+    Args:
+        config: configuration of the run.
+        glasses: glasses of each split.
+        protocol: protocol of the table.
 
     Raises:
-        InputError: the run folder is of another run.
+        InputError: the run folder holds another run.
         TrainingStopped: the loss is no longer finite.
     """
-    begun = (Path(config.run_dir) / "config.yaml").exists()
-    folder = train(config, resume=begun)
+    folder = train(config, resume=(Path(config.run_dir) / "config.yaml").exists())
     metrics = json.loads(folder.metrics_file.read_text())
     predict = Predictor(folder.load_model())
     graphs = glass_graphs(config, glasses[names.TRAIN])
@@ -46,22 +49,33 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
     return Row(
         model=config.model,
         seed=config.seed,
-        **asdict(protocol),
+        budget_minutes=protocol.budget_minutes,
+        configuration=protocol.configuration,
+        splits=protocol.splits,
+        label_mean=protocol.label_mean,
+        label_std=protocol.label_std,
         train=scores_by_glass(graphs, [predict(graph) for graph in graphs]),
-        **{split: metrics[split] for split in (names.VALIDATION, names.TEST)},
+        validation=metrics[names.VALIDATION],
+        test=metrics[names.TEST],
         invariance_error=metrics["invariance_error"],
         parameters=metrics["parameters"],
         epochs=metrics["epochs"],
         best_epoch=metrics["best_epoch"],
         training_seconds=round(metrics["seconds"], 3),
-        prediction_seconds=_seconds(barrier, glasses[names.VALIDATION]),
+        prediction_seconds=_mean_seconds(barrier, glasses[names.VALIDATION]),
         rising=still_rising(read_history(folder)),
-        **circumstances(),
+        machine=machine(),
+        versions=package_versions(),
     )
 
 
 def ridge_row(glasses: dict[str, list[Glass]], protocol: Protocol) -> Row:
-    """Fits ridge regression on structural descriptors; nothing in it is random, so one run is all there is."""
+    """Fit ridge regression on structural descriptors and return its row, with seed 0: nothing in it is random.
+
+    Args:
+        glasses: glasses of each split.
+        protocol: protocol of the table.
+    """
     graphs = {split: [descriptor_graph(glass) for glass in members] for split, members in glasses.items()}
     started = time.perf_counter()
     model = DescriptorRidge(np.unique(np.concatenate([graph.atomic_numbers for graph in graphs[names.TRAIN]])))
@@ -72,33 +86,43 @@ def ridge_row(glasses: dict[str, list[Glass]], protocol: Protocol) -> Row:
     return Row(
         model="ridge",
         seed=0,
-        **asdict(protocol),
-        **{split: scores_by_glass(graphs[split], predictions[split]) for split in names.SPLITS},
+        budget_minutes=protocol.budget_minutes,
+        configuration=protocol.configuration,
+        splits=protocol.splits,
+        label_mean=protocol.label_mean,
+        label_std=protocol.label_std,
+        train=scores_by_glass(graphs[names.TRAIN], predictions[names.TRAIN]),
+        validation=scores_by_glass(*validation),
+        test=scores_by_glass(graphs[names.TEST], predictions[names.TEST]),
         invariance_error=invariance_error(model.predict, *validation),
         parameters=model.parameters,
         epochs=None,
         best_epoch=None,
         training_seconds=training_seconds,
-        prediction_seconds=_seconds(lambda glass: model.predict(descriptor_graph(glass)), glasses[names.VALIDATION]),
+        prediction_seconds=_mean_seconds(
+            lambda glass: model.predict(descriptor_graph(glass)), glasses[names.VALIDATION]
+        ),
         rising=False,
-        **circumstances(),
+        machine=machine(),
+        versions=package_versions(),
     )
 
 
 def still_rising(history: list[dict]) -> bool:
-    """Whether the last fifth of a run's time found a validation Pearson better by more than 0.01 than all before.
+    """Return whether the last fifth of a run's time improved the best validation Pearson by more than 0.01.
 
-    A run that stopped because nothing got better has found nothing in its last fifth or is told here like any other.
+    Args:
+        history: one record per epoch with `seconds` and `val_pearson`.
     """
     seconds = np.cumsum([row["seconds"] for row in history])
     pearson = np.nan_to_num([row["val_pearson"] for row in history], nan=-1.0)
-    last = seconds > (1 - LAST_SHARE) * seconds[-1]
+    last = seconds > (1 - LAST_FRACTION) * seconds[-1]
     before = pearson[~last].max(initial=-1.0)
-    return bool(pearson[last].max() > before + RISE)
+    return bool(pearson[last].max() > before + MIN_RISE)
 
 
-def _seconds(barrier: Callable[[Glass], np.ndarray], glasses: list[Glass]) -> float:
-    """Mean seconds a glass, after one to warm up."""
+def _mean_seconds(barrier: Callable[[Glass], np.ndarray], glasses: list[Glass]) -> float:
+    """Return the mean seconds per glass, after one call that compiles."""
     barrier(glasses[0])
     started = time.perf_counter()
     for glass in glasses:
@@ -106,13 +130,13 @@ def _seconds(barrier: Callable[[Glass], np.ndarray], glasses: list[Glass]) -> fl
     return round((time.perf_counter() - started) / len(glasses), 3)
 
 
-def circumstances() -> dict:
-    """The `machine`, processor and cores, and the `versions` of the packages."""
-    return {"machine": f"{_processor()}, {runtime.usable_cores()} cores", "versions": package_versions()}
+def machine() -> str:
+    """Return the processor's name and the number of usable cores."""
+    return f"{_processor()}, {runtime.usable_cores()} cores"
 
 
 def _processor() -> str:
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()

@@ -1,4 +1,4 @@
-"""The table of all rows: Markdown, CSV and a plot with error bars."""
+"""The table of all rows as Markdown, as CSV and as a plot with error bars."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tf_symgnn.compare.published import CONTENDERS
 from tf_symgnn.compare.rows import Row
 from tf_symgnn.data import replacing
 
-RISING = "↑"
+RISING_MARK = "↑"
 
-# The figures of a row, by the name of the CSV's column.
-FIGURES: dict[str, Callable[[Row], float | None]] = {
+# The numbers of a row, by the name of their column in the CSV file.
+COLUMNS: dict[str, Callable[[Row], float | None]] = {
     "train_pearson": lambda row: row.train["pearson"],
     "validation_pearson": lambda row: row.validation["pearson"],
     "test_pearson": lambda row: row.test["pearson"],
@@ -49,45 +49,53 @@ HEADINGS = (
 
 
 def write_table(output: Path, rows: Sequence[Row]) -> Path:
-    """Writes `table.md`, `table.csv` and `table.png` of all rows to the results folder.
+    """Write `table.md`, `table.csv` and `table.png` of all rows to a results folder.
 
     Returns:
-        The Markdown's path.
+        The path of `table.md`.
     """
-    groups = {model: found for model in CONTENDERS if (found := [row for row in rows if row.model == model])}
+    groups = {model: runs for model in CONTENDERS if (runs := [row for row in rows if row.model == model])}
     path = output / "table.md"
     with replacing(path) as file:
-        file.write_text(markdown(groups))
+        file.write_text(markdown_table(groups))
     with replacing(output / "table.csv") as file:
         _write_csv(file, groups)
     with replacing(output / "table.png") as file:
-        picture(groups).savefig(file, format="png", dpi=150)
+        plot(groups).savefig(file, format="png", dpi=150)
     return path
 
 
-def markdown(groups: dict[str, list[Row]]) -> str:
-    """The table of each model's rows, with the published figures at its side and its terms below."""
+def markdown_table(groups: dict[str, list[Row]]) -> str:
+    """Return the table in Markdown, with the published correlations and a legend.
+
+    Args:
+        groups: the rows of each model, by name.
+    """
     protocol = next(iter(groups.values()))[0]
-    lines = [line(HEADINGS), line(["---"] * len(HEADINGS)), *(line(_cells(*item)) for item in groups.items())]
+    lines = [
+        markdown_row(HEADINGS),
+        markdown_row(["---"] * len(HEADINGS)),
+        *(markdown_row(_cells(model, rows)) for model, rows in groups.items()),
+    ]
     return "\n".join(lines) + (
-        f"\n\nPearson, mean ± standard deviation over seeds; atoms of a split pooled unless per glass says otherwise. "
-        f"Budget {protocol.budget_minutes:g} minutes of training a run, best epoch by validation Pearson. "
-        f"{RISING} marks models of which a run was still rising when its budget was spent. Invariance error: on "
-        f"validation. Prediction: a validation glass with its neighbour list. Published figures were selected on the "
-        f"test set.\n"
+        f"\n\nPearson correlations are means ± standard deviations over seeds. Atoms of a split are pooled, except in "
+        f"the columns per glass. Each run trains for {protocol.budget_minutes:g} minutes and keeps the epoch with the "
+        f"best validation Pearson. {RISING_MARK}: a run of the model was still rising when its time was over. "
+        f"Invariance error: on validation. Prediction: time per validation glass, including the neighbor list. "
+        f"Published correlations were selected on the test set.\n"
     )
 
 
-def picture(groups: dict[str, list[Row]]) -> Figure:
-    """Validation and test Pearson of each model, with standard deviations over seeds as error bars."""
+def plot(groups: dict[str, list[Row]]) -> Figure:
+    """Return a plot of validation and test Pearson of each model, with standard deviations over seeds as error bars."""
     figure = Figure(figsize=(8, 0.4 * len(groups) + 1.4), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(len(groups))
+    heights = np.arange(len(groups))
     for offset, split in ((-0.12, names.VALIDATION), (0.12, names.TEST)):
-        spreads = [mean_and_deviation(_values(rows, f"{split}_pearson")) for rows in groups.values()]
-        mean, deviation = np.array([s or (np.nan, 0.0) for s in spreads]).T
-        axes.errorbar(mean, places + offset, xerr=deviation, fmt="o", capsize=3, label=split)
-    axes.set(xlabel="Pearson", yticks=places, yticklabels=[CONTENDERS[model].title for model in groups])
+        statistics = [mean_and_std(_values(rows, f"{split}_pearson")) for rows in groups.values()]
+        mean, std = np.array([each or (np.nan, 0.0) for each in statistics]).T
+        axes.errorbar(mean, heights + offset, xerr=std, fmt="o", capsize=3, label=split)
+    axes.set(xlabel="Pearson", yticks=heights, yticklabels=[CONTENDERS[model].title for model in groups])
     axes.invert_yaxis()
     axes.grid(alpha=0.3, axis="x")
     axes.legend()
@@ -99,11 +107,11 @@ def _cells(model: str, rows: list[Row]) -> list[str]:
     slides = "" if contender.slides_test is None else f"{contender.slides_test:.2f} ({contender.slides_train:.2f})"
     article = "" if contender.article_test is None else f"{contender.article_test:.4f}"
     return [
-        contender.title + (f" {RISING}" if any(row.rising for row in rows) else ""),
+        contender.title + (f" {RISING_MARK}" if any(row.rising for row in rows) else ""),
         str(len(rows)),
         *(
-            spread(_values(rows, figure))
-            for figure in (
+            format_mean_and_std(_values(rows, column))
+            for column in (
                 "train_pearson",
                 "train_pearson_per_glass",
                 "validation_pearson",
@@ -113,53 +121,53 @@ def _cells(model: str, rows: list[Row]) -> list[str]:
             )
         ),
         f"{rows[0].parameters:,}",
-        spread(_values(rows, "training_seconds"), digits=0),
-        spread(_values(rows, "prediction_seconds"), digits=2),
+        format_mean_and_std(_values(rows, "training_seconds"), digits=0),
+        format_mean_and_std(_values(rows, "prediction_seconds"), digits=2),
         slides,
         article,
     ]
 
 
-def spread(values: Sequence[float | None], digits: int = 3) -> str:
-    """`mean ± standard deviation` over seeds, the mean alone of one run, a dash where it is not defined."""
-    found = mean_and_deviation(values)
-    if found is None:
+def format_mean_and_std(values: Sequence[float | None], digits: int = 3) -> str:
+    """Return `mean ± standard deviation` of several runs, the value of a single run, or a dash if undefined."""
+    statistics = mean_and_std(values)
+    if statistics is None:
         return "-"
-    mean, deviation = (f"{x:.{digits}f}" for x in found)
-    return f"{mean} ± {deviation}" if len(values) > 1 else mean
+    mean, std = (f"{x:.{digits}f}" for x in statistics)
+    return f"{mean} ± {std}" if len(values) > 1 else mean
 
 
-def mean_and_deviation(values: Sequence[float | None]) -> tuple[float, float] | None:
-    """Over seeds, the deviation being that of a sample; None where a run has no such figure."""
+def mean_and_std(values: Sequence[float | None]) -> tuple[float, float] | None:
+    """Return mean and sample standard deviation (0 of a single value), or None if a value is missing."""
     if None in values:
         return None
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def _values(rows: list[Row], figure: str) -> list[float | None]:
-    return [FIGURES[figure](row) for row in rows]
+def _values(rows: list[Row], column: str) -> list[float | None]:
+    return [COLUMNS[column](row) for row in rows]
 
 
 def _per_glass(record: dict) -> float | None:
-    """Mean over glasses of each glass's own Pearson."""
-    found = [scores["pearson"] for scores in record["per_glass"].values()]
-    return None if None in found else float(np.mean(found))
+    """Return the mean over glasses of the Pearson correlation within each glass, or None if one is undefined."""
+    correlations = [scores["pearson"] for scores in record["per_glass"].values()]
+    return None if None in correlations else float(np.mean(correlations))
 
 
 def _write_csv(path: Path, groups: dict[str, list[Row]]) -> None:
-    """A line a model: mean and standard deviation of every figure."""
+    """Write one line per model, with mean and standard deviation of every column."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        spreads = [f"{figure}_{part}" for figure in FIGURES for part in ("mean", "sd")]
+        statistics = [f"{column}_{name}" for column in COLUMNS for name in ("mean", "sd")]
         published = ["slides_train", "slides_test", "article_test"]
-        writer.writerow(["model", "seeds", "parameters", "rising", *spreads, *published])
+        writer.writerow(["model", "seeds", "parameters", "rising", *statistics, *published])
         for model, rows in groups.items():
-            found = [mean_and_deviation(_values(rows, figure)) or ("", "") for figure in FIGURES]
-            figures = [x for pair in found for x in pair]
+            pairs = [mean_and_std(_values(rows, column)) or ("", "") for column in COLUMNS]
+            numbers = [number for pair in pairs for number in pair]
             rising = sum(row.rising for row in rows)
-            writer.writerow([model, len(rows), rows[0].parameters, rising, *figures, *CONTENDERS[model][1:]])
+            writer.writerow([model, len(rows), rows[0].parameters, rising, *numbers, *CONTENDERS[model][1:]])
 
 
-def line(cells: Sequence[str]) -> str:
-    """A line of a Markdown table."""
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return a line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
