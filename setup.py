@@ -1,4 +1,4 @@
-"""All there is to say stands in setup.cfg."""
+"""All settings are in setup.cfg."""
 
 from setuptools import setup
 

@@ -1,4 +1,4 @@
-"""Trains a model: `python train.py --data DATA --run-dir RUN`; the same program as `tf-symgnn train`."""
+"""Train a model: `python train.py --data DATA --run-dir RUN` is the same program as `tf-symgnn train`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The command line: what each sub-command does, and one line, status 2 and nothing half-written for bad input."""
+"""The command line: results of each sub-command; for bad input one line, status 2 and no incomplete file."""
 
 import json
 import pickle
@@ -29,7 +29,7 @@ def files_in(folder: Path) -> set[str]:
 
 @pytest.fixture
 def refuses(capsys, tmp_path):
-    """A check that a command line ends with status 2 and one line that holds some words, and writes nothing."""
+    """A check that a command ends with status 2, prints one line with the given words and writes nothing."""
 
     def check(argv: list, *words: str) -> None:
         before = files_in(tmp_path)
@@ -59,8 +59,8 @@ def published(**changes) -> dict:
     return {key: value for key, value in record.items() if value is not None}
 
 
-class Bomb:
-    """A pickle of this makes a folder when it is loaded by an unpickler that trusts it."""
+class Exploit:
+    """A pickle of this object creates a folder when an unsafe unpickler loads it."""
 
     def __init__(self, target: Path):
         self.target = str(target)
@@ -92,8 +92,8 @@ def test_a_truncated_pickle(refuses, tmp_path):
     refuses(train_on(tmp_path, tmp_path / "run"), "train0.pickle")
 
 
-def test_a_pickle_that_would_run_code_does_not(refuses, tmp_path):
-    (tmp_path / "train0.pickle").write_bytes(pickle.dumps(Bomb(tmp_path / "owned")))
+def test_no_code_in_a_pickle_is_executed(refuses, tmp_path):
+    (tmp_path / "train0.pickle").write_bytes(pickle.dumps(Exploit(tmp_path / "owned")))
     refuses(train_on(tmp_path, tmp_path / "run"), "train0.pickle")
     assert not (tmp_path / "owned").exists()
 
@@ -162,7 +162,7 @@ def test_a_folder_that_holds_a_run_is_kept(refuses, finished_run, data):
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
     ],
 )
-def test_options_that_cannot_be(refuses, data, tmp_path, options, words):
+def test_invalid_options(refuses, data, tmp_path, options, words):
     refuses([*train_on(data, tmp_path / "run"), *options], *words)
 
 
@@ -185,7 +185,7 @@ def test_a_split_without_a_glass(refuses, finished_run, data):
     refuses(["evaluate", finished_run.path, "--data", data / "test0.xyz", "--split", "validation"], "validation split")
 
 
-def test_no_run_there(refuses, tmp_path, data):
+def test_a_folder_without_a_run(refuses, tmp_path, data):
     refuses(["predict", tmp_path, data / "test0.xyz", "--output", tmp_path / "out.xyz"], "no config.yaml")
     refuses(["evaluate", tmp_path / "nowhere", "--data", data], "no config.yaml")
     refuses(["export", tmp_path, tmp_path / "model"], "no config.yaml")
@@ -202,21 +202,21 @@ def test_a_damaged_run(refuses, finished_run, data, tmp_path):
     refuses(["evaluate", run, "--data", data], "run.json")
 
 
-def test_outputs_that_cannot_be(refuses, finished_run, data, tmp_path):
+def test_invalid_outputs(refuses, finished_run, data, tmp_path):
     command = ["predict", finished_run.path, data / "test0.xyz", "--output"]
     refuses([*command, tmp_path / "out.cif"], "out.cif", ".xyz")
     (tmp_path / "out.xyz").write_text("mine")
     refuses([*command, tmp_path / "out.xyz"], "out.xyz", "--overwrite")
 
 
-def test_an_output_that_has_no_folder(refuses, finished_run, data, tmp_path):
+def test_a_file_in_place_of_the_output_folder(refuses, finished_run, data, tmp_path):
     (tmp_path / "file").write_text("mine")
     refuses(["predict", finished_run.path, data / "test0.xyz", "--output", tmp_path / "file" / "o.xyz"], "o.xyz")
     refuses(["export", finished_run.path, tmp_path / "file" / "model"], "file")
     refuses(train_on(data, tmp_path / "file" / "run"), "file")
 
 
-def test_atoms_crowded_or_scattered_beyond_reason(refuses, tmp_path):
+def test_atoms_that_are_too_crowded_or_too_scattered(refuses, tmp_path):
     write_data(tmp_path, {"train0": 20, "val0": 20})
     crowded = ase.Atoms("CuZr", positions=[[0, 0, 0], [0.02, 0, 0]], cell=[0.05] * 3, pbc=True)
     scattered = ase.Atoms("CuZr", positions=[[0, 0, 0], [1e7, 0, 0]], cell=[9, 9, 9], pbc=False)
@@ -243,8 +243,8 @@ def test_evaluate_prints_one_json_object_last(finished_run, data, capsys):
         assert record[name] == pytest.approx(metrics[name])
 
 
-def test_evaluate_takes_files_unlike_those_of_training(finished_run, data, tmp_path, capsys):
-    """The test glass in LAMMPS types, its barriers in a column of another name, in a file whose name says no split."""
+def test_evaluate_reads_other_formats_and_columns_than_those_of_training(finished_run, data, tmp_path, capsys):
+    """The test glass with LAMMPS types, another column name, and a file name without a split."""
     atoms = ase.io.read(data / "test0.xyz")
     lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "45", "ITEM: BOX BOUNDS pp pp pp"]
     lines += [f"0 {length:.10f}" for length in atoms.cell.lengths()] + ["ITEM: ATOMS id type x y z eb"]
@@ -260,12 +260,12 @@ def test_evaluate_takes_files_unlike_those_of_training(finished_run, data, tmp_p
     assert record["n_atoms"] == 45
 
 
-def test_predict_takes_a_folder(finished_run, data, tmp_path):
+def test_predict_reads_all_files_of_a_folder(finished_run, data, tmp_path):
     assert main(["predict", str(finished_run.path), str(data), "--output", str(tmp_path / "out.xyz")]) == 0
     assert len(ase.io.read(tmp_path / "out.xyz", ":")) == len(list(data.glob("*.xyz")))
 
 
-def test_several_glasses_for_a_format_of_one_are_refused_unpredicted(
+def test_several_glasses_for_a_format_of_one_are_refused_before_prediction(
     refuses, finished_run, data, tmp_path, monkeypatch
 ):
     monkeypatch.delattr("tf_symgnn.inference.predictor.Predictor.__call__")
@@ -274,7 +274,7 @@ def test_several_glasses_for_a_format_of_one_are_refused_unpredicted(
     )
 
 
-def test_a_folder_with_the_output_in_it_is_refused(refuses, finished_run, data, tmp_path):
+def test_an_output_that_is_an_input_file_is_refused(refuses, finished_run, data, tmp_path):
     shutil.copytree(data, tmp_path / "glasses")
     output = tmp_path / "glasses" / "test0.xyz"
     refuses(
@@ -282,7 +282,7 @@ def test_a_folder_with_the_output_in_it_is_refused(refuses, finished_run, data, 
     )
 
 
-def test_a_machine_too_small_is_told_in_a_line(refuses, finished_run, data, monkeypatch):
+def test_system_errors_give_one_line(refuses, finished_run, data, monkeypatch):
     argv = ["evaluate", finished_run.path, "--data", data]
     for error, words in (
         (MemoryError(), ["MemoryError"]),
@@ -293,29 +293,30 @@ def test_a_machine_too_small_is_told_in_a_line(refuses, finished_run, data, monk
 
         def fail(*_, error=error):
             if error is None:
-                too_much = tf.function(lambda n: tf.fill([n, n], 0.0))  # in a graph, whose errors have headings
-                too_much(tf.constant(2**25))
+                # Errors inside a graph have further lines around the cause.
+                fill = tf.function(lambda n: tf.fill([n, n], 0.0))
+                fill(tf.constant(2**25))
             raise error
 
         monkeypatch.setattr("tf_symgnn.inference.predictor.Predictor.__call__", fail)
         refuses(argv, *words)
 
 
-def test_whoever_interrupts_a_command_hears_how_that_one_goes_on(finished_run, data, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_command_prints_how_to_continue_it(finished_run, data, tmp_path, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tf_symgnn.inference.predictor.Predictor.__call__", interrupt)
     predict = ["predict", finished_run.path, data / "test0.xyz", "--output", tmp_path / "out.xyz"]
-    for argv, told in (
-        (predict, "tf-symgnn: interrupted; with --memory or --beam the same command goes on\n"),
+    for argv, message in (
+        (predict, "tf-symgnn: interrupted; with --memory or --beam the same command continues it\n"),
         (["evaluate", finished_run.path, "--data", data], "tf-symgnn: interrupted\n"),
     ):
         assert main([str(argument) for argument in argv]) == 130
-        assert capsys.readouterr().err == told
+        assert capsys.readouterr().err == message
 
 
-def test_a_finished_run_that_is_resumed_by_its_configuration_file_keeps_its_one_export(finished_run, tmp_path):
+def test_resuming_a_finished_run_adds_no_export(finished_run, tmp_path):
     run, mine = tmp_path / "run", tmp_path / "mine.yaml"
     shutil.copytree(finished_run.path, run)
     (run / "export" / "1").mkdir(parents=True)
@@ -337,7 +338,7 @@ def test_convert_writes_every_split(data, tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", [["train.py"], ["-m", "tf_symgnn.cli", "train"]])
-def test_train_py_and_tf_symgnn_train_are_one_program(program, data, tmp_path):
+def test_train_py_and_tf_symgnn_train_are_the_same_program(program, data, tmp_path):
     config = yaml.safe_dump(small_config(data, tmp_path / "run").as_plain() | {"epochs": 1})
     (tmp_path / "config.yaml").write_text(config)
     command = [sys.executable, *program, "--config", str(tmp_path / "config.yaml"), "--seed", "3"]
@@ -349,7 +350,7 @@ def test_train_py_and_tf_symgnn_train_are_one_program(program, data, tmp_path):
     assert tf.saved_model.contains_saved_model(str(tmp_path / "run" / "export" / "1"))
 
 
-def test_the_one_line_is_all_that_a_terminal_shows(tmp_path):
+def test_the_terminal_shows_one_line_only(tmp_path):
     command = [sys.executable, "-m", "tf_symgnn.cli", "evaluate", str(tmp_path), "--data", str(tmp_path)]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert finished.returncode == 2
@@ -360,7 +361,7 @@ def test_the_one_line_is_all_that_a_terminal_shows(tmp_path):
     )
 
 
-def test_help_and_version_say_what_there_is(capsys):
+def test_help_and_version(capsys):
     for flag, word in (("--help", "evaluate"), ("--version", "0.")):
         with pytest.raises(SystemExit) as stopped:
             main([flag])
@@ -393,4 +394,4 @@ def test_simulate_barriers_refuses(refuses, tmp_path):
     glass = tmp_path / "data" / "train0.xyz"
     refuses(["simulate", "barriers", glass, glass, "--output", folder], "files", "one file a stem")
     refuses(["simulate", "barriers", glass, "--output", folder], "forces", "a minimum of CuZr_mm.eam.fs")
-    refuses(["simulate", "barriers", glass, "--output", glass.parent], "train0.xyz", "no labelled glass")
+    refuses(["simulate", "barriers", glass, "--output", glass.parent], "train0.xyz", "not a labelled glass")

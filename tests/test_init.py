@@ -1,4 +1,4 @@
-"""Importing the package: quick, free of TensorFlow, and sure of Keras 2."""
+"""Importing the package: it does not import TensorFlow, and it selects Keras 2."""
 
 import os
 import subprocess
@@ -10,24 +10,24 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], env=clean | environment, capture_output=True, text=True)
 
 
-def test_import_is_free_of_tensorflow():
+def test_the_import_does_not_import_tensorflow():
     code = "import sys, tf_symgnn; assert tf_symgnn.Glass and 'tensorflow' not in sys.modules"
     assert python(code).returncode == 0
 
 
-def test_keras_2_is_chosen_for_a_tensorflow_imported_later():
+def test_keras_2_is_selected_for_a_later_import_of_tensorflow():
     code = "import tf_symgnn, tensorflow as tf; assert tf.keras.__name__.startswith('tf_keras')"
     assert python(code).returncode == 0
 
 
-def test_keras_3_loaded_before_is_refused_with_what_to_do():
+def test_an_earlier_import_of_keras_3_is_refused_with_a_remedy():
     finished = python("import tensorflow as tf; tf.keras.layers; import tf_symgnn")
     assert finished.returncode == 1
     last = finished.stderr.splitlines()[-1]
     assert last.startswith("ImportError") and "TF_USE_LEGACY_KERAS=1" in last
 
 
-def test_keras_3_asked_for_is_refused():
+def test_a_request_for_keras_3_is_refused():
     finished = python("import tf_symgnn", TF_USE_LEGACY_KERAS="0")
     assert finished.returncode == 1 and "ImportError" in finished.stderr
 

@@ -26,7 +26,7 @@ SET_UP = "python3 -m venv .venv && .venv/bin/pip install "
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """Where a reader stands: a checkout with an environment and a folder of glasses."""
+    """A checkout with an environment and folders of glasses, as the README assumes."""
     place = tmp_path_factory.mktemp("reader")
     for name in ("train.py", "tf_symgnn", "schemas", "README.md"):
         (place / name).symlink_to(ROOT / name)
@@ -46,7 +46,7 @@ def run(command: str, place: Path) -> str:
 
 
 def watch(command: str, place: Path) -> None:
-    """Runs a command that serves a page until it is stopped, and asks it for the page and the runs."""
+    """Run a command that serves a page, and wait until the page lists the validation of a run."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,23 +54,23 @@ def watch(command: str, place: Path) -> None:
     process = subprocess.Popen([*command.split(), "--port", str(port)], cwd=place, env=environment)
     try:
         for _ in range(120):
-            assert process.poll() is None, "it ended by itself"
+            assert process.poll() is None, "the command ended"
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/runs", timeout=5) as answer:
-                    found = json.load(answer)
+                    runs = json.load(answer)
             except OSError:
-                found = []
-            if any(name.endswith("validation") for name in found):
+                runs = []
+            if any(name.endswith("validation") for name in runs):
                 return
             time.sleep(0.5)
-        pytest.fail("no run was shown")
+        pytest.fail("the page lists no run")
     finally:
         process.terminate()
         process.wait()
 
 
-def ask_served(command: str, place: Path) -> None:
-    """Runs the server on a free port, sends it the body that the README prints, and stops it."""
+def request_served(command: str, place: Path) -> None:
+    """Run the server on a free port, send it the body in the README, and stop it."""
     (body,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     process = subprocess.Popen(
@@ -87,14 +87,14 @@ def ask_served(command: str, place: Path) -> None:
     assert process.wait(timeout=60) == 0
     assert len(barriers) == len(json.loads(body)["inputs"]["atomic_numbers"])
     export = tf.saved_model.load(str(place / "model" / "1")).signatures["serving_default"]
-    kinds = export.structured_input_signature[1]
-    given = {name: tf.constant(value, kinds[name].dtype) for name, value in json.loads(body)["inputs"].items()}
-    assert barriers == pytest.approx(export(**given)["energy_barrier"].numpy(), abs=1e-5)
+    specs = export.structured_input_signature[1]
+    inputs = {name: tf.constant(value, specs[name].dtype) for name, value in json.loads(body)["inputs"].items()}
+    assert barriers == pytest.approx(export(**inputs)["energy_barrier"].numpy(), abs=1e-5)
 
 
 @pytest.mark.slow
 def test_every_command_in_order(place):
-    """Where a command starts with the set-up that CI itself runs first, the rest of it is run."""
+    """Commands that start with the set-up, which CI runs first, are run without it."""
     for language, command in COMMANDS:
         if language == "python":
             (place / "client.py").write_text(command)
@@ -102,9 +102,9 @@ def test_every_command_in_order(place):
         elif command.startswith("tensorboard"):
             watch(command, place)
         elif command.startswith("tf-symgnn serve"):
-            ask_served(command, place)
+            request_served(command, place)
         elif command.endswith("-m pytest"):
-            assert command.startswith(SET_UP)  # it runs this very test
+            assert command.startswith(SET_UP)  # this command runs this test
         else:
             run(re.sub(rf"^{re.escape(SET_UP)}\S+ && ", "", command), place)
     assert ase.io.read(place / "barriers.xyz").arrays["energy_barrier"].shape == (40,)
@@ -116,7 +116,7 @@ def test_every_command_in_order(place):
     assert (place / "shards" / "train.tfrecord-00001-of-00002").exists()
 
 
-def test_links_lead_somewhere():
+def test_links_have_targets():
     text = (ROOT / "README.md").read_text()
     titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     headings = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}

@@ -1,4 +1,4 @@
-"""Many files by an Apache Beam pipeline: what each would be alone, bad ones named, and nothing half-written."""
+"""Apache Beam pipelines: the same shards as without Beam, a list of bad files, and no incomplete shard."""
 
 import errno
 import json
@@ -21,13 +21,13 @@ from tf_symgnn.graph import read_records
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import glass_graphs
 
-# Beam's runner in this very process, so that tests may reach into it.
-HERE = "--beam=--runner=FnApiRunner"
+# Beam's runner in the test's own process, which tests can patch.
+IN_PROCESS = "--beam=--runner=FnApiRunner"
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two whole files, a trajectory of three frames cut in the middle of its last, and a file that is none."""
+    """Two good files, a trajectory of three frames cut within the last one, and a file without a structure."""
     folder = write_data(tmp_path / "data", {"train0": 30, "test0": 25})
     write_glasses(folder / "train1.xyz", [random_glass(k, 20) for k in range(3)])
     text = (folder / "train1.xyz").read_text()
@@ -51,22 +51,22 @@ def contents(output) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in output.iterdir() if not path.name.startswith(".")}
 
 
-def test_a_trajectory_cut_in_mid_frame_gives_its_whole_frames(tmp_path):
+def test_a_trajectory_cut_within_a_frame_gives_the_frames_before_it(tmp_path):
     for n_frames in (2, 3):
         write_glasses(tmp_path / "cut.xyz", [random_glass(k, 20) for k in range(n_frames)], overwrite=True)
         (tmp_path / "cut.xyz").write_text((tmp_path / "cut.xyz").read_text()[:-300])
-        found = []
+        glasses = []
         with pytest.raises(InputError, match="lines to the end of the file"):
             for glass in iter_glasses(tmp_path / "cut.xyz"):
-                found.append(glass)
-        assert [glass.name for glass in found] == [f"cut-{k}" for k in range(n_frames - 1)]
+                glasses.append(glass)
+        assert [glass.name for glass in glasses] == [f"cut-{k}" for k in range(n_frames - 1)]
 
 
-def test_converting_goes_on_past_bad_files_and_names_them(folder, tmp_path, capsys):
+def test_convert_continues_after_bad_files_and_lists_them(folder, tmp_path, capsys):
     output = tmp_path / "shards"
-    ends_with(3, "convert", folder, "--output", output, HERE, "--graph.cutoff", "4")
-    told = capsys.readouterr()
-    assert "4 glasses of 4 files" in told.out and "2 files not used to their end" in told.err
+    ends_with(3, "convert", folder, "--output", output, IN_PROCESS, "--graph.cutoff", "4")
+    printed = capsys.readouterr()
+    assert "4 glasses of 4 files" in printed.out and "2 files not read completely" in printed.err
     assert letters(output).keys() == {"train1.xyz", "train2.xyz"}
     cut = letters(output)["train1.xyz"]
     assert cut["frames_used"] == 2 and "lines to the end of the file" in cut["reason"]
@@ -80,13 +80,13 @@ def test_converting_goes_on_past_bad_files_and_names_them(folder, tmp_path, caps
     assert len(list(read_records([output / "train.tfrecord-train1"], labelled=True))) == 2
 
 
-def test_a_bundle_done_twice_writes_the_same(folder, tmp_path):
-    output, argv = tmp_path / "shards", ["convert", folder, "--output", tmp_path / "shards", HERE]
+def test_a_repeated_bundle_writes_the_same_shards(folder, tmp_path):
+    output, argv = tmp_path / "shards", ["convert", folder, "--output", tmp_path / "shards", IN_PROCESS]
     ends_with(3, *argv)
     before = contents(output)
     (output / ".train.tfrecord-train0-of-a-worker-that-was-killed").write_bytes(b"half")
-    ends_with(2, *argv)  # it is whole
-    (output / "shards.json").rename(output / ".unfinished")  # as where the pipeline was killed before its end
+    ends_with(2, *argv)  # the conversion is complete
+    (output / "shards.json").rename(output / ".unfinished")  # as after a kill
     (output / "images.tfrecord-0").write_bytes(b"somebody's")
     ends_with(3, *argv)
     after = contents(output)
@@ -94,16 +94,16 @@ def test_a_bundle_done_twice_writes_the_same(folder, tmp_path):
     assert after["images.tfrecord-0"] == b"somebody's"
 
 
-def test_shards_of_which_nobody_knows_whose_are_not_removed(folder, tmp_path, capsys):
+def test_shards_of_unknown_origin_are_not_removed(folder, tmp_path, capsys):
     output = tmp_path / "shards"
     output.mkdir()
     (output / "train.tfrecord-00000-of-00001").write_bytes(b"months of work")
-    ends_with(2, "convert", folder, "--output", output, HERE)
+    ends_with(2, "convert", folder, "--output", output, IN_PROCESS)
     assert "train.tfrecord-00000-of-00001: output: found an existing file" in capsys.readouterr().err
     assert contents(output) == {"train.tfrecord-00000-of-00001": b"months of work"}
 
 
-def test_a_full_disk_ends_it_and_leaves_no_shard_that_is_not_whole(folder, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_ends_the_pipeline_and_leaves_complete_shards_only(folder, tmp_path, monkeypatch, capsys):
     write, written = tf.io.TFRecordWriter.write, []
 
     def until_full(self, record):
@@ -114,18 +114,18 @@ def test_a_full_disk_ends_it_and_leaves_no_shard_that_is_not_whole(folder, tmp_p
 
     monkeypatch.setattr(tf.io.TFRecordWriter, "write", until_full)
     output = tmp_path / "shards"
-    ends_with(2, "convert", folder, "--output", output, HERE)
+    ends_with(2, "convert", folder, "--output", output, IN_PROCESS)
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "No space left on device" in error
-    whole = {"train.tfrecord-train0", "train.tfrecord-train1", "test.tfrecord-test0"}
+    complete = {"train.tfrecord-train0", "train.tfrecord-train1", "test.tfrecord-test0"}
     for name, content in contents(output).items():
-        assert name in whole  # neither a listing nor a temporary file
+        assert name in complete  # neither a listing nor a temporary file
         graphs = list(read_records([output / name], labelled=True))
         assert len(graphs) == (2 if "train1" in name else 1) and content
     assert len(contents(output)) < 3
 
 
-def test_a_full_disk_ends_the_simple_command_too(folder, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_ends_the_command_without_beam(folder, tmp_path, monkeypatch, capsys):
     def full(self, record):
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
@@ -135,11 +135,11 @@ def test_a_full_disk_ends_the_simple_command_too(folder, tmp_path, monkeypatch, 
     assert not list((tmp_path / "shards").glob("*"))
 
 
-def test_predictions_are_those_of_the_simple_command(finished_run, folder, tmp_path, capsys, monkeypatch):
+def test_predictions_are_the_same_without_beam(finished_run, folder, tmp_path, capsys, monkeypatch):
     output = tmp_path / "predicted"
     gold = folder / "gold.xyz"
     gold.write_text((folder / "test0.xyz").read_text().replace("Cu ", "Au "))
-    ends_with(3, "predict", finished_run.path, folder, "--output", output, HERE)
+    ends_with(3, "predict", finished_run.path, folder, "--output", output, IN_PROCESS)
     assert "4 glasses of 5 files" in capsys.readouterr().out
     assert letters(output).keys() == {"train1.xyz", "train2.xyz", "gold.xyz"}
     assert "Au" in letters(output)["gold.xyz"]["reason"]
@@ -155,60 +155,60 @@ def test_predictions_are_those_of_the_simple_command(finished_run, folder, tmp_p
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(glass_writers.ase.io, "write", full)
-    ends_with(2, "predict", finished_run.path, folder, "--output", tmp_path / "full", HERE)
+    ends_with(2, "predict", finished_run.path, folder, "--output", tmp_path / "full", IN_PROCESS)
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "No space left on device" in error
     assert not contents(tmp_path / "full")
 
 
-def test_what_cannot_be(folder, tmp_path, finished_run):
+def test_invalid_input(folder, tmp_path, finished_run):
     output = ["--output", tmp_path / "out"]
-    ends_with(2, "convert", tmp_path / "nowhere", *output, HERE)
-    ends_with(2, "convert", folder, *output, HERE, "--shards", "2")
+    ends_with(2, "convert", tmp_path / "nowhere", *output, IN_PROCESS)
+    ends_with(2, "convert", folder, *output, IN_PROCESS, "--shards", "2")
     ends_with(2, "convert", folder, *output, "--beam=--runner=Nonesuch")
     ends_with(2, "convert", folder, *output, '--beam="a')
-    ends_with(2, "predict", finished_run.path, folder, folder, *output, HERE)
-    ends_with(2, "predict", finished_run.path, folder, *output, HERE, "--memory", "6GB")
-    ends_with(2, "predict", tmp_path, folder, *output, HERE)
+    ends_with(2, "predict", finished_run.path, folder, folder, *output, IN_PROCESS)
+    ends_with(2, "predict", finished_run.path, folder, *output, IN_PROCESS, "--memory", "6GB")
+    ends_with(2, "predict", tmp_path, folder, *output, IN_PROCESS)
 
 
-def test_no_file_that_is_not_its_own_is_touched(folder, tmp_path, finished_run):
+def test_files_of_others_are_not_changed(folder, tmp_path, finished_run):
     before = contents(folder)
-    ends_with(2, "predict", finished_run.path, folder, "--output", folder, HERE, "--overwrite")
+    ends_with(2, "predict", finished_run.path, folder, "--output", folder, IN_PROCESS, "--overwrite")
     assert contents(folder) == before
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "test0.xyz").write_text("somebody's")
-    ends_with(2, "predict", finished_run.path, folder, "--output", mine, HERE)
+    ends_with(2, "predict", finished_run.path, folder, "--output", mine, IN_PROCESS)
     assert contents(mine) == {"test0.xyz": b"somebody's"}
 
 
 def test_a_frame_without_labels_among_labelled_ones_is_a_dead_letter(folder, tmp_path):
     text = (folder / "train0.xyz").read_text()
     (folder / "train0.xyz").write_text(text + text.replace("energy_barrier", "another"))
-    ends_with(3, "convert", folder, "--output", tmp_path / "out", HERE)
-    told = letters(tmp_path / "out")
-    assert told["train0.xyz"]["frames_used"] == 1 and "labels" in told["train0.xyz"]["reason"]
+    ends_with(3, "convert", folder, "--output", tmp_path / "out", IN_PROCESS)
+    letter = letters(tmp_path / "out")["train0.xyz"]
+    assert letter["frames_used"] == 1 and "labels" in letter["reason"]
     assert (tmp_path / "out" / "test.tfrecord-test0").exists()
 
 
-def test_shards_of_files_that_are_gone_go(folder, tmp_path):
-    ends_with(3, "convert", folder, "--output", tmp_path / "out", HERE)
+def test_shards_of_deleted_files_are_removed(folder, tmp_path):
+    ends_with(3, "convert", folder, "--output", tmp_path / "out", IN_PROCESS)
     (folder / "test0.xyz").unlink()
-    ends_with(3, "convert", folder, "--output", tmp_path / "out", HERE, "--overwrite")
+    ends_with(3, "convert", folder, "--output", tmp_path / "out", IN_PROCESS, "--overwrite")
     assert not (tmp_path / "out" / "test.tfrecord-test0").exists()
 
 
 @pytest.mark.slow
-def test_on_all_cores_by_default(folder, tmp_path):
+def test_the_default_runner_uses_all_cores(folder, tmp_path):
     ends_with(3, "convert", folder, "--output", tmp_path / "cores", "--beam")
-    ends_with(3, "convert", folder, "--output", tmp_path / "here", HERE)
+    ends_with(3, "convert", folder, "--output", tmp_path / "here", IN_PROCESS)
     assert contents(tmp_path / "cores") == contents(tmp_path / "here")
 
 
 @pytest.fixture
 def job_service(tmp_path):
-    """Address and log of a job service in a process of its own, to which pipelines are handed in as to Flink's."""
+    """Address and log of a job service in its own process, which receives pipelines like the one of Flink."""
     port, log = tmp_path / "port", tmp_path / "job_service.log"
     command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
     with log.open("w") as output:
@@ -226,16 +226,16 @@ def job_service(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["convert", pytest.param("predict", marks=pytest.mark.slow)])
-def test_other_runners_do_the_same_by_their_own_flags(command, folder, finished_run, tmp_path, job_service, capsys):
+def test_other_runners_write_the_same_shards(command, folder, finished_run, tmp_path, job_service, capsys):
     address, log = job_service
     portable = f"--runner=PortableRunner --job_endpoint={address} --environment_type=LOOPBACK"
     argv = [command, *([finished_run.path] if command == "predict" else []), folder, "--output"]
-    ends_with(3, *argv, tmp_path / "here", HERE)
+    ends_with(3, *argv, tmp_path / "here", IN_PROCESS)
     for name, flags in (("bundles", "--runner=BundleBasedDirectRunner"), ("portable", portable)):
         ends_with(3, *argv, tmp_path / name, f"--beam={flags}")
         assert contents(tmp_path / name) == contents(tmp_path / "here")
     assert log.read_text().count("with state DONE") == 1
-    (tmp_path / "full" / ".outcomes.json").mkdir(parents=True)  # in the way of what the pipeline writes last
+    (tmp_path / "full" / ".outcomes.json").mkdir(parents=True)  # blocks the last file of the pipeline
     ends_with(2, *argv, tmp_path / "full", f"--beam={portable}")
-    *_, told = capsys.readouterr().err.splitlines()
-    assert told.startswith("tf-symgnn: ") and "pipeline: found RuntimeError: IsADirectoryError" in told
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("tf-symgnn: ") and "pipeline: found RuntimeError: IsADirectoryError" in last

@@ -1,1 +1,1 @@
-"""Apache Beam pipelines, which alone import Beam."""
+"""Apache Beam pipelines. No other package imports Beam."""

@@ -1,4 +1,4 @@
-"""`python -m tf_symgnn.cli`: the same as `tf-symgnn`."""
+"""`python -m tf_symgnn.cli` runs the same program as `tf-symgnn`."""
 
 import sys
 

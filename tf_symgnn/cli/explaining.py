@@ -1,4 +1,4 @@
-"""What `tf-symgnn explain` does."""
+"""The sub-command `explain`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from tf_symgnn.data import InputError, read_glass, require_species
 
 
 def explain_parser() -> ArgumentParser:
-    """The arguments of `explain`."""
+    """Return the parser of `explain`."""
     parser = ArgumentParser(exit_on_error=False, description=explain.__doc__)
     parser.add_argument("run", help="run folder")
-    parser.add_argument("file", help="structure file; of several frames the last one")
-    parser.add_argument("--atoms", required=True, help="as in 0,5,10-20, or nearest:50 for those nearest the origin")
+    parser.add_argument("file", help="structure file; the last of several frames is used")
+    parser.add_argument(
+        "--atoms", required=True, help="for example 0,5,10-20; nearest:50 takes those nearest the origin"
+    )
     parser.add_argument("--output", required=True, help="folder to write")
-    parser.add_argument("--seed", type=parse_seed, default=0, help="of the masks")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
-    parser.add_argument("--overwrite", action="store_true", help="replace an explanation that the folder holds")
+    parser.add_argument("--seed", type=parse_seed, default=0, help="seed of the masks")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    parser.add_argument("--overwrite", action="store_true", help="replace the explanation in the folder")
     return parser
 
 
 def explain(args: Namespace) -> None:
-    """Finds the pairs that predicted barriers depend on, and what they have in common."""
+    """Find the pairs of atoms that predicted barriers depend on, and describe their structure."""
     try:
         import gudhi  # noqa: F401
         import plotly  # noqa: F401

@@ -1,4 +1,4 @@
-"""What the sub-commands on models do: train, evaluate, predict, export, convert and compare, one function each."""
+"""The sub-commands `train`, `evaluate`, `predict`, `export`, `convert` and `compare`: a parser and a function each."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from tf_symgnn.cli.arguments import parse_seed
 from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
-ALL = "all"  # glasses of a data set, whatever their split
+ALL = "all"  # value of --split: the glasses of all splits
 
 
 def train_parser() -> ArgumentParser:
-    """The arguments of `train`."""
+    """Return the parser of `train`."""
     parser = ArgumentParser(exit_on_error=False, description=train.__doc__)
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of any of the fields below")
-    parser.add_argument("--resume", action="store_true", help="go on from the run folder's last finished epoch")
-    parser.add_argument("--overwrite", action="store_true", help="replace a run that the run folder holds")
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the fields below")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue after the last finished epoch of the run folder"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     parser.add_class_arguments(RunConfig)
     return parser
 
 
 def train(args: Namespace) -> None:
-    """Trains a model, scores it and exports it."""
+    """Train a model, score it and export it."""
     from tf_symgnn.export.saved_model import export
     from tf_symgnn.export.versions import versions
     from tf_symgnn.runs import RunFolder
@@ -38,14 +40,14 @@ def train(args: Namespace) -> None:
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
-        raise InputError("command line", "--overwrite", "it beside --resume", "one of the two")
+        raise InputError("command line", "--overwrite", "both --resume and --overwrite", "one of them")
     finished = args.resume and RunFolder(config.run_dir).metrics_file.exists()
     try:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
     if not Team(config).is_chief:
-        return  # the chief's to export and to tell
+        return  # only the chief worker exports the model and prints
     if not (finished and versions(folder.export)):
         export(folder, folder.export)
     metrics = json.loads(folder.metrics_file.read_text())
@@ -56,19 +58,19 @@ def train(args: Namespace) -> None:
 
 
 def evaluate_parser() -> ArgumentParser:
-    """The arguments of `evaluate`."""
+    """Return the parser of `evaluate`."""
     parser = ArgumentParser(exit_on_error=False, description=evaluate.__doc__)
     parser.add_argument("run", help="run folder")
-    parser.add_argument("--data", required=True, help="a folder of structure files, or one file")
+    parser.add_argument("--data", required=True, help="folder of structure files, or one file")
     parser.add_argument("--split", choices=(*names.SPLITS, ALL), default=names.TEST, help="which glasses to score")
-    parser.add_argument("--label", help="column or key of the energy barrier, eV, where not as in training")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., where not as in training")
+    parser.add_argument("--label", help="column or key of the energy barrier, eV, if not as in training")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., if not as in training")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
 
 
 def evaluate(args: Namespace) -> None:
-    """Scores a run's best weights on labelled glasses."""
+    """Score the best weights of a run on labelled glasses."""
     from tf_symgnn import runtime
     from tf_symgnn.inference import Predictor
     from tf_symgnn.models.catalog import is_chunked
@@ -77,10 +79,10 @@ def evaluate(args: Namespace) -> None:
 
     run = RunFolder.open(args.run)
     config = run.config()
-    other = {"label": args.label or config.label, "species": args.species or config.species}
+    reading = replace(config, label=args.label or config.label, species=args.species or config.species)
     splits = names.SPLITS if args.split == ALL else [args.split]
-    read = read_labelled(replace(config, **other), splits, data=args.data)
-    glasses = [glass for split in splits for glass in read[split]]
+    by_split = read_labelled(reading, splits, data=args.data)
+    glasses = [glass for split in splits for glass in by_split[split]]
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
     require_species(glasses, run.facts().species)
@@ -93,20 +95,20 @@ def evaluate(args: Namespace) -> None:
 
 
 def predict_parser() -> ArgumentParser:
-    """The arguments of `predict`."""
+    """Return the parser of `predict`."""
     parser = ArgumentParser(exit_on_error=False, description=predict.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("files", nargs="+", help="structure files, or folders of them")
-    parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
-    parser.add_argument("--memory", help="stay within so much, as 6GB: slab by slab, and a killed run goes on")
+    parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz; with --beam, a folder")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    parser.add_argument("--memory", help="memory limit, for example 6GB: predict slab by slab; a killed run continues")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     pipelines.add_beam(parser)
     return parser
 
 
 def predict(args: Namespace) -> None:
-    """Writes structures of files with an `energy_barrier` column that is predicted, and no other columns."""
+    """Write structures with their predicted barriers in the column `energy_barrier`, and no other columns."""
     if args.beam is not None:
         return pipelines.predict(args)
     from tf_symgnn import runtime
@@ -118,25 +120,24 @@ def predict(args: Namespace) -> None:
     memory = parse_memory(args.memory) if args.memory else None
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
     runtime.configure(chunked=is_chunked(run.config().model))
-    settings = {"species": type_names, "overwrite": args.overwrite, "memory": memory}
-    n_glasses = predict_files(run, args.files, args.output, **settings)
-    took = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
-    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{took}")
+    n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite, memory=memory)
+    peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
+    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")
 
 
 def export_parser() -> ArgumentParser:
-    """The arguments of `export`."""
+    """Return the parser of `export`."""
     parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
     parser.add_argument("run", help="run folder")
-    parser.add_argument("output", help="folder of versions, which gets the next: output/1 at first; or the ONNX file")
+    parser.add_argument("output", help="folder of versions, to which the next is added, first output/1; or ONNX file")
     parser.add_argument(
-        "--format", choices=("savedmodel", "onnx"), default="savedmodel", help="onnx needs tf_symgnn[onnx]"
+        "--format", choices=("savedmodel", "onnx"), default="savedmodel", help="onnx requires tf_symgnn[onnx]"
     )
     return parser
 
 
 def export(args: Namespace) -> None:
-    """Writes a run's best model as the next version of a SavedModel, or as an ONNX file."""
+    """Write the best model of a run as the next version of a SavedModel, or as an ONNX file."""
     from tf_symgnn.export.saved_model import export
     from tf_symgnn.runs import RunFolder
 
@@ -155,21 +156,21 @@ def export(args: Namespace) -> None:
 
 
 def convert_parser() -> ArgumentParser:
-    """The arguments of `convert`."""
+    """Return the parser of `convert`."""
     parser = ArgumentParser(exit_on_error=False, description=convert.__doc__)
-    parser.add_argument("data", help="a folder of structure files, or one file")
+    parser.add_argument("data", help="folder of structure files, or one file")
     parser.add_argument("--output", required=True, help="folder to write")
-    parser.add_argument("--shards", type=PositiveInt, default=1, help="files a split")
+    parser.add_argument("--shards", type=PositiveInt, default=1, help="files per split")
     parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
-    parser.add_argument("--overwrite", action="store_true", help="replace shards that the folder holds")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    parser.add_argument("--overwrite", action="store_true", help="replace shards in the folder")
     parser.add_class_arguments(GraphConfig, "graph")
     pipelines.add_beam(parser)
     return parser
 
 
 def convert(args: Namespace) -> None:
-    """Writes structure files as TFRecord shards of GraphTensors."""
+    """Write structure files as TFRecord shards of GraphTensors."""
     if args.beam is not None:
         return pipelines.convert(args)
     from tf_symgnn.graph import build_graph, write_splits
@@ -181,26 +182,33 @@ def convert(args: Namespace) -> None:
 
 
 def compare_parser() -> ArgumentParser:
-    """The arguments of `compare`."""
+    """Return the parser of `compare`."""
     parser = ArgumentParser(exit_on_error=False, description=compare.__doc__)
-    parser.add_argument("--data", required=True, help="a folder of labelled structure files")
-    parser.add_argument("--output", required=True, help="results folder: rows of finished runs, and the table of them")
+    parser.add_argument("--data", required=True, help="folder of labelled structure files")
+    parser.add_argument("--output", required=True, help="results folder: rows of finished runs and their table")
     parser.add_argument("--models", nargs="+", required=True, help="names in the model catalog, or ridge")
-    parser.add_argument("--seeds", nargs="+", type=parse_seed, default=[0, 1, 2], help="each model runs with each")
-    parser.add_argument("--budget", type=PositiveFloat, default=30.0, help="minutes of training a run")
+    parser.add_argument("--seeds", nargs="+", type=parse_seed, default=[0, 1, 2], help="each model runs with each seed")
+    parser.add_argument("--budget", type=PositiveFloat, default=30.0, help="training time per run, minutes")
     parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
     return parser
 
 
 def compare(args: Namespace) -> None:
-    """Trains models under one protocol and tabulates them; finished runs are not repeated."""
+    """Train models under one protocol and tabulate them; finished runs are not repeated."""
     from tf_symgnn.compare import compare
     from tf_symgnn.training import TrainingStopped
 
-    settings = {"models": args.models, "seeds": args.seeds, "budget_minutes": args.budget}
     try:
-        table = compare(args.data, args.output, **settings, label=args.label, species=args.species)
+        table = compare(
+            args.data,
+            args.output,
+            models=args.models,
+            seeds=args.seeds,
+            budget_minutes=args.budget,
+            label=args.label,
+            species=args.species,
+        )
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
     print(table.read_text(), end="")
@@ -208,9 +216,11 @@ def compare(args: Namespace) -> None:
 
 
 def _summary(split: str, record: dict) -> str:
-    """One line of figures; a correlation or invariance error that is not defined shows as a dash."""
-    pearson, moved = (f"{x:.4f}" if x is not None else "-" for x in (record["pearson"], record["invariance_error"]))
+    """Return the scores of a split in one line; an undefined correlation or invariance error is a dash."""
+    pearson, invariance = (
+        f"{x:.4f}" if x is not None else "-" for x in (record["pearson"], record["invariance_error"])
+    )
     return (
         f"{split}: pearson {pearson}, mae {record['mae']:.4f} eV, rmse {record['rmse']:.4f} eV, "
-        f"{record['n_atoms']} atoms, invariance error {moved}"
+        f"{record['n_atoms']} atoms, invariance error {invariance}"
     )

@@ -1,4 +1,4 @@
-"""What `tf-symgnn serve` does."""
+"""The sub-command `serve`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
 
 
 def serve_parser() -> ArgumentParser:
-    """The arguments of `serve`."""
+    """Return the parser of `serve`."""
     parser = ArgumentParser(exit_on_error=False, description=serve.__doc__)
-    parser.add_argument("export", help="folder that `tf-symgnn export` has made")
+    parser.add_argument("export", help="folder that `tf-symgnn export` wrote")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at; others than this machine need another"
+        "--host", default="127.0.0.1", help="address to listen on; the default is reachable from this machine only"
     )
-    parser.add_argument("--port", type=Port, default=8501, help="or 0 for any that is free")
-    parser.add_argument("--name", default="symgnn", help="of the model, as clients ask for it")
+    parser.add_argument("--port", type=Port, default=8501, help="0 takes any free port")
+    parser.add_argument("--name", default="symgnn", help="name of the model in the paths of requests")
     return parser
 
 
 def serve(args: Namespace) -> None:
-    """Answers by TensorFlow Serving's REST API, and shows structures with their barriers in a browser."""
+    """Serve predictions by TensorFlow Serving's REST API, and a viewer of structures and barriers in the browser."""
     try:
         from tf_symgnn.server.server import serve
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What `tf-symgnn simulate` does: glasses from a composition, and their barriers from saddle searches."""
+"""The sub-command `simulate`: glasses from a composition, and their barriers from saddle searches."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tf_symgnn.simulate.saddles import SearchSettings
 
 
 def simulate_parser() -> ArgumentParser:
-    """The arguments of `simulate`, to which `add_parts` adds its two parts."""
+    """Return the parser of `simulate`, without the two parts that `add_parts` adds."""
     return ArgumentParser(exit_on_error=False, description=simulate.__doc__)
 
 
 def add_parts(parser: ArgumentParser) -> None:
-    """Adds the parts of `simulate`, once its parser is a sub-command: jsonargparse takes levels in their order."""
+    """Add the two parts of `simulate` to its parser, which jsonargparse requires to be a sub-command already."""
     parts = parser.add_subcommands(dest="part")
     for name, part in (("glass", _glass_parser()), ("barriers", _barriers_parser())):
         parts.add_subcommand(name, part, help=part.description)
 
 
 def simulate(args: Namespace) -> None:
-    """Makes labelled glasses with LAMMPS."""
+    """Make labelled glasses with LAMMPS."""
     {"glass": _glass, "barriers": _barriers}[args.part](args[args.part])
 
 
 def _glass_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=_glass.__doc__)
-    parser.add_argument("--composition", required=True, help="as in Cu64Zr36")
-    parser.add_argument("--atoms", type=PositiveInt, required=True, help="their number")
+    parser.add_argument("--composition", required=True, help="for example Cu64Zr36")
+    parser.add_argument("--atoms", type=PositiveInt, required=True, help="number of atoms")
     parser.add_argument("--quench_rate", type=PositiveFloat, default=1e12, help="K/s")
     parser.add_argument("--melt_temperature", type=PositiveFloat, default=2000.0, help="K")
-    parser.add_argument("--seed", type=parse_seed, default=0, help="of first positions and velocities")
+    parser.add_argument("--seed", type=parse_seed, default=0, help="seed of initial positions and velocities")
     _add_potential(parser)
     parser.add_argument("--output", required=True, help="extended XYZ file to write")
     parser.add_argument("--report", help="folder for the radial distribution function, density and energy")
@@ -49,7 +49,7 @@ def _glass_parser() -> ArgumentParser:
 
 
 def _glass(args: Namespace) -> None:
-    """Melts and quenches a glass, and relaxes it to a minimum at zero pressure; continues where it was interrupted."""
+    """Melt and quench a glass and relax it to a minimum at zero pressure; an interrupted quench continues."""
     from tf_symgnn.simulate.report import report_glasses
 
     check_glass_output(Path(args.output), overwrite=args.overwrite)
@@ -78,7 +78,9 @@ def _barriers_parser() -> ArgumentParser:
     parser.add_argument(
         "--most_searches", type=PositiveInt, default=400, help="searches per atom, after which it keeps fewer events"
     )
-    parser.add_argument("--radius", type=PositiveFloat, default=3.7, help="A, of the neighborhood that is pushed")
+    parser.add_argument(
+        "--radius", type=PositiveFloat, default=3.7, help="A, radius of the neighborhood that is pushed"
+    )
     parser.add_argument(
         "--require_connected",
         type=bool,
@@ -87,16 +89,16 @@ def _barriers_parser() -> ArgumentParser:
     )
     parser.add_argument("--barrier_tolerance", type=NonNegativeFloat, default=1e-3, help="eV, between distinct events")
     parser.add_argument("--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their saddles")
-    parser.add_argument("--seed", type=parse_seed, default=0, help="of the pushes")
-    parser.add_argument("--processes", type=PositiveInt, default=1, help="that search at the same time")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., as in Cu,Zr")
+    parser.add_argument("--seed", type=parse_seed, default=0, help="seed of the pushes")
+    parser.add_argument("--processes", type=PositiveInt, default=1, help="number of parallel searches")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
     _add_potential(parser)
     parser.add_argument("--report", help="folder for plots and figures of the barriers")
     return parser
 
 
 def _barriers(args: Namespace) -> None:
-    """Labels glasses with energy barriers; continues where it was interrupted, and repeats no finished search."""
+    """Label glasses with energy barriers; an interrupted command continues without repeating finished searches."""
     from tf_symgnn.simulate.report import report_glasses
 
     labelling = Labelling(
@@ -125,5 +127,5 @@ def _add_potential(parser: ArgumentParser) -> None:
         nargs=2,
         default=[DEFAULT_STYLE, DEFAULT_FILE],
         metavar=("STYLE", "FILE"),
-        help="LAMMPS pair style and its file, one of LAMMPS' own or another",
+        help="LAMMPS pair style and its file: a path, or a name in LAMMPS' folder of potentials",
     )

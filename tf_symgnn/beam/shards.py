@@ -1,0 +1,155 @@
+"""The functions that Beam's workers run: read a structure file and write its shard.
+
+A shard is written under a temporary name and then renamed. Its name depends only on the file, so that a retried bundle
+writes the same shard again.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from tf_symgnn import runtime
+from tf_symgnn.config import GraphConfig
+from tf_symgnn.data import Glass, InputError, iter_glasses, replacing, require_species, write_frames
+from tf_symgnn.graph import GlassGraph, build_graph, write_shard
+from tf_symgnn.inference import Predictor
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.runs import RunFolder
+
+
+class Outcome(NamedTuple):
+    """Result of one input file.
+
+    Attributes:
+        file: path of the input.
+        shard: file name of the shard; empty if no frame could be read.
+        glasses: names of the glasses in the shard.
+        problem: why the rest of the file could not be read; None if all of it was.
+    """
+
+    file: str
+    shard: str
+    glasses: tuple[str, ...]
+    problem: str | None
+
+
+class WriteShard(beam.DoFn, abc.ABC):
+    """Writes the shard of a file, with all frames up to the first that cannot be read.
+
+    Args:
+        label: per-atom column or key of the energy barrier, eV; None reads no labels.
+        species: chemical symbols of LAMMPS types 1, 2, ...
+    """
+
+    def __init__(self, label: str | None, species: Sequence[str] | None):
+        super().__init__()
+        self._label, self._species = label, species
+
+    def process(self, task: tuple[str, str]) -> Iterator[Outcome]:
+        """Write the shard of a file.
+
+        Args:
+            task: path of the file and of its shard.
+
+        Yields:
+            The outcome, with the reason if the file cannot be read completely.
+
+        Raises:
+            OSError: the shard cannot be written.
+        """
+        file, shard = task
+        names, problems = [], []
+
+        def records() -> Iterator[Any]:
+            labelled = None
+            try:
+                for glass in iter_glasses(file, label=self._label, species=self._species):
+                    has_labels = glass.barrier is not None
+                    if labelled not in (None, has_labels):
+                        raise InputError(glass.place, "labels", f"{glass.name} unlike those before it", "all or none")
+                    labelled, record = has_labels, self.record(glass)
+                    names.append(glass.name)
+                    yield record
+            except InputError as error:
+                problems.append(f"{error}; {len(names)} frames before it were used" if names else str(error))
+
+        remaining = records()
+        first = next(remaining, None)
+        if first is None:
+            Path(shard).unlink(missing_ok=True)  # an earlier run may have written it
+        else:
+            self.write(Path(shard), chain([first], remaining))
+        yield Outcome(file, Path(shard).name if names else "", tuple(names), problems[0] if problems else None)
+
+    @abc.abstractmethod
+    def record(self, glass: Glass) -> Any:
+        """Return what the shard stores for a glass."""
+
+    @abc.abstractmethod
+    def write(self, shard: Path, records: Iterable[Any]) -> None:
+        """Write a shard, whole or not at all."""
+
+
+class WriteGraphs(WriteShard):
+    """Writes GraphTensors of neighbor graphs as TFRecords.
+
+    Args:
+        label: per-atom column or key of the energy barrier, eV.
+        species: chemical symbols of LAMMPS types 1, 2, ...
+        graph: settings of the neighbor graph.
+    """
+
+    def __init__(self, label: str, species: Sequence[str] | None, graph: GraphConfig):
+        super().__init__(label, species)
+        self._graph = graph
+
+    def record(self, glass: Glass) -> GlassGraph:
+        """Return the neighbor graph of a glass."""
+        return build_graph(glass, cutoff=self._graph.cutoff, self_loops=self._graph.self_loops)
+
+    def write(self, shard: Path, records: Iterable[GlassGraph]) -> None:
+        """Write graphs as TFRecords."""
+        write_shard(shard, records)
+
+
+class WritePredictions(WriteShard):
+    """Writes glasses with predicted barriers as extended XYZ.
+
+    Args:
+        run: path of the run folder.
+        species: chemical symbols of LAMMPS types 1, 2, ...
+    """
+
+    def __init__(self, run: str, species: Sequence[str] | None):
+        super().__init__(None, species)
+        self._run = run
+
+    def setup(self) -> None:
+        """Load the model, once per worker."""
+        run = RunFolder.open(self._run)
+        self._config, self._species_of_model = run.config(), run.facts().species
+        runtime.configure(chunked=is_chunked(self._config.model))
+        self._predict = Predictor(run.load_model(), patch_size=self._config.stream.patch_size)
+
+    def record(self, glass: Glass) -> Glass:
+        """Return a glass with its predicted barriers.
+
+        Raises:
+            InputError: it has a species that is not in the training data.
+        """
+        require_species([glass], self._species_of_model)
+        settings = self._config.graph
+        graph = build_graph(glass, cutoff=settings.cutoff, self_loops=settings.self_loops)
+        return replace(glass, barrier=self._predict(graph))
+
+    def write(self, shard: Path, records: Iterable[Glass]) -> None:
+        """Write glasses as extended XYZ."""
+        with replacing(shard) as file:
+            write_frames(file, records)
