@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_symgnn.data import perpendicular_heights
+from tf_symgnn.errors import require_number
 
 
 class Images(NamedTuple):
@@ -73,11 +74,15 @@ def with_images(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, margin
         positions: [N, 3] A.
         cell: [3, 3] A, rows are cell vectors.
         pbc: bool[3].
-        margin: A.
+        margin: above 0 A.
+
+    Raises:
+        InputError: the margin is not positive, or the cell spans no volume.
     """
+    require_number("with_images", "margin", margin, above=0)
     cell = np.asarray(cell, np.float64)
-    fractional, moved = wrap(positions, cell, pbc)
     room = margin / perpendicular_heights(cell)
+    fractional, moved = wrap(positions, cell, pbc)
     atom, shift = np.arange(len(fractional)), np.zeros((len(fractional), 3), np.int64)
     for axis in np.flatnonzero(pbc):
         image, step = images_between(fractional[atom, axis], -room[axis], 1 + room[axis], periodic=True)

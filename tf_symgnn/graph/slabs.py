@@ -1,4 +1,4 @@
-"""A glass cut into slabs whose neighbours are found slab by slab, so that no list of all pairs is ever held."""
+"""A glass cut into slabs whose pairs are found slab by slab, so that the list of all pairs is never in memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ReceivedPairs(NamedTuple):
     """The directed pairs that the atoms of a slab receive, sorted by target.
 
     Attributes:
-        target: i32[E], which of the slab's atoms receives.
-        source: i32[E], the sender, as the slabbed glass numbers its atoms.
+        target: i32[E], the atom of the slab that receives each pair.
+        source: i32[E], the sender, by its index in the slabbed glass.
         displacement: f32[E, 3] A, x[source] - x[target] + periodic shift.
     """
 
@@ -27,19 +27,27 @@ class ReceivedPairs(NamedTuple):
 
 
 class SlabbedGlass:
-    """A glass in slabs along the cell vector in whose direction it reaches furthest.
+    """A glass in slabs of equal thickness, stacked along the cell vector in whose direction it extends furthest.
 
-    Atoms are numbered slab after slab: those of slab k are `splits[k]` to `splits[k + 1]`, and atom i was atom
+    Atoms are ordered slab after slab: those of slab k are `splits[k]` to before `splits[k + 1]`, and atom i is atom
     `order[i]` of the glass.
 
     Args:
-        glass: to cut.
-        cutoff: atoms closer than this are neighbours, A.
-        self_loops: whether each atom also neighbours itself.
-        number: of slabs, at most: slabs without an atom are left out.
+        glass: the glass.
+        cutoff: atoms closer than this are neighbors, A.
+        self_loops: whether each atom is also a neighbor of itself.
+        number: the most slabs; those without an atom are dropped.
+
+    Attributes:
+        glass: the glass.
+        order: i64[N], the index in the glass of each atom.
+        splits: i64[K + 1], the first atom of each slab, and N.
+        thickness: of a slab, A.
+        atomic_numbers: i32[N], in the order of slabs.
 
     Raises:
-        InputError: the atoms are spread or crowded beyond any solid.
+        InputError: a number is out of range, or the atoms are further from the origin or denser than
+            `tf_symgnn.data.limits` allows.
     """
 
     def __init__(self, glass: Glass, *, cutoff: float, self_loops: bool, number: int):
@@ -47,7 +55,7 @@ class SlabbedGlass:
         require_integer(glass.place, "number of slabs", number, least=1)
         self.glass, self._cutoff, self._self_loops = glass, cutoff, self_loops
         self._axis, height = widest_direction(glass, fractional)
-        self._margin = cutoff / height  # as fractions of the cell vector, as all that follows
+        self._margin = cutoff / height  # in fractional coordinates, as are all below
         fractional, shift = fractional[:, self._axis], shift[:, self._axis]
         periodic = glass.pbc[self._axis]
         low, high = (0.0, 1.0) if periodic else (fractional.min(), fractional.max())
@@ -82,15 +90,15 @@ class SlabbedGlass:
         return [np.flatnonzero(row).tolist() for row in near]
 
     def pairs(self, first: int, end: int) -> list[ReceivedPairs]:
-        """The pairs that slabs `first` to before `end` receive, in one search of them and their surroundings.
+        """Return the pairs that slabs `first` to before `end` receive, from one search.
 
         Raises:
-            InputError: two atoms are at one point.
+            InputError: two atoms coincide, or an atom has too many neighbors.
         """
         begin, stop = self.splits[first], self.splits[end]
         atom, points = self._with_ghosts(first, end)
         periodic = self.glass.pbc.copy()
-        periodic[self._axis] = False  # ghosts stand for what lies beyond
+        periodic[self._axis] = False  # ghosts are the images along this vector
         target, source, displacement = find_pairs(points, self.glass.cell, periodic, self._cutoff)
         received = np.flatnonzero(target < stop - begin)
         target, source = target[received].astype(np.int32), atom[source[received]]
@@ -112,7 +120,7 @@ class SlabbedGlass:
         ]
 
     def _with_ghosts(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Atoms i32[M] and places f64[M, 3] A: those of some slabs, then every other image within the cutoff."""
+        """Return indices i32[M] and positions f64[M, 3] A: atoms of some slabs, then all images within the cutoff."""
         begin, stop = self.splits[first], self.splits[end]
         low, high = self._lower[first] - self._margin - 1e-9, self._upper[end - 1] + self._margin + 1e-9
         periodic = bool(self.glass.pbc[self._axis])
