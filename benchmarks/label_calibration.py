@@ -120,20 +120,20 @@ def table(events: list[dict]) -> list[str]:
 
 
 def figures(atoms: np.ndarray, by_atom: dict[int, list[float]], labels: dict[int, float]) -> list[float]:
-    """Return mean barrier, mean label, spread within an atom, and correlations of single events and of means.
+    """Return mean barrier, mean label, spreads, correlations, and how much of a label's variance is signal.
 
-    The last two are the spread of true means over atoms, and the number of events that a label would hold if its only
-    noise were that of a mean of such events: the correlation of a single event with a label of n events is
-    r_1 = v / sqrt((v + w)(v + w / n)), with v the variance between atoms and w the variance within an atom.
+    Spreads are standard deviations: of events within an atom, of the atoms' true means, of labels. With v the variance
+    between atoms and w the variance within an atom, v / (v + w) is the reliability of a single event. A single event
+    correlates with a label by the square root of the product of their reliabilities, if both have the same true means
+    up to scale. The last figure is the reliability of a label that follows.
     """
     events = [barrier for atom in atoms for barrier in by_atom[atom]]
     repeated = [labels[atom] for atom in atoms for _ in by_atom[atom]]
     means = [np.mean(by_atom[atom]) for atom in atoms]
     several = [by_atom[atom] for atom in atoms if len(by_atom[atom]) > 1]
     within = np.mean([np.var(barriers, ddof=1) for barriers in several]) if several else np.nan
-    between = max(np.var(events) - within, 1e-9)
+    between = max(np.var(events) - within, 0.0)
     single = np.corrcoef(events, repeated)[0, 1]
-    inverse = between**2 / (max(single, 1e-3) ** 2 * (between + within)) - between  # w / n
     return [
         float(np.mean(events)),
         float(np.mean(repeated)),
@@ -142,7 +142,7 @@ def figures(atoms: np.ndarray, by_atom: dict[int, list[float]], labels: dict[int
         float(np.std(repeated)),
         float(single),
         float(np.corrcoef(means, [labels[atom] for atom in atoms])[0, 1]),
-        float(within / inverse) if inverse > 0 else np.nan,
+        float(single**2 * (between + within) / between) if between else np.nan,
     ]
 
 
@@ -165,7 +165,7 @@ def main() -> None:
     events = [record for record in records if record["outcome"] == "event"]
     print(f"{len(records)} searches, {len(events)} events, {Counter(record['outcome'] for record in records)}")
     print("| events | number | atoms | mean, eV | mean label | spread within an atom | spread between atoms |", end="")
-    print(" spread of labels | correlation of single events | of means | events in a label |\n|" + "---|" * 11)
+    print(" spread of labels | correlation of single events | of means | reliability of a label |\n|" + "---|" * 11)
     print("\n".join(table(events)))
     return None
 
