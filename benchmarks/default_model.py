@@ -27,10 +27,9 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import replacing, split_files
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.models.catalog import is_chunked
-from tf_symgnn.models.hybrid import LOCAL_HOPS, SpectralSymGNN
-from tf_symgnn.models.ridge.averages import neighborhood_average
-from tf_symgnn.models.symgnn import SymGNN
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.models.hybrid import HybridModel
+from tf_symgnn.models.ridge.averages import NeighborhoodAverages
+from tf_symgnn.nn.pairs import PairView
 from tf_symgnn.runs import glass_graphs, package_versions, read_labelled
 from tf_symgnn.training import train
 from tf_symgnn.training.evaluation import scores
@@ -85,7 +84,7 @@ def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
         "training_glasses": [glass.name for glass in read[names.TRAIN]],
         "epochs": config.epochs,
         **{name: metrics[name] for name in kept},
-        "share": round(float(model.share), 4),
+        "share": round(float(model.blend), 4),
         "parts": parts,
         "machine": machine(),
         "versions": package_versions(),
@@ -105,15 +104,14 @@ def folder_of(data: Path, runs: Path, glasses: int) -> Path:
     return folder
 
 
-def predictions(model: SpectralSymGNN, graph: GlassGraph) -> dict[str, np.ndarray]:
-    """What the model and its parts predict, f64[N] eV each."""
+def predictions(model: HybridModel, graph: GlassGraph) -> dict[str, np.ndarray]:
+    """Return the predictions of the model and of its parts, f64[N] eV each."""
     given = to_graph_tensor(graph)
-    around = Surroundings.of(given, "float32")
-    linear = model.linear_part(given)
-    network = SymGNN.call(model, given, training=False)
+    averages = NeighborhoodAverages(PairView.of(given, "float32"))
+    linear, network = model.baseline(given), model.network(given)
     average = difference = network - linear
-    for _ in range(LOCAL_HOPS):
-        average = tf.squeeze(neighborhood_average(average[:, tf.newaxis], around), axis=1)
+    for _ in range(model.hops):
+        average = tf.squeeze(averages.over_all(average[:, tf.newaxis]), axis=1)
     found = {
         LINEAR: linear,
         "its SymGNN alone": network,

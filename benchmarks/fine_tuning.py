@@ -90,17 +90,17 @@ def row(case: Case, run: RunFolder) -> dict:
     """Scores of a run's model and of its regression."""
     config, model = run.config(), run.load_model()
     metrics = json.loads(run.metrics_file.read_text())
-    share, predict = float(model.share), Predictor(model)
+    blend, predict = float(model.blend), Predictor(model)
     scores: dict[str, dict] = {}
     for split, glasses in read_labelled(config, SPLITS).items():
         graphs = glass_graphs(config, glasses)
-        for part, heard in (("model", share), ("regression", 0.0)):
-            model.share.assign(heard)
+        for part, weight in (("model", blend), ("regression", 0.0)):
+            model.blend.assign(weight)
             if graphs:
                 found = scores_by_glass(graphs, [predict(graph) for graph in graphs])
                 scores.setdefault(part, {})[split] = {name: found[name] for name in ("pearson", "mae")}
     kept = {name: metrics[name] for name in ("best_epoch", "epochs", "seed", "seconds")}
-    record = {**case._asdict(), **kept, "share": share, **scores}
+    record = {**case._asdict(), **kept, "share": blend, **scores}
     return record | {"machine": machine(), "versions": package_versions()}
 
 

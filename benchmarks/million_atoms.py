@@ -19,7 +19,7 @@ from neighbor_list import random_points
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import label_scaling
 from tf_symgnn.graph import SubsetStream, build_graph
-from tf_symgnn.models.catalog import build_model
+from tf_symgnn.runs import configured_model
 from tf_symgnn.training.regressor import BarrierRegressor
 
 STEPS = 5
@@ -45,7 +45,7 @@ def main() -> None:
     report(f"division into {stream.n_subsets} patches")
     scaling = label_scaling([glass])
     regressor = BarrierRegressor(
-        build_model(RunConfig(data="", run_dir="", model="symgnn"), (29, 40), scaling), scaling
+        configured_model(RunConfig(data="", run_dir="", model="symgnn"), (29, 40), scaling), scaling
     )
     regressor.compile(optimizer=tf.keras.optimizers.Adam(1e-3), weighted_metrics=[])
     batches = iter(stream.shuffled(seed=0, first_epoch=0, epochs=1))

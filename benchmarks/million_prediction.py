@@ -26,10 +26,13 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
 from tf_symgnn.inference import Predictor
-from tf_symgnn.inference.files import layers_of, predict_in_slabs
+from tf_symgnn.inference.files import predict_in_slabs
 from tf_symgnn.inference.memory import cut_to_fit, parse_memory, peak_resident, require_room_to_read
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
-from tf_symgnn.models.catalog import build_model, is_chunked
+from tf_symgnn.inference.stage_functions import StageFunctions
+from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.runs import configured_model
 
 GRAPH = {"cutoff": 5.0, "self_loops": True}
 JITTER = 0.1  # A, standard deviation along each axis
@@ -70,7 +73,7 @@ def main() -> None:
     runtime.configure(chunked=is_chunked(args.model))
     tf.keras.utils.set_random_seed(0)
     config = RunConfig(data="", run_dir="", model=args.model)
-    model = build_model(config, (29, 40), LabelScaling(1.6, 0.3))
+    model = configured_model(config, (29, 40), LabelScaling(1.6, 0.3))
     small, predict = made(args.glass, 8000), Predictor(model)
     predict(build_graph(small, **GRAPH))
     stages = Stages()
@@ -116,19 +119,19 @@ def repeated(glass: Glass, copies: int) -> Glass:
     return Glass(positions, copies * glass.cell, glass.pbc, species, None, f"{glass.name}-{copies}.xyz")
 
 
-def predict_file(model: tf.keras.Model, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
+def predict_file(model: BarrierModel, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
     """What `tf-symgnn predict --memory` does with a file, stage by stage."""
     require_room_to_read([path], memory)
     glass = read_glass(path)
     stages.row("reading", glass.n_atoms)
-    layers = layers_of(model)
-    cut = cut_to_fit(glass, layers, memory, taken=peak_resident(), **GRAPH)
+    functions = StageFunctions(model)
+    cut = cut_to_fit(glass, functions, memory, taken=peak_resident(), **GRAPH)
     stages.row(f"{cut.number} slabs, {cut.together} searched at once, for {cut.peak / 1e9:.2f} GB", glass.n_atoms)
     partial = PartialPrediction(
         path.with_suffix(".partial"), identity_of(glass, model, GRAPH), glass.n_atoms, overwrite=False
     )
     left = int((~partial.done).sum())
-    predicted = replace(glass, barrier=predict_in_slabs(layers, config, glass, cut, partial))
+    predicted = replace(glass, barrier=predict_in_slabs(functions, config, glass, cut, partial))
     stages.row(f"prediction of {left}", max(left, 1))
     write_glasses(path.with_name("predicted.xyz"), [predicted], overwrite=True)
     stages.row("writing", glass.n_atoms)

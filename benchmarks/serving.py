@@ -29,7 +29,8 @@ from tf_symgnn.data import LabelScaling, read_glass
 from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.graph import build_graph, neighbor_pairs
 from tf_symgnn.inference import Predictor
-from tf_symgnn.models.catalog import build_model, is_chunked
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.runs import configured_model
 
 REPEATS = 7
 
@@ -55,7 +56,7 @@ def main() -> None:
     graph_settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     runtime.configure(chunked=is_chunked(config.model))
     species = tuple(np.unique(glass.atomic_numbers).tolist())
-    model = build_model(config, species, LabelScaling(1.6, 0.3))
+    model = configured_model(config, species, LabelScaling(1.6, 0.3))
     live = Predictor(model)
     with tempfile.TemporaryDirectory() as folder:
         record, export = Path(folder) / "metadata.json", Path(folder) / "model"

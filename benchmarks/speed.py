@@ -4,10 +4,10 @@
     python benchmarks/speed.py --glass train0.pickle
     python benchmarks/speed.py --glass train0.pickle --peer PEER/bin/python --peer-script symgnn_dgl.py
 
-Each figure is the median of several runs in a process of its own, which also gives its peak memory; forms and peer take
-turns, round after round, and the median round counts, so that a host that slows down for a while slows all of them.
-`taskset -c 0,1` before the command gives all of them two cores. Commands are timed whole, as a person would wait for
-them.
+Each figure is the median of several runs in a process of its own, which also gives its peak memory; kernels and peer
+take turns, round after round, and the median round counts, so that a host that slows down for a while slows all of
+them. `taskset -c 0,1` before the command gives all of them two cores. Commands are timed whole, as a person would wait
+for them.
 
 The peer's script takes an npz of positions, box, types and barrier, and prints JSON with train_step_s, predict_s and
 peak_memory_gb.
@@ -82,8 +82,8 @@ def load(glass: str):
     return next(member for members in read_glasses(glass).values() for member in members)
 
 
-def measure(what: str, glass: str, form: str) -> dict:
-    """One figure of one form of the model, and the peak memory of this process."""
+def measure(what: str, glass: str, kernel: str) -> dict:
+    """One figure of one kernel of the model, and the peak memory of this process."""
     import tf_symgnn  # noqa: F401  (chooses Keras 2)
     from tf_symgnn import runtime
     from tf_symgnn.graph import build_graph, to_graph_tensor
@@ -94,18 +94,17 @@ def measure(what: str, glass: str, form: str) -> dict:
     if what == "graph":
         return {"seconds": median_seconds(lambda: build_graph(loaded, cutoff=CUTOFF, self_loops=True))}
     graph = build_graph(loaded, cutoff=CUTOFF, self_loops=True)
-    seconds = measure_model(what, to_graph_tensor(graph), graph.barrier, form)
+    seconds = measure_model(what, to_graph_tensor(graph), graph.barrier, kernel)
     return {"seconds": seconds, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, "edges": graph.n_edges}
 
 
-def measure_model(what: str, graph, barrier: np.ndarray, form: str) -> float:
+def measure_model(what: str, graph, barrier: np.ndarray, kernel: str) -> float:
     """Seconds of a training step or of a prediction."""
     import tensorflow as tf
 
-    from tf_symgnn.models.symgnn import PlainSymGNN, SymGNN
+    from tf_symgnn.models.symgnn import SymGNN
 
-    build = PlainSymGNN if form == "plain" else SymGNN
-    model = build(species=(29, 40), label_mean=1.6, label_std=0.3, **PUBLISHED)
+    model = SymGNN(species=(29, 40), label_mean=1.6, label_std=0.3, kernel=kernel, **PUBLISHED)
     model(graph)
     optimizer = tf.keras.optimizers.Adam(1e-3)
 
@@ -121,9 +120,9 @@ def measure_model(what: str, graph, barrier: np.ndarray, form: str) -> float:
     return median_seconds(step if what == "train" else predict)
 
 
-def in_own_process(what: str, glass: str, form: str = "blocked") -> dict:
+def in_own_process(what: str, glass: str, kernel: str = "chunked") -> dict:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--measure", what, "--glass", glass, "--form", form]
+    command = [sys.executable, __file__, "--measure", what, "--glass", glass, "--kernel", kernel]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | ON_THE_HOST)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -143,9 +142,9 @@ def compare(glass: str, plain: bool, peer: Callable[[], dict] | None) -> list[st
     """The table of training step, prediction and memory, with ratios to the peer's."""
     rounds: dict[str, list[tuple[float, ...]]] = {}
     for _ in range(ROUNDS):
-        for form in ["blocked"] + (["plain"] if plain else []):
-            train, predict = (in_own_process(what, glass, form) for what in ("train", "predict"))
-            rounds.setdefault(f"tf_symgnn, {form}", []).append((train["seconds"], predict["seconds"], train["gb"]))
+        for kernel in ["chunked"] + (["reference"] if plain else []):
+            train, predict = (in_own_process(what, glass, kernel) for what in ("train", "predict"))
+            rounds.setdefault(f"tf_symgnn, {kernel}", []).append((train["seconds"], predict["seconds"], train["gb"]))
         if peer:
             found = peer()
             rounds.setdefault("peer", []).append((found["train_step_s"], found["predict_s"], found["peak_memory_gb"]))
@@ -153,11 +152,11 @@ def compare(glass: str, plain: bool, peer: Callable[[], dict] | None) -> list[st
     for name, rows in rounds.items():
         lines.append(f"| {name} | " + " | ".join(f"{x:.2f}" for x in np.median(rows, axis=0)) + " |")
     if peer:
-        ratios = np.array(rounds["peer"]) / np.array(rounds["tf_symgnn, blocked"])
+        ratios = np.array(rounds["peer"]) / np.array(rounds["tf_symgnn, chunked"])
         middle, low, high = np.median(ratios, axis=0), ratios.min(axis=0), ratios.max(axis=0)
         faster = [f"{middle[k]:.2f} ({low[k]:.2f} to {high[k]:.2f}) x faster" for k in (0, 1)]
         memory = f"{1 / middle[2]:.0%} ({1 / high[2]:.0%} to {1 / low[2]:.0%})"
-        lines.append(f"| blocked against peer, {ROUNDS} rounds | {faster[0]} | {faster[1]} | {memory} |")
+        lines.append(f"| chunked against peer, {ROUNDS} rounds | {faster[0]} | {faster[1]} | {memory} |")
     return lines
 
 
@@ -271,15 +270,15 @@ def main() -> None:
     parser.add_argument("--glass", required=True, help="a structure file with labels, of some 8000 atoms")
     parser.add_argument("--peer", help="the peer's Python")
     parser.add_argument("--peer-script", help="the peer's benchmark script")
-    parser.add_argument("--plain", action="store_true", help="also measure the plain reference")
+    parser.add_argument("--plain", action="store_true", help="also measure the kernel `reference`")
     parser.add_argument("--no-scaling", action="store_true", help="leave 1000 to 64000 atoms out")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
-    parser.add_argument("--form", default="blocked", help=argparse.SUPPRESS)
+    parser.add_argument("--kernel", default="chunked", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if bool(flags.peer) != bool(flags.peer_script):
         parser.error("--peer and --peer-script go together")
     if flags.measure:
-        print(json.dumps(measure(flags.measure, flags.glass, flags.form)))
+        print(json.dumps(measure(flags.measure, flags.glass, flags.kernel)))
         return
     peer = partial(measure_peer, flags.peer, flags.peer_script, flags.glass) if flags.peer else None
     print("## Speed", machine(), "", *compare(flags.glass, flags.plain, peer), sep="\n", flush=True)

@@ -16,7 +16,7 @@ from tf_symgnn.config import NetworkConfig, RunConfig
 from tf_symgnn.data import LabelScaling
 from tf_symgnn.export.signatures import ServedModel
 from tf_symgnn.graph import SubsetStream, build_graph
-from tf_symgnn.models.catalog import build_model
+from tf_symgnn.runs import configured_model
 from tf_symgnn.training.fit import _optimizer
 from tf_symgnn.training.regressor import BarrierRegressor
 
@@ -65,7 +65,7 @@ def network(request):
     distribution, resample = request.param
     sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2}
     small = NetworkConfig(**sizes, distribution=distribution, resample=resample)
-    return build_model(RunConfig(data="", run_dir="", network=small), SPECIES, SCALING)
+    return configured_model(RunConfig(data="", run_dir="", network=small), SPECIES, SCALING)
 
 
 def test_the_registry_tells_ops_apart():

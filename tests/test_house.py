@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tf_symgnn.graph.tensors import schema_folder
+from tf_symgnn.models.catalog import CATALOG
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tf_symgnn"
@@ -90,6 +91,74 @@ def test_no_module_imports_itself_through_others():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_beam_is_imported_in_one_package_only(path):
     assert package_of(path) == "beam" or not {name for name in imports_of(path) if name.startswith("apache_beam")}
+
+
+def model_classes() -> set[str]:
+    """Names of the base class of models and of all classes that descend from it."""
+    bases = {
+        node.name: {ast.unparse(base).split(".")[-1] for base in node.bases}
+        for path in FILES
+        if package_of(path) == "models"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"BarrierModel"}
+    while more := {name for name, own in bases.items() if own & found} - found:
+        found |= more
+    return found
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Names, last parts of dotted names and strings in a part of the syntax tree."""
+    inside = list(ast.walk(node))
+    return (
+        {x.id for x in inside if isinstance(x, ast.Name)}
+        | {x.attr for x in inside if isinstance(x, ast.Attribute)}
+        | {x.value for x in inside if isinstance(x, ast.Constant) and isinstance(x.value, str)}
+    )
+
+
+def dispatches(tree: ast.AST, classes: set[str], catalog: set[str]) -> list[str]:
+    """Expressions that ask which class a model is of, or which name of the catalog it has."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked = names_in(node.args[1]) & classes
+        elif isinstance(node, ast.Compare):
+            asked = names_in(node) & (classes | catalog)
+        elif isinstance(node, ast.match_case):
+            asked = names_in(node.pattern) & (classes | catalog)
+        else:
+            continue
+        found += [ast.unparse(node)] if asked else []
+    return found
+
+
+def test_dispatch_on_models_is_found():
+    asked = """
+isinstance(model, (SymGNN, Other))
+issubclass(kind, models.SymGNN)
+type(model) is SymGNN
+type(model).call == SymGNN.call
+config.model == "gcn"
+config.model in ("gcn", "mlp")
+match model:
+    case SymGNN(): pass
+"""
+    assert len(dispatches(ast.parse(asked), {"SymGNN"}, {"gcn"})) == 7
+    assert not dispatches(ast.parse("isinstance(x, Layer); x == 'other'; CATALOG['gcn']"), {"SymGNN"}, {"gcn"})
+    assert {"SymGNN", "HybridModel", "SpectralRidge", "GCN"} <= model_classes()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_catalog_asks_which_model_it_is(path):
+    if module_of(path) == "tf_symgnn.models.catalog":
+        return
+    classes = model_classes()
+    assert not dispatches(ast.parse(path.read_text()), classes, set(CATALOG))
+    if package_of(path) != "models":
+        imported = {name.rpartition(".")[2] for name in imports_of(path) if name.startswith("tf_symgnn.models.")}
+        assert not imported & (classes - {"BarrierModel"})
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -7,7 +7,8 @@ A graph holds one glass, one patch of a glass, or several of them as components.
 ATOMS = "atoms"
 SPECIES = "species"  # i32[N]     atomic number; 0 marks padding, never an atom
 POSITION = "position"  # f32[N, 3]  A
-LINEAR_PART = "linear_part"  # f32[N]     optional, eV: what a model's regression predicts, where it was asked before
+BASELINE_BARRIER = "baseline/energy_barrier"  # f32[N]     optional, eV: prediction of a hybrid model's baseline
+HIDDEN_STATE = "hidden_state"  # f[N, F] and f[E, F] between the stages of a model
 
 # Edge set: one edge per directed pair within the cutoff, through every periodic image, sorted by TARGET.
 # SOURCE is the neighbour (sender), TARGET the atom that receives.

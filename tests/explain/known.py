@@ -8,12 +8,13 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.graph import GlassGraph
+from tf_symgnn.models.base import BarrierModel
 
 BOND = 3.0  # A
 HEAVY = 40  # Zr
 
 
-class KnownModel(tf.keras.Model):
+class KnownModel(BarrierModel):
     """Barrier of atom j: 1 + sum over Zr neighbours i within 3 A of w_ij (0.2 + 0.1 sum over theirs of w_ki)."""
 
     receptive_field = 8.0  # A: two messages over a cutoff of 4 A

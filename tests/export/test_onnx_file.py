@@ -11,12 +11,12 @@ import tensorflow as tf
 from tests.conftest import SPECIES, ZOO, random_glass
 from tf_symgnn import names
 from tf_symgnn.cli import main
-from tf_symgnn.data import InputError
+from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.export.onnx_file import export_onnx
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.symgnn import SymGNN
-from tf_symgnn.runs import glass_graphs
+from tf_symgnn.runs import configured_model, glass_graphs
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_written_is_refused(finished_run, file, monkeypatch):
     with pytest.raises(InputError, match="an existing file"):
         export_onnx(finished_run, file)
     other = replace(finished_run.config(), model="gcn")
-    monkeypatch.setattr(finished_run, "load_model", lambda: None)
+    monkeypatch.setattr(finished_run, "load_model", lambda: configured_model(other, SPECIES, LabelScaling(1.6, 0.3)))
     monkeypatch.setattr(finished_run, "config", lambda: other)
     with pytest.raises(InputError, match="found gcn, expected symgnn"):
         export_onnx(finished_run, file.with_name("other.onnx"))

@@ -18,8 +18,7 @@ from tf_symgnn.export.signatures import ServedModel
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.graph.neighbors import find_pairs
 from tf_symgnn.inference import Predictor
-from tf_symgnn.models.catalog import build_model
-from tf_symgnn.runs import glass_graphs
+from tf_symgnn.runs import configured_model, glass_graphs
 
 
 def inputs(glass) -> dict[str, tf.Tensor]:
@@ -81,8 +80,8 @@ def test_a_published_glass_gets_the_live_models_barriers(published_data, tmp_pat
     # The default model, its regression solved; of the other weights it makes no difference which they are.
     glass = read_glass(published_data / "test0.pickle")
     graph = build_graph(glass, cutoff=5.0, self_loops=True)
-    model = build_model(RunConfig(data="", run_dir=""), SPECIES, LabelScaling(1.6, 0.3))
-    model.adapt([to_graph_tensor(graph)], [graph.barrier])
+    model = configured_model(RunConfig(data="", run_dir=""), SPECIES, LabelScaling(1.6, 0.3))
+    model.prepare([to_graph_tensor(graph)], [graph.barrier])
     record = tmp_path / "metadata.json"
     record.write_text("{}")
     serving = ServedModel(model, species=SPECIES, cutoff=5.0, self_loops=True, metadata=record)

@@ -14,8 +14,8 @@ from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.files import predict_files
 from tf_symgnn.inference.novelty import UNLIKE, novelty, novelty_in_slabs
-from tf_symgnn.models.hybrid import SpectralSymGNN
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.models.ridge.spectral import SpectralRidge
+from tf_symgnn.nn.pairs import PairView
 
 CUTOFF = 5.0
 
@@ -26,12 +26,12 @@ def sample() -> dict[str, list[Glass]]:
 
 
 @pytest.fixture(scope="module")
-def model(sample) -> SpectralSymGNN:
+def model(sample) -> SpectralRidge:
     graphs = [to_graph_tensor(graph_of(glass)) for glass in sample[names.TRAIN]]
-    model = SpectralSymGNN(species=SPECIES, cutoff=CUTOFF, width=4, heads=(1,), decoder_layers=1)
+    model = SpectralRidge(species=SPECIES, cutoff=CUTOFF)
     model(graphs[0])
-    near = [Surroundings.of(graph, "float32") for graph in graphs]
-    model.components.adapt([model.spectrum(x)[0].numpy() for x in near], [x.atomic_numbers.numpy() for x in near])
+    near = [PairView.of(graph, "float32") for graph in graphs]
+    model.components.fit([model.spectrum(x)[0].numpy() for x in near], [x.atomic_numbers.numpy() for x in near])
     return model
 
 

@@ -17,13 +17,14 @@ from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
 from tf_symgnn.graph.tensors import to_graph_tensor
-from tf_symgnn.inference import Predictor, hybrid_layers
-from tf_symgnn.inference.files import layers_of, predict_files, predict_in_slabs
+from tf_symgnn.inference import Predictor, stage_functions
+from tf_symgnn.inference.files import predict_files, predict_in_slabs
 from tf_symgnn.inference.memory import _TRACED_LEVEL, Cut, cut_to_fit, parse_memory, peak_resident
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import Sweep, needed_levels
-from tf_symgnn.models.catalog import build_model
-from tf_symgnn.runs import RunFacts, RunFolder, package_versions
+from tf_symgnn.inference.stage_functions import StageFunctions
+from tf_symgnn.models.catalog import CATALOG
+from tf_symgnn.runs import RunFacts, RunFolder, configured_model, package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = RunConfig(
@@ -39,7 +40,7 @@ GRAPH = {"cutoff": 4.0, "self_loops": True}
 def with_lively_weights(config: RunConfig) -> tf.keras.Model:
     """A model whose predictions differ from atom to atom by about 1 eV, as statistics other than 0 and 1 have it."""
     tf.keras.utils.set_random_seed(0)
-    model = build_model(config, SPECIES, LabelScaling(1.6, 30.0))
+    model = configured_model(config, SPECIES, LabelScaling(1.6, 30.0))
     rng = np.random.default_rng(0)
     for variable in model.variables:
         if "moving_variance" in variable.name:
@@ -55,8 +56,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def layers(model):
-    return layers_of(model)
+def stages(model):
+    return StageFunctions(model)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +67,14 @@ def whole(model):
 
 
 @pytest.fixture
-def streamed(layers, tmp_path):
+def streamed(model, stages, tmp_path):
     """A function that predicts a glass in so many slabs, from what a named partial prediction holds."""
 
     def streamed(glass, number: int, together: int = 1, name: str = "partial") -> np.ndarray:
-        identity = identity_of(glass, layers._model, GRAPH)
+        identity = identity_of(glass, model, GRAPH)
         partial = PartialPrediction(tmp_path / name, identity, glass.n_atoms, overwrite=False)
         try:
-            return predict_in_slabs(layers, CONFIG, glass, Cut(number, together, 0), partial)
+            return predict_in_slabs(stages, CONFIG, glass, Cut(number, together, 0), partial)
         finally:
             partial.close()
 
@@ -96,12 +97,12 @@ def test_a_glass_many_slabs_long_has_predictions_worth_comparing(streamed, whole
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["symgnn_unsymmetrized", "symgnn_augmented", "egat_length"])
-def test_other_encodings_stream_too(name, tmp_path):
+@pytest.mark.parametrize("name", sorted(set(CATALOG) - {"symgnn", "symgnn_spectral", "faenet"}))
+def test_every_model_that_has_stages_streams(name, tmp_path):
     config = RunConfig(data="", run_dir="", model=name, graph=CONFIG.graph, network=CONFIG.network)
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(layers_of(model), config, glass, Cut(4, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
@@ -109,7 +110,7 @@ def test_the_exact_mean_streams_too(tmp_path):
     config = replace(CONFIG, network=replace(CONFIG.network, distribution="haar"))
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(layers_of(model), config, glass, Cut(4, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
@@ -117,7 +118,7 @@ def test_a_single_layer_streams_too(tmp_path):
     config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
     model, glass = with_lively_weights(config), ZOO["slab"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(layers_of(model), config, glass, Cut(3, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(3, 1, 0), partial)
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
@@ -129,13 +130,13 @@ def test_spectra_and_the_regression_on_them_stream_too(heads, tmp_path):
     glass = random_glass(0, 400, cell=np.array([[9.0, 0, 0], [4.0, 8.0, 0], [-3.0, 20.0, 90.0]]))
     graph = build_graph(glass, **GRAPH)
     whole = to_graph_tensor(graph)
-    model.adapt([whole], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
+    model.prepare([whole], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
     expected = Predictor(model)(graph)
-    linear = model.linear_part(whole).numpy()
-    assert linear.std() > 0.1 and (expected - linear).std() > 0.1  # a thousand times what may differ
+    terms = model.contributions(whole)
+    assert all(np.std(term) > 0.1 for term in terms.values())  # a thousand times what may differ
     for number in (1, 6, 30):
         partial = PartialPrediction(tmp_path / f"{number}", "", glass.n_atoms, overwrite=False)
-        found = predict_in_slabs(layers_of(model), config, glass, Cut(number, 2, 0), partial)
+        found = predict_in_slabs(StageFunctions(model), config, glass, Cut(number, 2, 0), partial)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -143,17 +144,17 @@ def test_spectra_are_computed_some_atoms_at_once(monkeypatch, tmp_path):
     config = replace(CONFIG, model="symgnn_spectral", network=NetworkConfig(width=4, heads=(1,), transforms=2))
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     graph = build_graph(glass, **GRAPH)
-    model.adapt([to_graph_tensor(graph)], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
-    monkeypatch.setattr(hybrid_layers, "_AT_ONCE", 7)
+    model.prepare([to_graph_tensor(graph)], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
+    monkeypatch.setattr(stage_functions, "ATOMS_AT_ONCE", 7)
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(layers_of(model), config, glass, Cut(2, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(2, 1, 0), partial)
     np.testing.assert_allclose(found, Predictor(model)(graph), atol=1e-4)
 
 
-def test_other_models_are_refused():
-    config = RunConfig(data="", run_dir="", model="gcn", network=NetworkConfig(width=4, heads=(1,)))
-    with pytest.raises(InputError, match="--memory: found model gcn, expected SymGNN"):
-        layers_of(build_model(config, SPECIES, LabelScaling(1.6, 1.0)))
+def test_a_model_of_whole_glasses_is_refused():
+    config = RunConfig(data="", run_dir="", model="faenet", network=NetworkConfig(width=4, heads=(1,)))
+    with pytest.raises(InputError, match="--memory: found model faenet, expected a model whose forward pass"):
+        StageFunctions(configured_model(config, SPECIES, LabelScaling(1.6, 1.0)))
 
 
 def ring(number: int) -> list[list[int]]:
@@ -193,11 +194,11 @@ def test_what_is_left_needs_its_surroundings_layer_by_layer():
     assert needed_levels(ring(12), [False] * 12, 4) == [0] * 12
 
 
-def test_goes_on_from_whatever_is_done_also_cut_otherwise(layers, streamed, whole, tmp_path, monkeypatch):
+def test_goes_on_from_whatever_is_done_also_cut_otherwise(stages, streamed, whole, tmp_path, monkeypatch):
     glass = random_glass(0, 200, cell=np.diag([9.0, 9.0, 40.0]))
     expected, steps = whole(glass), []
-    first = layers.first
-    monkeypatch.setattr(layers, "first", lambda species, *rest: steps.append(len(species)) or first(species, *rest))
+    first = stages.first
+    monkeypatch.setattr(stages, "first", lambda atoms: steps.append(len(atoms.positions)) or first(atoms))
     add = PartialPrediction.add
 
     def add_twice_and_die(self, atoms, barrier):
@@ -217,9 +218,9 @@ def test_goes_on_from_whatever_is_done_also_cut_otherwise(layers, streamed, whol
     assert not steps  # the last time, all was done
 
 
-def test_a_partial_prediction_of_something_else_is_refused(tmp_path, layers):
+def test_a_partial_prediction_of_something_else_is_refused(tmp_path, model):
     glass, other = random_glass(0, 20), random_glass(1, 20)
-    one, two = (identity_of(g, layers._model, GRAPH) for g in (glass, other))
+    one, two = (identity_of(g, model, GRAPH) for g in (glass, other))
     partial = PartialPrediction(tmp_path / "partial", one, 20, overwrite=False)
     partial.add(np.arange(5), np.ones(5))
     partial.close()
@@ -229,18 +230,18 @@ def test_a_partial_prediction_of_something_else_is_refused(tmp_path, layers):
     assert PartialPrediction(tmp_path / "partial", two, 20, overwrite=True).done.sum() == 0
 
 
-def test_a_glass_is_cut_thinner_the_less_memory_there_is(layers):
+def test_a_glass_is_cut_thinner_the_less_memory_there_is(stages):
     glass = random_glass(0, 500, cell=np.diag([20.0, 20.0, 60.0]), density=0.02)
     taken = peak_resident()
-    room = cut_to_fit(glass, layers, 10**12, taken=taken, **GRAPH)
+    room = cut_to_fit(glass, stages, 10**12, taken=taken, **GRAPH)
     assert room.number == 1
-    of_slabs = room.peak - taken - _TRACED_LEVEL * layers.depth
-    tight = cut_to_fit(glass, layers, int(room.peak - 0.3 * of_slabs), taken=taken, **GRAPH)
+    of_slabs = room.peak - taken - _TRACED_LEVEL * stages.depth
+    tight = cut_to_fit(glass, stages, int(room.peak - 0.3 * of_slabs), taken=taken, **GRAPH)
     assert tight.number > 1 and tight.peak < room.peak
     with pytest.raises(InputError, match=r"500 atoms: --memory: found 0.01 GB, expected at least \d+\.\d\d GB") as told:
-        cut_to_fit(glass, layers, 1000, taken=taken, **GRAPH)
+        cut_to_fit(glass, stages, 1000, taken=taken, **GRAPH)
     would_fit = parse_memory(re.search(r"at least (\S+ GB)", str(told.value))[1])
-    assert cut_to_fit(glass, layers, would_fit, taken=taken, **GRAPH).peak <= would_fit
+    assert cut_to_fit(glass, stages, would_fit, taken=taken, **GRAPH).peak <= would_fit
 
 
 @pytest.mark.parametrize(
@@ -263,10 +264,9 @@ def run(request, tmp_path_factory) -> RunFolder:
     config = replace(small_config(Path("data"), folder, network=NetworkConfig()), model=request.param)
     folder = RunFolder.create(config, {}, RunFacts(SPECIES, 1.6, 30.0, package_versions()), overwrite=False)
     model = with_lively_weights(config)
-    if request.param == "symgnn_spectral":
-        glass = random_glass(2, 300)
-        rng = np.random.default_rng(0)
-        model.adapt([to_graph_tensor(build_graph(glass, **GRAPH))], [rng.normal(1.6, 30.0, glass.n_atoms)])
+    glass = random_glass(2, 300)
+    rng = np.random.default_rng(0)
+    model.prepare([to_graph_tensor(build_graph(glass, **GRAPH))], [rng.normal(1.6, 30.0, glass.n_atoms)])
     tf.train.Checkpoint(model=model).write(str(folder.best_weights))
     return folder
 
@@ -302,10 +302,10 @@ COMMAND = [sys.executable, "-m", "tf_symgnn.cli", "predict"]
 ASSASSIN = """
 import os, signal, sys
 from tf_symgnn.cli import main
-from tf_symgnn.inference import hybrid_layers, memory, partial
+from tf_symgnn.inference import memory, partial, stage_functions
 
 memory._MOST_ATOMS = 2000  # slabs enough to die between
-hybrid_layers._AT_ONCE = 300
+stage_functions.ATOMS_AT_ONCE = 300
 
 add, count = partial.PartialPrediction.add, []
 

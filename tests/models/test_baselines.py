@@ -10,12 +10,11 @@ import tensorflow as tf
 from tests.conftest import SPECIES, ZOO, random_glass
 from tests.small_runs import padded, small_config
 from tf_symgnn import names
-from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
+from tf_symgnn.config import NetworkConfig
 from tf_symgnn.data import LabelScaling
 from tf_symgnn.graph import build_graph, to_graph_tensor, with_pair_weights
-from tf_symgnn.models.catalog import CATALOG, build_model
-from tf_symgnn.models.hybrid import LOCAL_HOPS, SpectralSymGNN
-from tf_symgnn.models.ridge.regression import HOPS
+from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.models.catalog import CATALOG, Setting, build_model
 from tf_symgnn.training import train
 
 CUTOFF = 4.0
@@ -24,16 +23,14 @@ INVARIANT = {"egat_length", "egnn", "faenet", "gcn", "mgcn", "schnet", "symgnn_s
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
 
 
-def small_model(name: str) -> tf.keras.Model:
+def small_model(name: str) -> BarrierModel:
     """A model of two layers with the statistics of batch norm and the weights moved off their start."""
     tf.keras.utils.set_random_seed(0)
     network = NetworkConfig(width=6, heads=(2, 1), decoder_layers=1)
-    config = RunConfig(data="", run_dir="", model=name, graph=GraphConfig(cutoff=CUTOFF), network=network)
-    model = build_model(config, SPECIES, LabelScaling(1.5, 0.3))
+    model = build_model(name, network, Setting(SPECIES, LabelScaling(1.5, 0.3), cutoff=CUTOFF))
     glass = random_glass(99, 60)
     model(to_graph_tensor(graph_of(glass)), training=True)
-    if isinstance(model, SpectralSymGNN):
-        model.adapt([to_graph_tensor(graph_of(glass))], [glass.barrier])
+    model.prepare([to_graph_tensor(graph_of(glass))], [glass.barrier])
     for k, variable in enumerate(model.trainable_variables):
         variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=variable.dtype))
     return model
@@ -138,7 +135,7 @@ def test_a_prediction_depends_on_no_more_than_the_receptive_field(model):
     delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
     distance = np.linalg.norm(delta, axis=1)
     reach = np.minimum(distance[graph.source], distance[graph.target])[felt].max(initial=0.0)
-    hops = {"mlp": 0, "symgnn_spectral": 1 + HOPS + LOCAL_HOPS}.get(model.name, 2)
+    hops = {"mlp": 0, "symgnn_spectral": 4 + 2}.get(model.name, 2)  # of averages of spectra, and of differences
     assert model.receptive_field == hops * CUTOFF
     assert reach <= model.receptive_field
     assert felt.any() == (model.name not in ("mlp", "gcn"))
@@ -159,8 +156,8 @@ def test_overfits_a_tiny_glass(name):
     tf.keras.utils.set_random_seed(0)
     glass = random_glass(0, 40)
     network = NetworkConfig(width=16, heads=(2, 1), decoder_layers=2)
-    config = RunConfig(data="", run_dir="", model=name, graph=GraphConfig(cutoff=CUTOFF), network=network)
-    model = build_model(config, SPECIES, LabelScaling(glass.barrier.mean(), glass.barrier.std()))
+    scaling = LabelScaling(glass.barrier.mean(), glass.barrier.std())
+    model = build_model(name, network, Setting(SPECIES, scaling, cutoff=CUTOFF)).trained
     tensor, optimizer = to_graph_tensor(graph_of(glass)), tf.keras.optimizers.Adam(5e-3)
 
     @tf.function

@@ -11,7 +11,7 @@ from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.models.baselines.egnn import UNIT, EquivariantConvolution
 from tf_symgnn.models.baselines.schnet import Interaction
-from tf_symgnn.nn.pairs import Surroundings, gaussian_basis
+from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
 # A right angle: atoms 1 and 2 lie 1 A and 2 A from atom 0, and so sqrt(5) A apart.
 POSITIONS = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
@@ -36,7 +36,7 @@ def others(j: int) -> list[int]:
 
 
 @pytest.fixture
-def around() -> Surroundings:
+def view() -> PairView:
     """The three atoms, with self-loops, which no equation here has a term for."""
     glass = Glass(
         positions=POSITIONS,
@@ -46,7 +46,7 @@ def around() -> Surroundings:
         barrier=None,
         source="three.xyz",
     )
-    return Surroundings.of(to_graph_tensor(build_graph(glass, cutoff=5.0, self_loops=True)), "float32")
+    return PairView.of(to_graph_tensor(build_graph(glass, cutoff=5.0, self_loops=True)), "float32")
 
 
 def with_ones(layer: tf.keras.layers.Layer) -> None:
@@ -55,12 +55,12 @@ def with_ones(layer: tf.keras.layers.Layer) -> None:
         weight.assign(tf.zeros_like(weight) if "bias" in weight.name else tf.ones_like(weight))
 
 
-def test_an_egnn_layer_by_hand(around):
+def test_an_egnn_layer_by_hand(view):
     layer = EquivariantConvolution(units=1, reach=5.0)
     states, still = tf.constant(STATES)[:, tf.newaxis], tf.zeros([3, 3])
-    layer((states, still), around=around)
+    layer((states, still), view=view)
     with_ones(layer)
-    found, moved = layer((states, still), around=around)
+    found, moved = layer((states, still), view=view)
 
     for j in range(3):
         message = {i: silu(silu(STATES[i] + STATES[j] + squared(i, j))) for i in others(j)}
@@ -69,26 +69,26 @@ def test_an_egnn_layer_by_hand(around):
         np.testing.assert_allclose(found[j, 0], STATES[j] + silu(STATES[j] + sum(message.values()) / UNIT), rtol=1e-5)
 
 
-def test_egnn_messages_start_with_bends_at_various_distances(around):
+def test_egnn_messages_start_with_bends_at_various_distances(view):
     """Of the squared distance alone, each channel of a layer's first map is zero at one of its own."""
     layer = EquivariantConvolution(units=9, reach=4.0)
-    layer((tf.zeros([3, 9]), tf.zeros([3, 3])), around=around)
+    layer((tf.zeros([3, 9]), tf.zeros([3, 3])), view=view)
     slopes = layer._first.kernel.numpy()[-1]
     np.testing.assert_allclose(-layer._first.bias / slopes, np.linspace(0, 16, 9), atol=1e-5)
     assert set(slopes) == {1.0, -1.0} and slopes.sum() == 1.0
     again = EquivariantConvolution.from_config(layer.get_config())
-    again((tf.zeros([3, 9]), tf.zeros([3, 3])), around=around)
+    again((tf.zeros([3, 9]), tf.zeros([3, 3])), view=view)
     np.testing.assert_array_equal(again._first.bias, layer._first.bias)
     np.testing.assert_array_equal(again._first.kernel[-1], slopes)
 
 
-def test_a_schnet_interaction_by_hand(around):
+def test_a_schnet_interaction_by_hand(view):
     """The distance itself is given as the basis."""
     layer = Interaction(units=1)
     states = tf.constant(STATES)[:, tf.newaxis]
-    layer((states, around.distance), around=around)
+    layer((states, view.distance), view=view)
     with_ones(layer)
-    found = layer((states, around.distance), around=around)
+    found = layer((states, view.distance), view=view)
 
     for j in range(3):
         received = sum(STATES[i] * ssp(ssp(math.sqrt(squared(i, j)))) for i in others(j))
@@ -109,13 +109,13 @@ def test_egnn_coordinates_turn_with_the_glass_and_states_do_not():
     first, second = (EquivariantConvolution(units=4, reach=4.0) for _ in range(2))
     results = []
     for seen in (graph, graph.transformed(turn)):
-        around = Surroundings.of(to_graph_tensor(seen), "float32")
+        view = PairView.of(to_graph_tensor(seen), "float32")
         states = tf.one_hot(np.searchsorted(SPECIES, graph.atomic_numbers), 4), tf.zeros([50, 3])
         # Sizeable steps, so that the second layer sees other distances than the first.
         if not first.built:
-            first(states, around=around)
+            first(states, view=view)
             first._outer.kernel.assign(tf.ones_like(first._outer.kernel))
-        results.append(second(first(states, around=around), around=around))
+        results.append(second(first(states, view=view), view=view))
     (states, moved), (turned_states, turned_moved) = results
     assert np.abs(moved).max() > 0.1
     np.testing.assert_allclose(turned_moved, moved @ turn.astype(np.float32), atol=1e-4)

@@ -14,10 +14,11 @@ from tf_symgnn import names
 from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.graph import PatchedGlass, SubsetStream, build_graph, to_graph_tensor, with_pair_weights
-from tf_symgnn.models.catalog import CATALOG, build_model
+from tf_symgnn.models.catalog import CATALOG, Setting, build_model
 from tf_symgnn.models.symgnn import SymGNN
 
 CUTOFF = 4.0
+SETTING = Setting(SPECIES, LabelScaling(1.5, 0.3))
 
 
 def small_model(**changes) -> SymGNN:
@@ -200,9 +201,9 @@ def test_config_defaults_are_the_models_own():
     assert left_to_the_model == ["heads", "distribution"]
     published = {"heads": (8, 4, 2, 1), "distribution": "euler_von_mises"}
     for model, expected in (("symgnn", published), ("symgnn_spectral", {"heads": (2, 2, 1), "distribution": "haar"})):
-        built = build_model(RunConfig(data="data", run_dir="run", model=model), SPECIES, LabelScaling(1.5, 0.3))
-        assert {name: built.get_config()[name] for name in expected} == expected
-    built = build_model(RunConfig(data="data", run_dir="run", model="gcn"), SPECIES, LabelScaling(1.5, 0.3))
+        trained = build_model(model, NetworkConfig(), SETTING).trained
+        assert {name: trained.get_config()[name] for name in expected} == expected
+    built = build_model("gcn", NetworkConfig(), SETTING)
     assert built.get_config()["layers"] == 4
 
 
@@ -216,9 +217,9 @@ def test_a_model_comes_back_from_its_config(model):
 
 
 def test_the_catalog_builds_by_name_and_refuses_others():
-    config = RunConfig(data="data", run_dir="run", network=NetworkConfig(heads=(2, 1)))
+    network = NetworkConfig(heads=(2, 1))
     for name in CATALOG:
-        assert build_model(replace(config, model=name), SPECIES, LabelScaling(1.5, 0.3)).name == name
+        assert build_model(name, network, SETTING).name == name
         assert re.search(rf"\b{name}\b", RunConfig.__doc__)  # which is the help
     with pytest.raises(InputError, match="model: found nosuch, expected one of .*symgnn"):
-        build_model(replace(config, model="nosuch"), SPECIES, LabelScaling(1.5, 0.3))
+        build_model("nosuch", network, SETTING)

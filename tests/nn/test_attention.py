@@ -11,7 +11,8 @@ import tensorflow_gnn as tfgnn
 from tests.conftest import random_glass
 from tf_symgnn import names
 from tf_symgnn.graph import build_graph, to_graph_tensor, with_pair_weights
-from tf_symgnn.nn.attention import EdgeAttention, MessagePassing
+from tf_symgnn.nn.attention import EdgeAttention
+from tf_symgnn.nn.message_passing import MessagePassing
 
 REFERENCE = Path(__file__).parents[1] / "egat_dgl_reference.npz"
 

@@ -1,4 +1,4 @@
-"""The blocked layers against the plain ones: values and gradients, on every kind of graph."""
+"""The kernel `chunked` against `reference`: values and gradients, on every kind of graph."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,10 @@ from tests.conftest import SPECIES, ZOO, random_glass
 from tests.small_runs import padded
 from tf_symgnn import names
 from tf_symgnn.graph import PatchedGlass, SubsetStream, build_graph, to_graph_tensor, with_pair_weights
-from tf_symgnn.models.symgnn import PlainSymGNN, SymGNN
-from tf_symgnn.nn.attention import MessagePassing
-from tf_symgnn.nn.chunked import partition
-from tf_symgnn.nn.chunked.attention import BlockedMessagePassing
-from tf_symgnn.nn.chunked.partition import cut_at_atoms
-from tf_symgnn.nn.chunked.symmetrization import BlockedSymmetrization
+from tf_symgnn.models.symgnn import SymGNN
+from tf_symgnn.nn.chunked import partition, uses_chunks
+from tf_symgnn.nn.chunked.partition import partition_at_atoms
+from tf_symgnn.nn.message_passing import MessagePassing
 from tf_symgnn.nn.normalization import Moments
 from tf_symgnn.nn.symmetrization import Symmetrization
 
@@ -21,10 +19,10 @@ CUTOFF = 4.0
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks much smaller than the graphs below, and runs than atoms have pairs."""
-    monkeypatch.setattr(partition, "MOST_PAIRS", 100)
-    monkeypatch.setattr(partition, "RUN_LENGTH", 5)
+def small_chunks(monkeypatch):
+    """Chunks much smaller than the graphs below, and segments shorter than atoms have pairs."""
+    monkeypatch.setattr(partition, "MAX_CHUNK_PAIRS", 100)
+    monkeypatch.setattr(partition, "SEGMENT_LENGTH", 5)
 
 
 def graph_of(glass, self_loops=True):
@@ -65,16 +63,19 @@ GRAPHS = {
 }
 
 
-def model_pair() -> tuple[SymGNN, PlainSymGNN]:
-    """A blocked and a plain model in float64 with the same weights, moved off their start."""
+def model_pair() -> tuple[SymGNN, SymGNN]:
+    """A model with each kernel in float64 with the same weights, moved off their start."""
     sizes = {"species": SPECIES, "width": 8, "heads": (4, 2, 1), "decoder_layers": 1, "transforms": 2}
-    fast, plain = (form(**sizes, distribution="angular_gaussian", dtype="float64") for form in (SymGNN, PlainSymGNN))
-    for model in (fast, plain):
+    fast, reference = (
+        SymGNN(**sizes, distribution="angular_gaussian", kernel=kernel, dtype="float64")
+        for kernel in ("chunked", "reference")
+    )
+    for model in (fast, reference):
         model(GRAPHS["whole"]())
     for k, variable in enumerate(fast.trainable_variables):
         variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=tf.float64))
-    plain.set_weights(fast.get_weights())
-    return fast, plain
+    reference.set_weights(fast.get_weights())
+    return fast, reference
 
 
 def evaluate(model, graph, training: bool) -> list[tf.Tensor]:
@@ -104,9 +105,9 @@ def assert_close(found: list[tf.Tensor], expected: list[tf.Tensor], tolerance: f
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", list(GRAPHS))
 def test_models_are_the_same_but_for_rounding(kind, training):
-    fast, plain = model_pair()
+    fast, reference = model_pair()
     graph = GRAPHS[kind]()
-    assert_close(evaluate(fast, graph, training), evaluate(plain, graph, training), 1e-10)
+    assert_close(evaluate(fast, graph, training), evaluate(reference, graph, training), 1e-10)
 
 
 LAYERS = {
@@ -117,12 +118,11 @@ LAYERS = {
     "symmetrization of its own width": lambda: (Symmetrization, {"units": (32, 32)}),
     "symmetrization of two widths": lambda: (Symmetrization, {"units": (6, 8), "transforms": 4}),
 }
-BLOCKED = {MessagePassing: BlockedMessagePassing, Symmetrization: BlockedSymmetrization}
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", list(LAYERS))
-def test_float32_layers_are_the_plain_ones_in_float64_to_1e_5(name, training):
+def test_float32_layers_are_the_reference_in_float64_to_1e_5(name, training):
     form, config = LAYERS[name]()
     graph = weighted()
     rng = np.random.default_rng(3)
@@ -145,15 +145,16 @@ def test_float32_layers_are_the_plain_ones_in_float64_to_1e_5(name, training):
         of_given, of_weights = tape.gradient(total, (given, layer.trainable_variables))
         return [*made, *(x for x in of_given if x is not None), _row(of_weights), _row(layer.non_trainable_variables)]
 
-    plain, fast = form(**config, dtype="float64"), BLOCKED[form](**config, dtype="float32")
-    apply(plain, tf.float64), apply(fast, tf.float32)  # creates the weights
-    plain.set_weights(fast.get_weights())
-    assert_close(apply(fast, tf.float32), apply(plain, tf.float64), 1e-5)
+    reference = form(**config, kernel="reference", dtype="float64")
+    fast = form(**config, kernel="chunked", dtype="float32")
+    apply(reference, tf.float64), apply(fast, tf.float32)  # creates the weights
+    reference.set_weights(fast.get_weights())
+    assert_close(apply(fast, tf.float32), apply(reference, tf.float64), 1e-5)
 
 
-def test_variables_have_the_plain_models_names_and_order():
-    fast, plain = model_pair()
-    inside = [[v.name.split("/", 1)[1] for v in model.variables] for model in (fast, plain)]
+def test_variables_have_the_same_names_and_order_with_each_kernel():
+    fast, reference = model_pair()
+    inside = [[v.name.split("/", 1)[1] for v in model.variables] for model in (fast, reference)]
     assert inside[0] == inside[1]
 
 
@@ -220,12 +221,12 @@ def test_batch_statistics_of_more_rows_than_half_precision_counts():
 
 
 def test_half_precision_adds_up_the_gradients_of_more_rows_than_it_counts(monkeypatch):
-    monkeypatch.setattr(partition, "MOST_PAIRS", 8192)  # in one block
+    monkeypatch.setattr(partition, "MAX_CHUNK_PAIRS", 8192)  # in one chunk
     displacement = tf.random.stateless_normal((6000, 3), (0, 2)) * 2
     found = []
     for policy in ("float32", "mixed_float16"):
         tf.keras.utils.set_random_seed(0)
-        layer = BlockedSymmetrization(units=(8, 8), distribution="uniform", dtype=policy)
+        layer = Symmetrization(units=(8, 8), distribution="uniform", kernel="chunked", dtype=policy)
         given = tf.cast(displacement, layer.compute_dtype)
         with tf.GradientTape() as tape:
             total = tf.reduce_sum(tf.cast(layer(given, training=True), tf.float32))
@@ -233,9 +234,9 @@ def test_half_precision_adds_up_the_gradients_of_more_rows_than_it_counts(monkey
     assert relative(found[1], found[0]) < 0.02
 
 
-def test_blocks_hold_whole_atoms_and_every_pair_once():
+def test_chunks_hold_whole_atoms_and_every_pair_once():
     target = tf.constant([0] * 3 + [2] * 250 + [3, 4, 4, 7], tf.int32)
-    cut = cut_at_atoms(tf.zeros_like(target), target, 10, width=partition.MOST_NUMBERS // 50)
+    cut = partition_at_atoms(tf.zeros_like(target), target, 10, width=partition.MAX_CHUNK_ELEMENTS // 50)
     assert int(cut.number) == 6  # of 257 pairs, 50 at a time
     edges, atoms = cut.edges.numpy(), cut.atoms.numpy()
     np.testing.assert_array_equal(edges[[0, -1]], [0, len(target)])
@@ -248,4 +249,16 @@ def test_blocks_hold_whole_atoms_and_every_pair_once():
 
 def test_pairs_that_are_not_sorted_by_target_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="sorted by target"):
-        cut_at_atoms(tf.constant([0, 1, 2]), tf.constant([0, 2, 1]), 3, width=1)
+        partition_at_atoms(tf.constant([0, 1, 2]), tf.constant([0, 2, 1]), 3, width=1)
+
+
+def test_auto_takes_chunks_unless_there_is_a_gpu(monkeypatch):
+    assert uses_chunks("auto")
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0"] if kind == "GPU" else [])
+    assert not uses_chunks("auto") and uses_chunks("chunked") and not uses_chunks("reference")
+    for layer in (
+        lambda kernel: MessagePassing(heads=1, units=2, kernel=kernel),
+        lambda kernel: Symmetrization(kernel=kernel),
+    ):
+        with pytest.raises(ValueError, match="kernel: found blocked, expected one of auto, reference, chunked"):
+            layer("blocked")

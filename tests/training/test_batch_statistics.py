@@ -1,4 +1,4 @@
-"""Moving statistics: of an epoch's steps alone, the later the heavier, and settled, of all batches alike."""
+"""Moving statistics: of an epoch's steps alone, the later the heavier, and recomputed of all batches alike."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.conftest import SPECIES, random_glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.models.symgnn import SymGNN
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
-from tf_symgnn.training.batch_statistics import EpochStatistics, settle
+from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
 
 
 @pytest.fixture
@@ -29,20 +29,20 @@ def moving(model: SymGNN) -> list[tf.Variable]:
     return [value for norm in norms for value in (norm.moving_mean, norm.moving_variance)]
 
 
-def test_settled_they_are_means_over_batches_whatever_they_were(model, graphs):
+def test_recomputed_they_are_means_over_batches_whatever_they_were(model, graphs):
     alone = []
     for graph in graphs:
-        settle(model, [graph])
+        recompute_batch_norm(model, [graph])
         alone.append([value.numpy() for value in moving(model)])
     for value in moving(model):
         value.assign(tf.fill(value.shape, 1e3))
-    settle(model, graphs)
+    recompute_batch_norm(model, graphs)
     for value, one, other in zip(moving(model), *alone, strict=True):
         np.testing.assert_allclose(value, (one + other) / 2, rtol=1e-4, atol=1e-5)
 
 
-def test_settled_on_one_glass_predictions_are_those_of_training(model, graphs):
-    settle(model, graphs[:1])
+def test_recomputed_on_one_glass_predictions_are_those_of_training(model, graphs):
+    recompute_batch_norm(model, graphs[:1])
     np.testing.assert_allclose(model(graphs[0]), model(graphs[0], training=True), atol=1e-4)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -25,9 +26,8 @@ from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, read_labelled
 from tf_symgnn.training import TrainingStopped, evaluate, train
-from tf_symgnn.training.batch_statistics import settle
+from tf_symgnn.training.batch_statistics import recompute_batch_norm
 from tf_symgnn.training.checkpointing import Checkpointing
-from tf_symgnn.training.fit import adapt, weigh
 from tf_symgnn.training.regressor import BarrierRegressor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,11 +99,11 @@ def test_the_best_epoch_is_chosen_on_validation(finished_run):
     assert metrics["best_epoch"] == int(best["epoch"]) + 1
 
 
-def test_what_is_kept_are_the_best_epochs_weights_with_statistics_settled(data, tmp_path, monkeypatch):
+def test_what_is_kept_are_the_best_epochs_weights_with_recomputed_statistics(data, tmp_path, monkeypatch):
     of_epochs, file_epoch = [], Checkpointing.on_epoch_end
 
     def remember(self, epoch, logs):
-        of_epochs.append([variable.numpy() for variable in self.model.network.trainable_variables])
+        of_epochs.append([variable.numpy() for variable in self.model.barrier_model.trainable_variables])
         file_epoch(self, epoch, logs)
 
     monkeypatch.setattr(Checkpointing, "on_epoch_end", remember)
@@ -117,7 +117,7 @@ def test_what_is_kept_are_the_best_epochs_weights_with_statistics_settled(data, 
     kept = [variable.numpy() for variable in model.variables]
     for variable, expected in zip(model.trainable_variables, of_epochs[best - 1], strict=True):
         np.testing.assert_array_equal(variable, expected)
-    settle(model, graphs)
+    recompute_batch_norm(model, graphs)
     for variable, expected in zip(model.variables, kept, strict=True):
         np.testing.assert_allclose(variable, expected, rtol=1e-3, atol=1e-5)
 
@@ -164,8 +164,8 @@ def test_a_run_starts_from_another_ones_weights(model, data, tmp_path):
         np.testing.assert_allclose(after, before, atol=1e-6)
     if model == "symgnn_spectral":
         one, other = (run.load_model() for run in (first, tuned))
-        np.testing.assert_array_equal(one.components.components, other.components.components)
-        assert np.abs(one.ridge.kernel - other.ridge.kernel).max() > 0
+        np.testing.assert_array_equal(one.baseline.components.components, other.baseline.components.components)
+        assert np.abs(one.baseline.ridge.kernel - other.baseline.ridge.kernel).max() > 0
 
 
 def test_a_run_goes_on_without_the_one_it_started_from(finished_run, data, tmp_path):
@@ -334,6 +334,16 @@ def test_resuming_on_other_data_is_refused(finished_run, tmp_path):
     assert (run / "metrics.json").read_bytes() == record
 
 
+def test_a_run_of_an_earlier_version_is_refused_with_the_command_to_train_again(finished_run, tmp_path):
+    run = shutil.copytree(finished_run.path, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text())
+    del record["format"]
+    (run / "run.json").write_text(json.dumps(record))
+    again = f"train again: tf-symgnn train --config {run}/config.yaml --run-dir NEW_FOLDER"
+    with pytest.raises(InputError, match=f"run.json: format: found 1, expected 2; {re.escape(again)}$"):
+        RunFolder.open(run)
+
+
 def test_weights_of_another_model_are_refused(finished_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished_run.path, run)
@@ -398,22 +408,25 @@ def test_only_whole_glasses_are_kept_for_validation_with_what_the_regression_say
 
     monkeypatch.setattr(BarrierRegressor, "fit", spy)
     train(replace(config, stream=replace(config.stream, patch_size=patch_size)))
-    assert [names.LINEAR_PART in spec for spec in seen] == [patch_size is None]
+    assert [names.BASELINE_BARRIER in spec for spec in seen] == [patch_size is None]
 
 
 def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(data, tmp_path):
     config = small_config(data, tmp_path / "run", model="symgnn_spectral", epochs=2)
     folder = train(config)
     fresh = folder.build_model()
-    adapt(fresh, glass_graphs(config, read_labelled(config)[names.TRAIN]))
+    splits = {split: glass_graphs(config, glasses) for split, glasses in read_labelled(config).items()}
+    graphs = {split: [to_graph_tensor(graph) for graph in of_split] for split, of_split in splits.items()}
+    fresh.prepare(graphs[names.TRAIN], [graph.barrier for graph in splits[names.TRAIN]])
     kept = folder.load_model()
-    assert np.abs(kept.ridge.kernel).max() > 0
-    np.testing.assert_allclose(kept.ridge.kernel, fresh.ridge.kernel, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(kept.components.components, fresh.components.components, rtol=1e-3, atol=1e-5)
-    weighed = folder.load_model()
-    weighed.share.assign(0.123)
-    weigh(weighed, glass_graphs(config, read_labelled(config)[names.VALIDATION]))
-    assert float(weighed.share) == float(kept.share)
+    baseline, expected = kept.baseline, fresh.baseline
+    assert np.abs(baseline.ridge.kernel).max() > 0
+    np.testing.assert_allclose(baseline.ridge.kernel, expected.ridge.kernel, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(baseline.components.components, expected.components.components, rtol=1e-3, atol=1e-5)
+    calibrated = folder.load_model()
+    calibrated.blend.assign(0.123)
+    calibrated.calibrate(graphs[names.VALIDATION], [graph.barrier for graph in splits[names.VALIDATION]])
+    assert float(calibrated.blend) == pytest.approx(float(kept.blend), abs=1e-6)
     train(replace(config, epochs=2), resume=True)
-    np.testing.assert_array_equal(folder.load_model().ridge.kernel, kept.ridge.kernel)
-    assert float(folder.load_model().share) == float(kept.share)
+    np.testing.assert_array_equal(folder.load_model().baseline.ridge.kernel, kept.baseline.ridge.kernel)
+    assert float(folder.load_model().blend) == float(kept.blend)

@@ -11,23 +11,24 @@ from scipy.sparse import csr_array, diags_array
 from tf_symgnn.explain.neighbourhoods import Neighbourhood
 from tf_symgnn.explain.probe import in_batches
 from tf_symgnn.graph import GlassGraph
-from tf_symgnn.models.symgnn import SymGNN
+from tf_symgnn.models.base import BarrierModel
 
 # A layer adds what an atom receives to what it was: each counts as half (Abnar and Zuidema 2020).
 RESIDUAL = 0.5
 
 
-def has_attention(model: tf.keras.Model) -> bool:
-    """Whether a model has attention to roll out."""
-    return isinstance(model, SymGNN)
+def rolled_out(model: BarrierModel, neighbourhoods: Sequence[Neighbourhood]) -> list[np.ndarray] | None:
+    """Return the share of each target's state that went through each of its pairs, f64[P], summed over layers.
 
-
-def rolled_out(model: SymGNN, neighbourhoods: Sequence[Neighbourhood]) -> list[np.ndarray]:
-    """What of each target's state went through each of its pairs, f64[P], summed over layers; 0 on self-loops."""
+    It is 0 on self-loops; None for a model without attention.
+    """
     found = []
     for batch in in_batches(neighbourhoods):
-        layers = [tf.reduce_mean(layer, axis=1).numpy() for layer in model.attention(batch.graph)]
-        of_layers = zip(*(batch.split(layer.astype(np.float64)) for layer in layers), strict=True)
+        layers = model.attention(batch.graph)
+        if layers is None:
+            return None
+        of_heads = [tf.reduce_mean(layer, axis=1).numpy().astype(np.float64) for layer in layers]
+        of_layers = zip(*map(batch.split, of_heads), strict=True)
         for neighbourhood, attention in zip(batch.neighbourhoods, of_layers, strict=True):
             flow = _flow(neighbourhood.graph, neighbourhood.centre, attention)
             found.append(np.where(neighbourhood.explained, flow, 0.0))

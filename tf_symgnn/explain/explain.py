@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-import tensorflow as tf
 
-from tf_symgnn.explain.attention import has_attention, rolled_out
+from tf_symgnn.explain.attention import rolled_out
 from tf_symgnn.explain.cycles import Cycles, shortest_cycles
 from tf_symgnn.explain.faithfulness import (
     IMPORTANT,
@@ -31,6 +30,7 @@ from tf_symgnn.explain.structure import cycle_figures, distance_figures, surroun
 from tf_symgnn.explain.voronoi import voronoi_indices
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.inference import Predictor
+from tf_symgnn.models.base import BarrierModel
 
 MASK, GRADIENTS, ATTENTION, NEAREST, RANDOM = "edge masks", "integrated gradients", "attention", "nearest", "random"
 
@@ -67,7 +67,7 @@ class Explanation:
 
 
 def explain(
-    model: tf.keras.Model,
+    model: BarrierModel,
     graph: GlassGraph,
     targets: Sequence[int],
     *,
@@ -96,8 +96,9 @@ def explain(
     masks = edge_masks(probe, neighbourhoods, spread=spread, seed=seed, settings=settings, parts=parts)
     gradients = integrated_gradients(probe, neighbourhoods)
     importance = {MASK: masks.importance, GRADIENTS: gradients.contribution}
-    if has_attention(model):
-        importance[ATTENTION] = rolled_out(model, neighbourhoods)
+    attention = rolled_out(model, neighbourhoods)
+    if attention is not None:
+        importance[ATTENTION] = attention
     curves = {
         name: fidelity(probe, neighbourhoods, ranking, spread=spread, parts=parts, title=name)
         for name, ranking in _rankings(neighbourhoods, importance, seed).items()
@@ -129,7 +130,7 @@ def _rankings(
 
 
 def _circumstances(
-    model: tf.keras.Model, graph: GlassGraph, barrier: np.ndarray, neighbourhoods: list[Neighbourhood], seed: int
+    model: BarrierModel, graph: GlassGraph, barrier: np.ndarray, neighbourhoods: list[Neighbourhood], seed: int
 ) -> dict:
     targets = [n.target for n in neighbourhoods]
     return {
@@ -145,7 +146,7 @@ def _circumstances(
 
 
 @contextmanager
-def shuffled_weights(model: tf.keras.Model, seed: int) -> Iterator[None]:
+def shuffled_weights(model: BarrierModel, seed: int) -> Iterator[None]:
     """A model whose trained weights are put in random places of their own tensors, until the block ends.
 
     Randomised in all layers (Adebayo et al. 2018), with the sizes of weights and the statistics of batch norm kept.

@@ -10,6 +10,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn.explain.neighbourhoods import Neighbourhood, cut_all
 from tf_symgnn.graph import GlassGraph, graph_spec, join_graphs, with_pair_weights
+from tf_symgnn.models.base import BarrierModel
 
 # Directed pairs that are computed at once: about 1 GB for the default model.
 PAIRS_AT_ONCE = 100_000
@@ -69,7 +70,7 @@ class Probe:
         model: takes a GraphTensor with pair weights, predicts f[N] eV.
     """
 
-    def __init__(self, model: tf.keras.Model):
+    def __init__(self, model: BarrierModel):
         self.model = model
         # However many neighbourhoods of whatever sizes: compiling takes longer than many a computation.
         graphs = graph_spec(labelled=False).relax(num_components=True, num_nodes=True, num_edges=True)

@@ -18,6 +18,7 @@ from tf_symgnn.data import InputError
 from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.export.versions import METADATA, versions
 from tf_symgnn.export.warmup import small_glass, write_warmup
+from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs import RunFolder
 
 
@@ -54,7 +55,7 @@ def export(run: RunFolder, directory: str | Path) -> Path:
         raise
 
 
-def _save(run: RunFolder, model: tf.keras.Model, new: Path) -> None:
+def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
     config, facts = run.config(), run.facts()
     settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     record = new.with_name(METADATA)

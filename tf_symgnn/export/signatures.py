@@ -14,6 +14,7 @@ from tf_symgnn.data.limits import max_neighbors
 from tf_symgnn.graph import graph_spec, neighbor_pairs
 from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, require
 from tf_symgnn.graph.tensors import assemble
+from tf_symgnn.models.base import BarrierModel
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 N_ATOMS = "n_atoms"
@@ -43,9 +44,7 @@ class ServedModel(tf.Module):
         metadata: file of the JSON asset.
     """
 
-    def __init__(
-        self, model: tf.keras.Model, *, species: Sequence[int], cutoff: float, self_loops: bool, metadata: Path
-    ):
+    def __init__(self, model: BarrierModel, *, species: Sequence[int], cutoff: float, self_loops: bool, metadata: Path):
         super().__init__()
         # The weights, without the Keras object round them, whose own traces would need TF-GNN to load.
         self.weights = model.variables

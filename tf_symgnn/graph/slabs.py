@@ -78,6 +78,10 @@ class SlabbedGlass:
         """i64[K], the number of atoms of each slab."""
         return np.diff(self.splits)
 
+    def positions(self, begin: int, stop: int) -> np.ndarray:
+        """Return the positions f32[M, 3] A of atoms `begin` to before `stop`, as the glass has them."""
+        return self.glass.positions[self.order[begin:stop]].astype(np.float32)
+
     def neighbours(self) -> list[list[int]]:
         """For each slab those that hold a neighbour of its atoms or, near the cutoff, might: itself among them."""
         reach = self._margin + 1e-9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -46,67 +46,71 @@ def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> di
     return arrays
 
 
+def graph_of_features(
+    atoms: Mapping[str, tf.Tensor],
+    pairs: Mapping[str, tf.Tensor],
+    source: tf.Tensor,
+    target: tf.Tensor,
+    *,
+    sizes: tuple[tf.Tensor, tf.Tensor] | None = None,
+    cells: tf.Tensor | None = None,
+) -> tfgnn.GraphTensor:
+    """Return the GraphTensor of atoms and directed pairs with some features.
+
+    Args:
+        atoms: features [N, ...] by name, at least one.
+        pairs: features [E, ...] by name.
+        source: i32[E], the atom that sends each pair.
+        target: i32[E], the atom that receives it, ascending.
+        sizes: numbers of atoms and of pairs i32[B] each, of B components; by default there is one.
+        cells: [B, 3, 3] A; by default there is none.
+    """
+    if sizes is None:
+        sizes = tf.shape(next(iter(atoms.values())), INDEX_DTYPE)[:1], tf.shape(source, INDEX_DTYPE)[:1]
+    neighbors = tfgnn.EdgeSet.from_fields(
+        sizes=sizes[1],
+        adjacency=tfgnn.Adjacency.from_indices(source=(names.ATOMS, source), target=(names.ATOMS, target)),
+        features=pairs,
+    )
+    return tfgnn.GraphTensor.from_pieces(
+        context=None if cells is None else tfgnn.Context.from_fields(features={names.CELL: cells}),
+        node_sets={names.ATOMS: tfgnn.NodeSet.from_fields(sizes=sizes[0], features=atoms)},
+        edge_sets={names.NEIGHBORS: neighbors},
+    )
+
+
 def assemble(arrays: dict[str, tf.Tensor], sizes: tuple[tf.Tensor, tf.Tensor] | None = None) -> tfgnn.GraphTensor:
-    """The GraphTensor of one component from arrays by feature name, readout features included where given.
+    """Return the GraphTensor of one component from arrays by feature name, readout features included where given.
 
     With `sizes`, numbers of atoms and of pairs i32[B] each, that of B components, whose cells are [B, 3, 3].
     """
-    readout = {name: arrays[name] for name in (names.ENERGY_BARRIER, names.LOSS_WEIGHT) if name in arrays}
-    cells = arrays[names.CELL] if sizes else arrays[names.CELL][tf.newaxis]
-    n_atoms, n_pairs = sizes or (
-        tf.shape(arrays[name], INDEX_DTYPE)[:1] for name in (names.SPECIES, names.DISPLACEMENT)
-    )
-    atoms = tfgnn.NodeSet.from_fields(
-        sizes=n_atoms,
-        features={names.SPECIES: arrays[names.SPECIES], names.POSITION: arrays[names.POSITION], **readout},
-    )
-    neighbors = tfgnn.EdgeSet.from_fields(
-        sizes=n_pairs,
-        adjacency=tfgnn.Adjacency.from_indices(
-            source=(names.ATOMS, arrays[tfgnn.SOURCE_NAME]), target=(names.ATOMS, arrays[tfgnn.TARGET_NAME])
-        ),
-        features={names.DISPLACEMENT: arrays[names.DISPLACEMENT]},
-    )
-    return tfgnn.GraphTensor.from_pieces(
-        context=tfgnn.Context.from_fields(features={names.CELL: cells}),
-        node_sets={names.ATOMS: atoms},
-        edge_sets={names.NEIGHBORS: neighbors},
+    of_atoms = (names.SPECIES, names.POSITION, names.ENERGY_BARRIER, names.LOSS_WEIGHT)
+    return graph_of_features(
+        {name: arrays[name] for name in of_atoms if name in arrays},
+        {names.DISPLACEMENT: arrays[names.DISPLACEMENT]},
+        arrays[tfgnn.SOURCE_NAME],
+        arrays[tfgnn.TARGET_NAME],
+        sizes=sizes,
+        cells=arrays[names.CELL] if sizes else arrays[names.CELL][tf.newaxis],
     )
 
 
 def to_graph_tensor(graph: GlassGraph) -> tfgnn.GraphTensor:
-    """The GraphTensor that a model takes, of one component."""
+    """Return the GraphTensor that a model takes, of one component."""
     return assemble({name: tf.constant(array) for name, array in graph_arrays(graph).items()})
 
 
 def join_graphs(graphs: Sequence[GlassGraph]) -> tfgnn.GraphTensor:
-    """The GraphTensor that a model takes, each graph a component of it, in their order."""
+    """Return the GraphTensor that a model takes, each graph a component of it, in their order."""
     parts = [graph_arrays(graph) for graph in graphs]
     first = np.cumsum([0] + [graph.n_atoms for graph in graphs])[:-1]
-
-    def joined(name: str, offsets: Sequence[int] | None = None) -> tf.Tensor:
-        arrays = [part[name] for part in parts]
-        if offsets is not None:
-            arrays = [array + offset for array, offset in zip(arrays, offsets, strict=True)]
-        return tf.constant(np.concatenate(arrays).astype(parts[0][name].dtype))
-
-    atoms = tfgnn.NodeSet.from_fields(
-        sizes=tf.constant([graph.n_atoms for graph in graphs], INDEX_DTYPE),
-        features={name: joined(name) for name in (names.SPECIES, names.POSITION)},
-    )
-    neighbors = tfgnn.EdgeSet.from_fields(
-        sizes=tf.constant([graph.n_edges for graph in graphs], INDEX_DTYPE),
-        adjacency=tfgnn.Adjacency.from_indices(
-            source=(names.ATOMS, joined(tfgnn.SOURCE_NAME, first)),
-            target=(names.ATOMS, joined(tfgnn.TARGET_NAME, first)),
-        ),
-        features={names.DISPLACEMENT: joined(names.DISPLACEMENT)},
-    )
-    return tfgnn.GraphTensor.from_pieces(
-        context=tfgnn.Context.from_fields(features={names.CELL: tf.constant(np.stack([g.cell for g in graphs]))}),
-        node_sets={names.ATOMS: atoms},
-        edge_sets={names.NEIGHBORS: neighbors},
-    )
+    for part, offset in zip(parts, first, strict=True):
+        part[tfgnn.SOURCE_NAME] = part[tfgnn.SOURCE_NAME] + np.int32(offset)
+        part[tfgnn.TARGET_NAME] = part[tfgnn.TARGET_NAME] + np.int32(offset)
+        part[names.CELL] = part[names.CELL][np.newaxis]
+    joined = {name: tf.constant(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+    sizes = ([graph.n_atoms for graph in graphs], [graph.n_edges for graph in graphs])
+    return assemble(joined, tuple(tf.constant(size, INDEX_DTYPE) for size in sizes))
 
 
 def split_readout(graph: tfgnn.GraphTensor) -> tuple[tfgnn.GraphTensor, tf.Tensor, tf.Tensor]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from tf_symgnn.config import RunConfig
@@ -25,16 +24,14 @@ from tf_symgnn.data import (
     write_glasses,
 )
 from tf_symgnn.graph.slabs import SlabbedGlass
-from tf_symgnn.inference.hybrid_layers import SpectralLayerFunctions
-from tf_symgnn.inference.layers import LayerFunctions
 from tf_symgnn.inference.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
 from tf_symgnn.inference.novelty import UNLIKE, novelty, novelty_in_slabs
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.predictor import Predictor
 from tf_symgnn.inference.schedule import needed_levels
+from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
-from tf_symgnn.models.hybrid import SpectralSymGNN
-from tf_symgnn.models.symgnn import SymGNN
+from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs import RunFolder, glass_graphs
 
 
@@ -85,71 +82,59 @@ def predict_files(
     return len(predicted)
 
 
-def layers_of(model: tf.keras.Model) -> LayerFunctions:
-    """A model taken apart, to predict slab by slab with.
-
-    Raises:
-        InputError: the model is none whose states pass from layer to layer as SymGNN's do.
-    """
-    apart = {SymGNN.call: LayerFunctions, SpectralSymGNN.call: SpectralLayerFunctions}
-    kind = apart.get(type(model).call)
-    if kind is None:
-        raise InputError("command line", "--memory", f"model {model.name}", "SymGNN or one that differs in encoding")
-    return kind(model)
-
-
 def predict_in_slabs(
-    layers: LayerFunctions, config: RunConfig, glass: Glass, cut: Cut, partial: PartialPrediction
+    stages: StageFunctions, config: RunConfig, glass: Glass, cut: Cut, partial: PartialPrediction
 ) -> np.ndarray:
-    """Energy barriers f64[N] eV of a glass, slab by slab; what `partial` holds is not predicted again."""
-    graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
-    slabbed = SlabbedGlass(glass, **graph, number=cut.number)
+    """Return energy barriers f64[N] eV of a glass, slab by slab; what `partial` holds is not predicted again."""
+    slabbed = _slabbed(glass, config, cut)
     atoms = np.split(slabbed.order, slabbed.splits[1:-1])
     unfinished = [not partial.done[own].all() for own in atoms]
-    needed = needed_levels(slabbed.neighbours(), unfinished, layers.depth)
+    needed = needed_levels(slabbed.neighbours(), unfinished, stages.depth)
     # Counted in atoms that went through a layer, so that the time left is told from the start.
     with tqdm(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", unit_scale=True) as bar:
-        for slab, _, barrier in SlabStream(layers, slabbed, needed, together=cut.together):
+        for slab, _, barrier in SlabStream(stages, slabbed, needed, together=cut.together):
             if barrier is not None:
                 partial.add(atoms[slab], barrier)
             bar.update(int(slabbed.sizes[slab]))
     return partial.barrier
 
 
-def _whole(model: tf.keras.Model, config: RunConfig, glasses: Sequence[Glass]) -> list[Glass]:
+def _slabbed(glass: Glass, config: RunConfig, cut: Cut) -> SlabbedGlass:
+    return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=cut.number)
+
+
+def _whole(model: BarrierModel, config: RunConfig, glasses: Sequence[Glass]) -> list[Glass]:
     predict = Predictor(model, patch_size=config.stream.patch_size)
     predicted = []
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
         predicted.append(replace(glass, barrier=predict(graph)))
-        if isinstance(model, SpectralSymGNN):
-            _tell_unlike(glass, novelty(model, graph))
+        _warn_if_unlike(glass, novelty(model, graph))
     return predicted
 
 
-def _tell_unlike(glass: Glass, found: float) -> None:
-    if found > UNLIKE:
+def _warn_if_unlike(glass: Glass, found: float | None) -> None:
+    if found is not None and found > UNLIKE:
         tqdm.write(f"{glass.name}: unlike the training glasses, novelty {found:.1f}; theirs is 1", sys.stderr)
 
 
 def _within(
     memory: int,
-    model: tf.keras.Model,
+    model: BarrierModel,
     config: RunConfig,
     glasses: Sequence[Glass],
     unfinished: Path,
     *,
     overwrite: bool,
 ) -> list[Glass]:
-    layers = layers_of(model)
+    stages = StageFunctions(model)
     graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     predicted, taken = [], peak_resident()  # once: what one glass frees the next one uses again
     for k, glass in enumerate(glasses):
-        cut = cut_to_fit(glass, layers, memory, taken=taken, **graph)
+        cut = cut_to_fit(glass, stages, memory, taken=taken, **graph)
         identity = identity_of(glass, model, graph)
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
-            predicted.append(replace(glass, barrier=predict_in_slabs(layers, config, glass, cut, partial)))
-        if isinstance(model, SpectralSymGNN):
-            _tell_unlike(glass, novelty_in_slabs(model, SlabbedGlass(glass, **graph, number=cut.number)))
+            predicted.append(replace(glass, barrier=predict_in_slabs(stages, config, glass, cut, partial)))
+        _warn_if_unlike(glass, novelty_in_slabs(model, _slabbed(glass, config, cut)))
     return predicted

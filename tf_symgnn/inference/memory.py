@@ -13,8 +13,8 @@ import numpy as np
 
 from tf_symgnn.data import Glass, InputError
 from tf_symgnn.graph.slabs import SlabbedGlass
-from tf_symgnn.inference.layers import LayerFunctions
 from tf_symgnn.inference.schedule import Sweep, needed_levels
+from tf_symgnn.inference.stage_functions import StageFunctions
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 # Bytes of memory that reading takes for each byte of a file, measured with ASE's text and NumPy's archives.
@@ -22,6 +22,7 @@ _READING = {".npz": 8}
 _READING_TEXT = 12
 _WRITING_ATOM = 200  # bytes an atom while the output is written
 _TRACED_LEVEL = 10_000_000  # bytes that a level's function takes: 55 to 70 MB were measured for four and seven levels
+_ENDS = 8  # bytes of a pair's sender and receiver
 _SEARCHED_PAIR = 80  # bytes a pair while neighbours are searched for
 _MOST_ATOMS = 50_000  # a slab: more would be no faster, and a run that is killed loses slabs
 
@@ -72,7 +73,7 @@ class Cut(NamedTuple):
 
 
 def cut_to_fit(
-    glass: Glass, layers: LayerFunctions, memory: int, *, taken: int, cutoff: float, self_loops: bool
+    glass: Glass, stages: StageFunctions, memory: int, *, taken: int, cutoff: float, self_loops: bool
 ) -> Cut:
     """The thickest slabs by which a prediction of the glass stays within a budget in bytes, those `taken` included.
 
@@ -81,7 +82,7 @@ def cut_to_fit(
     """
     extent = _extent(glass, cutoff)
     pairs = _pairs_an_atom(glass, extent, cutoff=cutoff, self_loops=self_loops)
-    taken += _WRITING_ATOM * glass.n_atoms + _TRACED_LEVEL * layers.depth
+    taken += _WRITING_ATOM * glass.n_atoms + _TRACED_LEVEL * stages.depth
     least = None
     number = max(1, -(-glass.n_atoms // _MOST_ATOMS))
     while True:
@@ -89,7 +90,7 @@ def cut_to_fit(
         # Each search covers what lies within the cutoff round it as well: the thicker, the less is found in vain.
         together = max(1, int(4 * cutoff / (extent / number)))
         for searched in sorted({together, max(1, together // 4)}, reverse=True):
-            cut = Cut(number, searched, taken + _stream_bytes(slabbed, layers, pairs, searched))
+            cut = Cut(number, searched, taken + _stream_bytes(slabbed, stages, pairs, searched))
             if cut.peak <= memory:
                 return cut
             least = cut if least is None or cut.peak < least.peak else least
@@ -115,24 +116,27 @@ def _pairs_an_atom(glass: Glass, extent: float, *, cutoff: float, self_loops: bo
     return len(pairs.source) / slabbed.sizes[fullest]
 
 
-def _stream_bytes(slabbed: SlabbedGlass, layers: LayerFunctions, pairs_an_atom: float, together: int) -> int:
-    """What a `SlabStream` holds at most, by its own schedule."""
+def _stream_bytes(slabbed: SlabbedGlass, stages: StageFunctions, pairs_an_atom: float, together: int) -> int:
+    """Return the bytes that a `SlabStream` holds at most, by its own schedule."""
     sizes, neighbours = slabbed.sizes, slabbed.neighbours()
-    of_atom, of_pair = 4 * layers.atom_width, 4 * layers.pair_width
     around = np.array([sizes[near].sum() for near in neighbours])
-    working = layers.working_bytes(sizes, around, pairs_an_atom * sizes)
+    pairs = pairs_an_atom * sizes
+    atom_bytes, pair_bytes = zip(*map(stages.state_bytes, range(stages.depth + 1)), strict=True)
+    working = [stages.working_bytes(level, sizes, around, pairs) for level in range(1, stages.depth + 1)]
     searched = np.convolve(around, np.ones(together))[: len(sizes)].max()
     held, peak = 0.0, 0.0
-    sweep = Sweep(neighbours, needed_levels(neighbours, [True] * len(sizes), layers.depth))
+    sweep = Sweep(neighbours, needed_levels(neighbours, [True] * len(sizes), stages.depth))
     for slab, level in sweep:
+        new = sizes[slab] * atom_bytes[level] + pairs[slab] * pair_bytes[level]
+        peak = max(peak, held + new + working[level - 1][slab])
         if level == 1:
-            held += sizes[slab] * pairs_an_atom * (of_pair + 8)
-        peak = max(peak, held + working[slab])
-        if level == layers.depth:
-            held -= sizes[slab] * pairs_an_atom * (of_pair + 8)
+            held += pairs[slab] * _ENDS
         else:
-            held += sizes[slab] * of_atom
-        held -= sum(sizes[other] * of_atom for other, _ in sweep.outdated(slab))
+            held -= pairs[slab] * pair_bytes[level - 1]
+        held += new
+        if level == stages.depth:
+            held -= new + pairs[slab] * _ENDS
+        held -= sum(sizes[other] * atom_bytes[old] for other, old in sweep.outdated(slab))
     return int(peak + searched * pairs_an_atom * _SEARCHED_PAIR + 64 * sizes.sum())
 
 

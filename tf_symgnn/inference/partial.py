@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from tf_symgnn.data import Glass, InputError
+from tf_symgnn.models.base import BarrierModel
 
 _RECORD = np.dtype([("atom", "<i8"), ("barrier", "<f8")])
 
@@ -72,7 +72,7 @@ class PartialPrediction:
         return None
 
 
-def identity_of(glass: Glass, model: tf.keras.Model, settings: dict) -> str:
+def identity_of(glass: Glass, model: BarrierModel, settings: dict) -> str:
     """A digest of everything that a prediction depends on: the glass, the model's weights, and `settings`."""
     digest = hashlib.sha256(json.dumps([settings, model.get_config()], sort_keys=True, default=str).encode())
     numbers = glass.atomic_numbers

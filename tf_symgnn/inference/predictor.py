@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.graph import GlassGraph, PatchedGlass, graph_spec, to_graph_tensor
+from tf_symgnn.models.base import BarrierModel
 
 
 class Predictor:
@@ -18,7 +19,7 @@ class Predictor:
             field, so the result is the same; None takes glasses whole.
     """
 
-    def __init__(self, model: tf.keras.Model, *, patch_size: float | None = None):
+    def __init__(self, model: BarrierModel, *, patch_size: float | None = None):
         self._patch_size, self._halo = patch_size, model.receptive_field
 
         @tf.function(input_signature=[graph_spec(labelled=False)])

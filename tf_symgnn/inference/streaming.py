@@ -1,4 +1,4 @@
-"""Prediction of a glass of any size slab by slab, layer by layer, in little memory and with nothing computed twice."""
+"""Prediction of a glass of any size slab by slab, stage by stage, in little memory and with nothing computed twice."""
 
 from __future__ import annotations
 
@@ -8,75 +8,81 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from tf_symgnn import names
 from tf_symgnn.graph.slabs import ReceivedPairs, SlabbedGlass
-from tf_symgnn.inference.layers import LayerFunctions
 from tf_symgnn.inference.schedule import Sweep
+from tf_symgnn.inference.stage_functions import PartPairs, Receivers, StageFunctions, Tensors
 
 
 @dataclass
 class _Slab:
-    """A slab on its way: who its atoms hear from, and the states of the pairs they receive."""
+    """A slab in progress.
 
-    atoms: np.ndarray  # i64[M]  the slab's own, then others in ascending order
-    pairs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # source i32[E], target i32[E], both local; number of own atoms
-    edges: tf.Tensor | None  # [E, F]
+    Attributes:
+        others: i64, ascending, the atoms of other slabs that send to the slab's own.
+        ends: of the pairs that its atoms receive, the slab's atoms first, then the others.
+        pairs: the state [E, ...] of these pairs.
+    """
+
+    others: np.ndarray
+    ends: PartPairs
+    pairs: Tensors
 
 
 class SlabStream:
     """Barriers of slabs, one slab after another.
 
     Args:
-        layers: of the model.
+        stages: of the model.
         slabbed: the glass.
-        needed: the level that each slab must reach: `layers.depth` where its barriers are wanted.
+        needed: the level that each slab must reach: `stages.depth` where its barriers are wanted.
         together: slabs whose neighbours are searched for at once.
     """
 
-    def __init__(self, layers: LayerFunctions, slabbed: SlabbedGlass, needed: Sequence[int], *, together: int):
-        self._layers, self._slabbed, self._needed, self._together = layers, slabbed, needed, together
+    def __init__(self, stages: StageFunctions, slabbed: SlabbedGlass, needed: Sequence[int], *, together: int):
+        self._stages, self._slabbed, self._needed, self._together = stages, slabbed, needed, together
         self._found: dict[int, ReceivedPairs] = {}
         self._slabs: dict[int, _Slab] = {}
-        self._nodes: dict[tuple[int, int], tf.Tensor] = {}  # [M, F] of a slab's own atoms at a level
+        self._atoms: dict[tuple[int, int], Tensors] = {}  # states [M, ...] of a slab's own atoms at a level
 
     def __iter__(self) -> Iterator[tuple[int, int, np.ndarray | None]]:
-        """After each step: the slab, the level it has reached and, at the last, barriers f64[M] eV of its atoms."""
+        """Yield after each step the slab, its level and, at the last level, barriers f64[M] eV of its atoms."""
         sweep = Sweep(self._slabbed.neighbours(), self._needed)
         for slab, level in sweep:
-            made = self._start(slab) if level == 1 else self._advance(slab, level)
+            atoms = self._start(slab) if level == 1 else self._advance(slab, level)
             barrier = None
-            if level == self._layers.depth:
-                barrier = made.numpy().astype(np.float64)
+            if level == self._stages.depth:
+                barrier = atoms[names.ENERGY_BARRIER].numpy().astype(np.float64)
             else:
-                self._nodes[slab, level] = made
+                self._atoms[slab, level] = atoms
             if level == self._needed[slab]:
                 del self._slabs[slab]
             for old in sweep.outdated(slab):
-                self._nodes.pop(old, None)
+                self._atoms.pop(old, None)
             yield slab, level, barrier
 
-    def _start(self, slab: int) -> tf.Tensor:
-        pairs = self._pairs(slab)
+    def _start(self, slab: int) -> Tensors:
+        received = self._pairs(slab)
         begin, stop = self._slabbed.splits[slab : slab + 2]
-        atoms, source = _local(pairs.source, begin, stop, len(self._slabbed.order))
-        ends = tuple(tf.constant(x, tf.int32) for x in (source, pairs.target, stop - begin))
-        made, edges = self._layers.first(self._slabbed.atomic_numbers[atoms], pairs.displacement, *ends)
-        self._slabs[slab] = _Slab(atoms, ends, edges)
-        return made
+        others, source = _local(received.source, begin, stop, len(self._slabbed.order))
+        atoms, pairs = self._stages.first(Receivers.of_slab(self._slabbed, slab, received))
+        ends = PartPairs(*(tf.constant(x, tf.int32) for x in (source, received.target, stop - begin)))
+        self._slabs[slab] = _Slab(others, ends, pairs)
+        return atoms
 
-    def _advance(self, slab: int, level: int) -> tf.Tensor:
+    def _advance(self, slab: int, level: int) -> Tensors:
         own = self._slabs[slab]
-        made, own.edges = self._layers.next(level - 1, self._heard(slab, level - 1), own.edges, *own.pairs)
-        return made
+        atoms, own.pairs = self._stages.next(level - 1, self._with_halo(slab, level - 1), own.pairs, own.ends)
+        return atoms
 
-    def _heard(self, slab: int, level: int) -> tf.Tensor:
-        """States [M, F] at a level of a slab's own atoms and of the others that they hear from."""
-        begin, stop = self._slabbed.splits[slab : slab + 2]
-        others, splits = self._slabs[slab].atoms[stop - begin :], self._slabbed.splits
-        parts, bounds = [self._nodes[slab, level]], np.searchsorted(others, splits)
+    def _with_halo(self, slab: int, level: int) -> Tensors:
+        """Return the states at a level of a slab's own atoms, then of the others that send to them."""
+        others, splits = self._slabs[slab].others, self._slabbed.splits
+        parts, bounds = [self._atoms[slab, level]], np.searchsorted(others, splits)
         for other in np.flatnonzero(np.diff(bounds)):
             rows = others[bounds[other] : bounds[other + 1]] - splits[other]
-            parts.append(tf.gather(self._nodes[int(other), level], rows))
-        return tf.concat(parts, axis=0)
+            parts.append({name: tf.gather(x, rows) for name, x in self._atoms[int(other), level].items()})
+        return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
 
     def _pairs(self, slab: int) -> ReceivedPairs:
         if slab not in self._found:
@@ -87,11 +93,12 @@ class SlabStream:
 
 
 def _local(source: np.ndarray, begin: int, stop: int, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms i64[M], `begin` to before `stop` and then the others that send; and senders i32[E] among them."""
+    """Return the senders i64 that are not atoms `begin` to before `stop`, and all senders i32[E] by local index."""
     sends = np.zeros(n_atoms, bool)
     sends[source] = True
     sends[begin:stop] = False
-    atoms = np.concatenate([np.arange(begin, stop), np.flatnonzero(sends)])
+    others = np.flatnonzero(sends)
     place = np.empty(n_atoms, np.int32)
-    place[atoms] = np.arange(len(atoms), dtype=np.int32)
-    return atoms, place[source]
+    place[begin:stop] = np.arange(stop - begin, dtype=np.int32)
+    place[others] = np.arange(stop - begin, stop - begin + len(others), dtype=np.int32)
+    return others, place[source]

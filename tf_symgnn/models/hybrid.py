@@ -1,128 +1,186 @@
-"""A ridge regression on the power spectrum of each atom's surroundings, which SymGNN corrects."""
+"""A network that corrects a baseline by the local part of their difference."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.models.ridge.averages import neighborhood_average
-from tf_symgnn.models.ridge.components import PrincipalComponents
-from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
-from tf_symgnn.models.symgnn import SymGNN
-from tf_symgnn.nn.pairs import Surroundings
-from tf_symgnn.nn.power_spectrum import PowerSpectrum
+from tf_symgnn.models.base import BarrierModel, Stage, State, in_parallel, run_stages
+from tf_symgnn.models.ridge.averages import NeighborhoodAverages, average_bytes
+from tf_symgnn.nn.pairs import PairView
 
-COMPONENTS = 360  # of the power spectrum
-# The power of a component's variance that the weight of the whitened component is expected to go with: 1/2 would expect
-# all weights alike before whitening, 0 after it, which has what varies least drown what varies most.
-PRIOR = 0.25
-LOCAL_HOPS = 2  # over which what the network says otherwise than the regression is averaged
-SHARE = 0.5  # of it, less that average, until glasses say how much of it is worth hearing
+HOPS = 2  # over which the difference is averaged
+BLEND = 0.5  # until it is fitted to validation
+
+NETWORK, BASELINE = "network", "baseline"  # branches
+# Between the stages after both have predicted, eV: the difference d [N], and averages of (d, 1) [N, 2].
+DIFFERENCE, AVERAGES = "difference", "averages"
+CORRECTION = "correction"  # the local part of the difference [N]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
-class SpectralSymGNN(SymGNN):
-    """A ridge regression on power spectra, and the local part of what SymGNN says otherwise.
+class HybridModel(BarrierModel):
+    """A baseline, and a network whose difference from it is added in part: the local part, times a blend weight.
 
-    The ridge regression is solved before training by `adapt`. Training fits SymGNN to the barriers themselves: fitted
-    to what the regression leaves, it learned what is particular to the training glasses; and shown the spectra too, it
-    erred more as the regression does. A share of the difference between the two is added to the regression, less that
-    difference's average over the neighbourhood: batch normalisation, glass by glass, hides from SymGNN how high the
-    barriers of a whole region are, and there the regression errs less (benchmarks/RESULTS.md).
+    With d = network - baseline and A the average over the neighbourhood of two hops,
+
+        y = baseline + blend * (d A(1) - A(d))
+
+    A(1) is 1 but where all neighbours are far, and 0 of an atom without neighbours. Training fits the network to the
+    barriers themselves: fitted to the baseline's errors, it learned what is particular to the training glasses. The
+    average is taken off because batch normalization, glass by glass, hides from the network how high the barriers of a
+    whole region are; there the baseline errs less (benchmarks/RESULTS.md).
 
     Args:
-        kwargs: as SymGNN's.
+        network: trained by gradient descent; its forward pass has stages.
+        baseline: prepared before training; its forward pass has stages.
+        cutoff: of the neighbour graph, A.
+        blend: from 0, the baseline alone, to 1; training starts with it, and `calibrate` fits it.
+        hops: that differences are averaged over.
 
-    Attributes:
-        share: from 0, the regression alone, to 1; training starts at a half and ends with what validation says.
+    Raises:
+        ValueError: a model has no stages.
     """
 
-    def __init__(self, *, species: Sequence[int], cutoff: float = 5.0, **kwargs):
-        super().__init__(species=species, cutoff=cutoff, **kwargs)
-        # The regression's averages hear of spectra, which themselves reach a cutoff far; averages of the difference
-        # hear of both.
-        self.receptive_field = cutoff * (max(len(self.layers_), 1 + HOPS) + LOCAL_HOPS)  # A
-        exact = {"dtype": "float32"}
-        half = tf.keras.initializers.Constant(SHARE)
-        self.share = self.add_weight(
-            name="share", shape=(), initializer=half, trainable=False, experimental_autocast=False, **exact
+    def __init__(
+        self,
+        *,
+        network: BarrierModel,
+        baseline: BarrierModel,
+        cutoff: float,
+        blend: float = BLEND,
+        hops: int = HOPS,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not (network.stages() and baseline.stages()):
+            raise ValueError("network, baseline: found a model without stages, expected models with stages")
+        self.network, self.baseline = network, baseline
+        self.cutoff, self.hops, self._initial_blend = cutoff, hops, blend
+        self.receptive_field = max(network.receptive_field, baseline.receptive_field) + cutoff * hops  # A
+        self.blend = self.add_weight(
+            name="blend",
+            shape=(),
+            dtype=tf.float32,
+            initializer=tf.keras.initializers.Constant(blend),
+            trainable=False,
+            experimental_autocast=False,
         )
-        self.spectrum = PowerSpectrum(species=tuple(species), cutoff=cutoff, name="spectrum", **exact)
-        self.components = PrincipalComponents(units=COMPONENTS, species=species, name="components", **exact)
-        self.ridge = NeighborhoodRidge(species=species, name="ridge", **exact)
+
+    def stages(self) -> list[Stage]:
+        """Return stages of both models side by side, then one for each hop of averages."""
+        return self._stages({NETWORK: self.network.stages(), BASELINE: self.baseline.stages()})
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        """Predicts one energy barrier per atom f[N], eV; in training SymGNN's own."""
-        barrier = super().call(graph, training=training)
-        if training:
-            return barrier
-        linear, around = self.linear_part(graph), Surroundings.of(graph, "float32")
-        difference = tf.cast(barrier, linear.dtype) - linear
-        averages = self.unaveraged(difference)
-        for _ in range(LOCAL_HOPS):
-            averages = neighborhood_average(averages, around)
-        return self.corrected(linear, difference, averages)
+        """Predict one energy barrier per atom f[N], eV; the baseline is not computed where `cache` has stored it."""
+        graph = run_stages(self._stages(self._branches(graph)), graph, training)
+        return graph.node_sets[names.ATOMS][names.ENERGY_BARRIER]
 
-    def linear_part(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """What the ridge regression predicts, f[N] eV, or what the graph says that it did."""
-        known = graph.node_sets[names.ATOMS].features
-        if names.LINEAR_PART in known:
-            return known[names.LINEAR_PART]
-        return self.unscaled(self.ridge(*self.shown(graph)))
+    def _branches(self, graph: tfgnn.GraphTensor) -> dict[str, list[Stage]]:
+        cached = names.BASELINE_BARRIER in graph.node_sets[names.ATOMS].features
+        return {NETWORK: self.network.stages(), BASELINE: [] if cached else self.baseline.stages()}
 
-    def with_linear_part(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
-        """The graph with what the ridge regression predicts as a feature of its atoms: it is not asked again."""
-        features = graph.node_sets[names.ATOMS].get_features_dict() | {names.LINEAR_PART: self.linear_part(graph)}
-        return graph.replace_features(node_sets={names.ATOMS: features})
+    def _stages(self, branches: dict[str, list[Stage]]) -> list[Stage]:
+        *others, last = self._stages_of_terms(branches)
+        return [*others, last.then(self._add_terms)]
 
-    def unaveraged(self, difference: tf.Tensor) -> tf.Tensor:
-        """What is averaged of differences [N] eV: they, and ones, which fade as their averages do [N, 2]."""
-        return tf.stack([difference, tf.ones_like(difference)], axis=1)
+    def _stages_of_terms(self, branches: dict[str, list[Stage]]) -> list[Stage]:
+        """Return the stages after which atoms have the baseline and the correction, f[N] eV each."""
+        *others, last = in_parallel(branches)
+        of_pair = average_bytes(columns=2)
+        averages = [Stage(self._average, of_pair, of_pair)] * self.hops
+        averages[-1] = averages[-1].then(self._correct)
+        return [*others, last.then(self._subtract), *averages]
 
-    def corrected(self, linear: tf.Tensor, difference: tf.Tensor, averages: tf.Tensor) -> tf.Tensor:
-        """The prediction f[N] eV: the regression's, and a share of what SymGNN's differs from it by and on average not.
+    def _subtract(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the difference of both models, and what is to be averaged."""
+        state = State.of(graph)
+        baseline = state.atoms[names.BASELINE_BARRIER]
+        difference = tf.cast(state.atoms[f"{NETWORK}/{names.ENERGY_BARRIER}"], baseline.dtype) - baseline
+        averages = tf.stack([difference, tf.ones_like(difference)], axis=1)
+        terms = State({names.BASELINE_BARRIER: baseline, DIFFERENCE: difference, AVERAGES: averages}, {})
+        return state.inputs().merged(terms).on(graph)
 
-        Of averages [N, 2] the ones say how much of the difference is to be set against its average: of an atom without
-        neighbours nothing.
-        """
-        return linear + self.share * (averages[:, 1] * difference - averages[:, 0])
+    def _average(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with averages over one hop more."""
+        state = State.of(graph)
+        averages = NeighborhoodAverages(PairView.of(graph, tf.float32)).over_all(state.atoms[AVERAGES])
+        return state.merged(State({AVERAGES: averages}, {})).on(graph)
 
-    def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
-        """Barriers in eV, of those in standard deviations from the mean of the training labels."""
-        return self.label_mean + self.label_std * scaled
+    def _correct(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the baseline and the local part of the difference, d A(1) - A(d), alone."""
+        atoms, _ = State.of(graph)
+        of_difference, of_ones = tf.unstack(atoms[AVERAGES], axis=1)
+        correction = of_ones * atoms[DIFFERENCE] - of_difference
+        baseline = atoms[names.BASELINE_BARRIER]
+        return State({names.BASELINE_BARRIER: baseline, CORRECTION: correction}, {}).on(graph)
 
-    def shown(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, Surroundings]:
-        """Each atom's spectrum in principal components [N, K], and the pairs that it is of."""
-        around = Surroundings.of(graph, "float32")
-        direction, presence = self.spectrum(around)
-        return self.components(direction, around.atomic_numbers) * presence, around
+    def _add_terms(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        atoms, _ = State.of(graph)
+        barrier = atoms[names.BASELINE_BARRIER] + self.blend * atoms[CORRECTION]
+        return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
 
-    def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """How unlike those it was trained on each atom's surroundings are, f[N], 1 on average over these."""
-        around = Surroundings.of(graph, "float32")
-        direction, _ = self.spectrum(around)
-        return self.components.novelty(direction, around.atomic_numbers)
+    def _terms(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the baseline and the local part of the difference, f[N] eV each."""
+        atoms, _ = State.of(run_stages(self._stages_of_terms(self._branches(graph)), graph, False))
+        return atoms[names.BASELINE_BARRIER], atoms[CORRECTION]
 
-    def adapt(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Finds components and solves the regression on graphs of training glasses and their barriers [N] eV.
+    @property
+    def trained(self) -> BarrierModel:
+        """Return the network."""
+        return self.network.trained
 
-        Where both were found before, on other glasses, components stay, and of the regression what fits these, too.
-        SymGNN, which is to learn from these glasses, is half heard again.
-        """
-        self.share.assign(SHARE)
-        near = [Surroundings.of(graph, "float32") for graph in graphs]
-        # As a function of the graph, blocks of pairs share the cores.
-        directions, presences = zip(*map(tf.function(self.spectrum, reduce_retracing=True), near), strict=True)
-        numbers = [around.atomic_numbers.numpy() for around in near]
-        if not self.components.found:
-            self.components.adapt([direction.numpy() for direction in directions], numbers)
-        shown = [
-            self.components(x, z) * presence for x, z, presence in zip(directions, numbers, presences, strict=True)
-        ]
-        scaled = [(label - self.label_mean) / self.label_std for label in labels]
-        seen = [self.ridge.features(*given).numpy() for given in zip(shown, near, strict=True)]
-        self.ridge.adapt(list(zip(seen, scaled, strict=True)), self.components.relative_variance**PRIOR)
+    def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
+        """Prepare both models on graphs of training glasses and their barriers [N] eV; reset the blend weight."""
+        self.blend.assign(self._initial_blend)
+        self.baseline.prepare(graphs, labels)
+        self.network.prepare(graphs, labels)
+
+    def cache(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
+        """Return the graph with the baseline's prediction as a feature of its atoms: training does not change it."""
+        barrier = self.baseline(graph, training=False)
+        return State.of(graph).merged(State({names.BASELINE_BARRIER: barrier}, {})).on(graph)
+
+    def calibrate(self, graphs: Iterable[tfgnn.GraphTensor], labels: Iterable[np.ndarray]) -> None:
+        """Fit the blend weight, between 0 and 1, by least squares to barriers f[N] eV, a constant aside."""
+        terms = tf.function(self._terms, reduce_retracing=True)
+        rows = [np.stack([*terms(graph), label], axis=1) for graph, label in zip(graphs, labels, strict=True)]
+        rows = np.concatenate(rows).astype(np.float64)
+        baseline, correction, label = rows[~np.isnan(rows[:, 2])].T
+        blend = np.cov(correction, label - baseline)[0, 1] / correction.var(ddof=1) if np.ptp(correction) > 0 else 0.0
+        self.blend.assign(np.clip(blend, 0.0, 1.0))
+        print(f"the blend weight, fitted on validation, is {float(self.blend):.2f}", file=sys.stderr, flush=True)
+
+    def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
+        """Return how unlike the training atoms each atom is, by the baseline, f[N], 1 on average over these."""
+        return self.baseline.novelty(graph)
+
+    def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
+        """Return the `baseline` and the `correction`, each f[N] eV."""
+        baseline, correction = self._terms(graph)
+        return {"baseline": baseline, "correction": self.blend * correction}
+
+    def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor] | None:
+        """Return the attention of the network."""
+        return self.network.attention(graph)
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments, the models as Keras serializes layers."""
+        return super().get_config() | {
+            "network": tf.keras.layers.serialize(self.network),
+            "baseline": tf.keras.layers.serialize(self.baseline),
+            "cutoff": self.cutoff,
+            "blend": self._initial_blend,
+            "hops": self.hops,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> HybridModel:
+        """Return a model of `get_config`'s arguments, with fresh weights."""
+        models = {name: tf.keras.layers.deserialize(config[name]) for name in (NETWORK, BASELINE)}
+        return cls(**config | models)

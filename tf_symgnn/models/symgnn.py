@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.nn.attention import MessagePassing
-from tf_symgnn.nn.chunked.attention import BlockedMessagePassing
-from tf_symgnn.nn.chunked.symmetrization import BlockedSymmetrization
+from tf_symgnn.models.base import BarrierModel, Stage, State, create_weights
 from tf_symgnn.nn.embedding import SpeciesEmbedding
+from tf_symgnn.nn.message_passing import MessagePassing
 from tf_symgnn.nn.normalization import DenseBlocks
+from tf_symgnn.nn.orthogonal import OrthogonalDistribution
 from tf_symgnn.nn.symmetrization import HAAR, ExactSymmetrization, Symmetrization
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
-class SymGNN(tf.keras.Model):
+class SymGNN(BarrierModel):
     """The published model (Li et al. 2024, arXiv:2401.08627): symmetrized encoding, attention message passing, decoder.
 
     Predictions are exactly invariant under translation and permutation of atoms, and under rotation and reflection
     exactly where the distribution is `haar`, else up to an error that evaluation measures.
 
     Args:
-        species: atomic numbers the model knows.
+        species: atomic numbers that the model is trained on.
         cutoff: of the neighbour graph, A.
         label_mean, label_std: of the training labels, eV; predictions are in eV.
         width: of node and edge states.
@@ -32,10 +33,8 @@ class SymGNN(tf.keras.Model):
         decoder_layers: dense blocks before the readout.
         distribution: of the symmetrization's transformations; `haar` takes the mean over all of O(3).
         transforms, resample, seed: how many are drawn of other distributions, whether afresh, and of what base noise.
+        kernel: of the layers on pairs, `auto`, `reference` or `chunked`: see `MessagePassing`.
     """
-
-    symmetrization_layer: type[Symmetrization] = BlockedSymmetrization
-    message_passing_layer: type[MessagePassing] = BlockedMessagePassing
 
     def __init__(
         self,
@@ -51,6 +50,7 @@ class SymGNN(tf.keras.Model):
         transforms: int = 8,
         resample: bool = False,
         seed: int = 0,
+        kernel: str = "auto",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,75 +66,120 @@ class SymGNN(tf.keras.Model):
             "transforms": transforms,
             "resample": resample,
             "seed": seed,
+            "kernel": kernel,
         }
-        self.label_mean, self.label_std = label_mean, label_std
+        self.cutoff, self.label_mean, self.label_std = cutoff, label_mean, label_std
         self.receptive_field = cutoff * len(heads)  # A
-        own = {"dtype": self.dtype_policy}
-        self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", **own)
-        self.node_encoder = DenseBlocks(units=(width,), name="node_encoder", **own)
-        units = (width, width)
-        if distribution == HAAR:
-            self.symmetrization = ExactSymmetrization(units=units, cutoff=cutoff, name="symmetrization", **own)
-        else:
-            drawn = {"distribution": distribution, "transforms": transforms, "seed": seed, "resample": resample}
-            self.symmetrization = self.symmetrization_layer(units=units, name="symmetrization", **drawn, **own)
+        dtype = self.dtype_policy
+        self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", dtype=dtype)
+        self.node_encoder = DenseBlocks(units=(width,), name="node_encoder", dtype=dtype)
+        self.edge_encoder = self._make_edge_encoder()
         self.layers_ = [
-            self.message_passing_layer(
+            MessagePassing(
                 heads=n,
                 units=width,
                 merge="concat" if k < len(heads) - 1 else "mean",
                 update_edges=k < len(heads) - 1,
+                kernel=kernel,
                 name=f"message_passing_{k}",
-                **own,
+                dtype=dtype,
             )
             for k, n in enumerate(heads)
         ]
-        self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", **own)
+        self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", dtype=dtype)
         self.readout = tf.keras.layers.Dense(1, name="readout", dtype=self.variable_dtype)
 
-    def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        """Predicts one energy barrier per atom f[N], eV."""
-        nodes, edges, masks = self.encode(graph, training=training)
-        for layer in self.layers_:
-            nodes, edges = layer((nodes, edges), graph=graph, masks=masks, training=training)
-        return self.decode(nodes, mask=masks[0], training=training)
+    def _make_edge_encoder(self) -> tf.keras.layers.Layer:
+        """Return the layer that encodes displacements [E, 3] A as [E, width]."""
+        config = self._config
+        units = (config["width"], config["width"])
+        if config["distribution"] == HAAR:
+            return ExactSymmetrization(
+                units=units, cutoff=config["cutoff"], name="symmetrization", dtype=self.dtype_policy
+            )
+        return Symmetrization(
+            units=units,
+            distribution=config["distribution"],
+            transforms=config["transforms"],
+            seed=config["seed"],
+            resample=config["resample"],
+            kernel=config["kernel"],
+            name="symmetrization",
+            dtype=self.dtype_policy,
+        )
+
+    def stages(self) -> list[Stage]:
+        """Return one stage a layer; the first one encodes before, the last one decodes after."""
+        stages = [
+            Stage(partial(self._pass_messages, layer), layer.bytes_per_pair(), layer.bytes_per_atom())
+            for layer in self.layers_
+        ]
+        stages[0] = stages[0].after(self.encode, bytes_per_pair=self.edge_encoder.bytes_per_pair())
+        stages[-1] = stages[-1].then(self._decode)
+        return stages
+
+    def encode(self, graph: tfgnn.GraphTensor, training: bool = False) -> tfgnn.GraphTensor:
+        """Return the graph with the first hidden states of atoms [N, F] and of pairs [E, F]."""
+        state = State.of(graph)
+        real_atoms, real_pairs = self._masks(graph)
+        atomic_numbers = state.atoms[names.SPECIES]
+        nodes = self.node_encoder(self.species_embedding(atomic_numbers), mask=real_atoms, training=training)
+        edges = self.edge_encoder(state.pairs[names.DISPLACEMENT], mask=real_pairs, training=training)
+        return self._with_states(graph, nodes, edges)
 
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor]:
-        """What each layer's heads make of each pair in prediction: a_ij [E, H] of every layer, from first to last."""
-        nodes, edges, masks = self.encode(graph, training=False)
-        found = []
+        """Return the attention a_ij [E, H] of each layer's heads, from first to last."""
+        graph, attention = self.encode(graph), []
         for layer in self.layers_:
-            found.append(layer.attention((nodes, edges), graph=graph))
-            nodes, edges = layer((nodes, edges), graph=graph, masks=masks)
-        return found
+            attention.append(layer.attention(_hidden_states(graph), graph=graph))
+            graph = self._pass_messages(layer, graph, False)
+        return attention
 
-    def encode(self, graph: tfgnn.GraphTensor, *, training: bool) -> tuple:
-        """First states of nodes [N, F] and edges [E, F], and masks [N] and [E] of those that are real."""
-        atomic_numbers = graph.node_sets[names.ATOMS][names.SPECIES]
-        displacement = graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT]
-        real_atoms = tf.cast(atomic_numbers > 0, self.compute_dtype)
-        real_edges = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=real_atoms)
-        if names.PAIR_WEIGHT in graph.edge_sets[names.NEIGHBORS].features:
-            present = graph.edge_sets[names.NEIGHBORS][names.PAIR_WEIGHT] > 0
-            real_edges *= tf.cast(present, self.compute_dtype)
+    def portable(self) -> SymGNN:
+        """Return a copy without loops over chunks and with the transforms that the weights give, as constants.
 
-        nodes = self.node_encoder(self.species_embedding(atomic_numbers), mask=real_atoms, training=training)
-        edges = self.symmetrization(displacement, mask=real_edges, training=training)
-        return nodes, edges, (real_atoms, real_edges)
+        ONNX has neither the loops nor the quantiles of the von Mises distribution.
+        """
+        copy = type(self).from_config(self.get_config() | {"kernel": "reference"})
+        create_weights(copy, self._config["species"][0]).set_weights(self.get_weights())
+        for layer in copy.submodules:
+            if isinstance(layer, OrthogonalDistribution):
+                layer.freeze()
+        return copy
 
-    def decode(self, nodes: tf.Tensor, *, mask: tf.Tensor, training: bool) -> tf.Tensor:
-        """Reads one energy barrier per atom f[N], eV, off the last states [N, F]; a mask [N] says which are real."""
-        decoded = self.decoder(nodes, mask=mask, training=training)
-        return self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
+    def _pass_messages(self, layer: MessagePassing, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        nodes, edges = layer(_hidden_states(graph), graph=graph, masks=self._masks(graph), training=training)
+        return self._with_states(graph, nodes, edges)
+
+    def _decode(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the energy barrier per atom f[N], eV, alone."""
+        nodes, _ = _hidden_states(graph)
+        decoded = self.decoder(nodes, mask=self._masks(graph)[0], training=training)
+        barrier = self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
+        return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
+
+    def _masks(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return masks [N] and [E]: 1 for real atoms and pairs, 0 for padding and pairs without weight."""
+        state = State.of(graph)
+        atoms = tf.cast(state.atoms[names.SPECIES] > 0, self.compute_dtype)
+        pairs = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=atoms)
+        if names.PAIR_WEIGHT in state.pairs:
+            pairs *= tf.cast(state.pairs[names.PAIR_WEIGHT] > 0, self.compute_dtype)
+        return atoms, pairs
+
+    def _with_states(self, graph: tfgnn.GraphTensor, nodes: tf.Tensor, edges: tf.Tensor) -> tfgnn.GraphTensor:
+        """Return the graph with hidden states, and of its other features those that layers read."""
+        state = State.of(graph)
+        atoms = {names.SPECIES: state.atoms[names.SPECIES], names.HIDDEN_STATE: nodes}
+        weight = {name: x for name, x in state.pairs.items() if name == names.PAIR_WEIGHT}
+        return State(atoms, weight | {names.HIDDEN_STATE: edges}).on(graph)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | self._config
 
 
-@tf.keras.utils.register_keras_serializable("tf_symgnn")
-class PlainSymGNN(SymGNN):
-    """The same model without blocks: the reference for tests and benchmarks."""
-
-    symmetrization_layer = Symmetrization
-    message_passing_layer = MessagePassing
+def _hidden_states(graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the hidden states of atoms [N, F] and of pairs [E, F]."""
+    atoms, pairs = State.of(graph)
+    return atoms[names.HIDDEN_STATE], pairs[names.HIDDEN_STATE]

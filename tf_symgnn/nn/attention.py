@@ -8,7 +8,6 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.nn.normalization import MaskedBatchNormalization
 
 
 def weighted_exp(score: tf.Tensor, highest: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
@@ -89,58 +88,4 @@ class EdgeAttention(tf.keras.layers.Layer):
     def get_config(self) -> dict:
         """The constructor's arguments."""
         own = {"heads": self.heads, "node_units": self.node_units, "edge_units": self.edge_units}
-        return super().get_config() | own
-
-
-@tf.keras.utils.register_keras_serializable("tf_symgnn")
-class MessagePassing(tf.keras.layers.Layer):
-    """One update of node and edge states: attention, merged heads, batch norm, projection and residual.
-
-    Args:
-        heads: number of attention heads.
-        units: width of a head and of the states.
-        merge: `concat` the heads, or take their `mean`.
-        update_edges: whether edge states are updated; the last layer's would be used by nobody.
-    """
-
-    def __init__(self, *, heads: int, units: int, merge: str = "concat", update_edges: bool = True, **kwargs):
-        super().__init__(**kwargs)
-        self.heads, self.units, self.merge, self.update_edges = heads, units, merge, update_edges
-        own = {"dtype": self.dtype_policy}
-        self._attention = EdgeAttention(heads=heads, node_units=units, edge_units=units, name="attention", **own)
-        self._node_norm = MaskedBatchNormalization(name="node_norm", **own)
-        self._node_projection = tf.keras.layers.Dense(units, name="node_projection", **own)
-        if update_edges:
-            self._edge_norm = MaskedBatchNormalization(name="edge_norm", **own)
-            self._edge_projection = tf.keras.layers.Dense(units, name="edge_projection", **own)
-
-    def call(
-        self,
-        inputs: tuple[tf.Tensor, tf.Tensor],
-        graph: tfgnn.GraphTensor,
-        masks: tuple[tf.Tensor, tf.Tensor],
-        training: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Updates nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for what is real."""
-        nodes, edges = inputs
-        new_nodes, new_edges, _ = self._attention(inputs, graph=graph)
-        normed = self._node_norm(self._merge_heads(new_nodes), mask=masks[0], training=training)
-        nodes += self._node_projection(normed)
-        if self.update_edges:
-            normed = self._edge_norm(self._merge_heads(new_edges), mask=masks[1], training=training)
-            edges += self._edge_projection(normed)
-        return nodes, edges
-
-    def attention(self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """What the heads make of each pair, a_ij [E, H], from nodes [N, F] and edges [E, F]."""
-        return self._attention(inputs, graph=graph)[2]
-
-    def _merge_heads(self, states: tf.Tensor) -> tf.Tensor:
-        if self.merge == "mean":
-            return tf.reduce_mean(states, axis=1)
-        return tf.reshape(states, [-1, self.heads * self.units])
-
-    def get_config(self) -> dict:
-        """The constructor's arguments."""
-        own = {"heads": self.heads, "units": self.units, "merge": self.merge, "update_edges": self.update_edges}
         return super().get_config() | own

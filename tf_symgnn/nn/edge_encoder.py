@@ -47,13 +47,15 @@ class EdgeEncoder(tf.keras.layers.Layer):
 
     def __init__(self, *, units: tuple[int, int], **kwargs):
         super().__init__(**kwargs)
-        self.units, own = tuple(units), {"dtype": self.dtype_policy}
+        self.units, dtype = tuple(units), self.dtype_policy
         inward, outward = self.units
-        self._directions = DenseBlocks(units=(inward,), kernel_initializer=EvenDirections(), name="directions", **own)
+        self._directions = DenseBlocks(
+            units=(inward,), kernel_initializer=EvenDirections(), name="directions", dtype=dtype
+        )
         # Batch normalisation divides a kernel's size out, but not that of Adam's steps: starting at ones, not at
         # 1 / inward, directions lose their balance slowly.
         self._lengths = DenseBlocks(
-            units=(outward,), kernel_initializer="ones", activation="gaussian", name="lengths", **own
+            units=(outward,), kernel_initializer="ones", activation="gaussian", name="lengths", dtype=dtype
         )
 
     def build(self, input_shape: tf.TensorShape) -> None:
@@ -71,6 +73,10 @@ class EdgeEncoder(tf.keras.layers.Layer):
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Encodes [..., 3] A as [..., units[1]]; `mask` [...] is 1 for edges that count in the statistics."""
         return self._lengths(self._directions(displacement, mask=mask, training=training), mask=mask, training=training)
+
+    def bytes_per_pair(self) -> int:
+        """Return the bytes that a pair takes at once: the input and two outputs of a linear map."""
+        return 12 * max(self.units)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -159,16 +159,17 @@ class DenseBlocks(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.activation = tuple(units), activation
         self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
-        own = {"dtype": self.dtype_policy}
+        dtype = self.dtype_policy
         self._linear = [
             # By name each gets one of its own: one initializer gives the same numbers again.
-            tf.keras.layers.Dense(n, kernel_initializer=kernel_initializer, name=f"linear_{k}", **own)
+            tf.keras.layers.Dense(n, kernel_initializer=kernel_initializer, name=f"linear_{k}", dtype=dtype)
             for k, n in enumerate(self.units)
         ]
         self._norm = [
-            MaskedBatchNormalization(name=f"norm_{k}", **_start(activation, n), **own) for k, n in enumerate(self.units)
+            MaskedBatchNormalization(name=f"norm_{k}", **_start(activation, n), dtype=dtype)
+            for k, n in enumerate(self.units)
         ]
-        self._activate = [_activation(activation, name=f"activation_{k}", **own) for k in range(len(self.units))]
+        self._activate = [_activation(activation, name=f"activation_{k}", dtype=dtype) for k in range(len(self.units))]
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the weights of the layers inside, as their calls would."""

@@ -86,6 +86,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
 
     def __init__(self, *, transforms: int = 8, seed: int = 0, resample: bool = False, **kwargs):
         super().__init__(**kwargs)
+        self._frozen = None
         if transforms < 2 or transforms % 2:
             raise ValueError(f"transforms: found {transforms}, expected a positive even number")
         self.transforms, self.seed, self.resample = transforms, seed, resample
@@ -101,12 +102,18 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         super().build(input_shape)
 
     def call(self, inputs: None = None, training: bool = False) -> tf.Tensor:
-        """The K transforms [K, 3, 3]: those of the kept noise, or of fresh noise when resampling in training."""
+        """Return the K transforms [K, 3, 3]: of the kept noise, or of fresh noise when resampling in training."""
+        if self._frozen is not None:
+            return tf.constant(self._frozen)
         noise = self.noise
         if training and self.resample:
             self.draws.assign_add(1)
             noise = self.draw_noise(self.transforms, (self.seed, self.draws))
         return self.transform(tf.cast(noise, self.compute_dtype))
+
+    def freeze(self) -> None:
+        """Keep the transforms as they are now, as constants."""
+        self._frozen = self(None).numpy()
 
     def sample(self, n: int, *, seed: int) -> tf.Tensor:
         """Draws `n` (even) fresh transforms [n, 3, 3] at the present parameters, in orbits."""

@@ -1,4 +1,4 @@
-"""What each atom's neighbours are, as equations of power spectra and of the baselines read them."""
+"""The directed pairs of a graph, as power spectra and baselines read them; functions of distances."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 
 
-class Surroundings(NamedTuple):
-    """The directed pairs of a graph without self-loops, which equations that have them have on their own.
+class PairView(NamedTuple):
+    """The directed pairs of a graph without self-loops, which equations that have them treat on their own.
 
     Attributes:
         graph: that the pairs are of.
@@ -26,8 +26,8 @@ class Surroundings(NamedTuple):
     real_atoms: tf.Tensor
 
     @classmethod
-    def of(cls, graph: tfgnn.GraphTensor, dtype: str) -> Surroundings:
-        """Reads them off a graph."""
+    def of(cls, graph: tfgnn.GraphTensor, dtype: str) -> PairView:
+        """Return the view of a graph that has species and displacements, with tensors of a dtype."""
         pairs = graph.edge_sets[names.NEIGHBORS]
         displacement = tf.cast(pairs[names.DISPLACEMENT], dtype)
         real_atoms = tf.cast(graph.node_sets[names.ATOMS][names.SPECIES] > 0, dtype)
@@ -39,69 +39,69 @@ class Surroundings(NamedTuple):
 
     @property
     def real_pairs(self) -> tf.Tensor:
-        """[E], 1 for pairs that count."""
+        """Return 1 for pairs that count, else 0, [E]."""
         return tf.cast(self.weight[:, 0] > 0, self.weight.dtype)
 
     @property
     def squared_distance(self) -> tf.Tensor:
-        """[E, 1] A^2."""
+        """Return squared distances [E, 1] A^2."""
         return tf.reduce_sum(tf.square(self.displacement), axis=1, keepdims=True)
 
     @property
     def distance(self) -> tf.Tensor:
-        """[E, 1] A."""
+        """Return distances [E, 1] A."""
         return length(self.displacement)
 
     @property
     def source(self) -> tf.Tensor:
-        """i[E], the atom that sends each pair."""
+        """Return the atom that sends each pair, i[E]."""
         return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.SOURCE]
 
     @property
     def target(self) -> tf.Tensor:
-        """i[E], the atom that receives each pair, ascending."""
+        """Return the atom that receives each pair, i[E], ascending."""
         return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.TARGET]
 
     @property
     def atomic_numbers(self) -> tf.Tensor:
-        """i[N], 0 for padding."""
+        """Return atomic numbers i[N], 0 for padding."""
         return self.graph.node_sets[names.ATOMS][names.SPECIES]
 
     @property
     def n_atoms(self) -> tf.Tensor:
-        """How many atoms there are, padding included."""
+        """Return the number of atoms, padding included."""
         return self.graph.node_sets[names.ATOMS].total_size
 
-    def sent_by(self, atomic_number: int) -> tf.Tensor:
-        """[E, 1], 1 for pairs whose sender is of a species."""
+    def source_is(self, atomic_number: int) -> tf.Tensor:
+        """Return 1 for pairs whose sender is of a species, else 0, [E, 1]."""
         of_species = self.atomic_numbers == atomic_number
-        return self.from_source(tf.cast(of_species, self.weight.dtype)[:, tf.newaxis])
+        return self.gather_source(tf.cast(of_species, self.weight.dtype)[:, tf.newaxis])
 
-    def from_source(self, values: tf.Tensor) -> tf.Tensor:
-        """Values [N, C] of the atoms that send each pair, [E, C]."""
+    def gather_source(self, values: tf.Tensor) -> tf.Tensor:
+        """Return values [N, C] of the atoms that send each pair, [E, C]."""
         return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.SOURCE, feature_value=values)
 
-    def from_target(self, values: tf.Tensor) -> tf.Tensor:
-        """Values [N, C] of the atoms that receive each pair, [E, C]."""
+    def gather_target(self, values: tf.Tensor) -> tf.Tensor:
+        """Return values [N, C] of the atoms that receive each pair, [E, C]."""
         return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=values)
 
-    def received(self, values: tf.Tensor) -> tf.Tensor:
-        """Sums of weighted values [E, C] over the pairs that each atom receives, [N, C]."""
+    def sum_to_receiver(self, values: tf.Tensor) -> tf.Tensor:
+        """Return sums of weighted values [E, C] over the pairs that each atom receives, [N, C]."""
         return tfgnn.pool_edges_to_node(
             self.graph, names.NEIGHBORS, tfgnn.TARGET, "sum", feature_value=self.weight * values
         )
 
 
 def length(displacement: tf.Tensor) -> tf.Tensor:
-    """Lengths [E, 1] A of displacements [E, 3] A, with a gradient of zero where they are zero, as self-loops are."""
+    """Return lengths [E, 1] A of displacements [E, 3] A, with a gradient of zero where they are zero, as self-loops."""
     squared = tf.reduce_sum(tf.square(displacement), axis=1, keepdims=True)
     return tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1)), 0)
 
 
 def gaussian_basis(distance: tf.Tensor, cutoff: float) -> tf.Tensor:
-    """exp(-gamma (r - mu)^2) of distances [E, 1] A, mu every 0.1 A up to the cutoff, gamma 10 / A^2 [E, B].
+    """Return exp(-gamma (r - mu)^2) of distances [E, 1] A, mu every 0.1 A up to the cutoff, gamma 10 / A^2 [E, B].
 
     SchNet's radial basis (Schütt et al. 2017, section 4.2).
     """
-    centres = tf.range(0.0, cutoff + 0.05, 0.1, dtype=distance.dtype)
-    return tf.exp(-10.0 * tf.square(distance - centres))
+    centers = tf.range(0.0, cutoff + 0.05, 0.1, dtype=distance.dtype)
+    return tf.exp(-10.0 * tf.square(distance - centers))

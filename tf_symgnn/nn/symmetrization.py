@@ -7,6 +7,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tf_symgnn.nn.chunked import uses_chunks
+from tf_symgnn.nn.chunked.symmetrization import symmetrize_in_chunks
 from tf_symgnn.nn.edge_encoder import EdgeEncoder, even_directions
 from tf_symgnn.nn.orthogonal import DISTRIBUTIONS
 from tf_symgnn.nn.pairs import length
@@ -29,6 +31,8 @@ class Symmetrization(tf.keras.layers.Layer):
         transforms: K, even; whole orbits are multiples of 8.
         seed: of the distribution's base noise.
         resample: draw transforms afresh in every training step.
+        kernel: `reference`, plain operations; `chunked`, in chunks that stay in a CPU's cache; or `auto`, chunked where
+            there is no GPU.
     """
 
     def __init__(
@@ -39,22 +43,38 @@ class Symmetrization(tf.keras.layers.Layer):
         transforms: int = 8,
         seed: int = 0,
         resample: bool = False,
+        kernel: str = "auto",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.units = tuple(units)
+        uses_chunks(kernel)  # refuses a kernel that is none
+        self.units, self.kernel = tuple(units), kernel
         self.distribution = DISTRIBUTIONS[distribution](
             transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.variable_dtype
         )
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Create the weights of the layers inside, whichever kernel is to use them."""
+        with tf.name_scope(self.distribution.name):
+            self.distribution.build(None)
+        with tf.name_scope(self._encoder.name):
+            self._encoder.build(input_shape)
+        super().build(input_shape)
+
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
-        transforms = tf.cast(self.distribution(None, training=training), self.compute_dtype)  # [K, 3, 3]
-        moved = tf.einsum("ei,kij->ekj", displacement, transforms)  # [E, K, 3]
+        """Encode displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        transforms = self.distribution(None, training=training)  # [K, 3, 3]
+        if uses_chunks(self.kernel):
+            return symmetrize_in_chunks(self._encoder, displacement, transforms, mask, training)
+        moved = tf.einsum("ei,kij->ekj", displacement, tf.cast(transforms, self.compute_dtype))  # [E, K, 3]
         if mask is not None:
             mask = tf.repeat(mask[:, tf.newaxis], self.distribution.transforms, axis=1)  # [E, K]
         return tf.reduce_mean(self._encoder(moved, mask=mask, training=training), axis=1)
+
+    def bytes_per_pair(self) -> int:
+        """Return the bytes that a pair takes at once: encodings, in chunks and joined."""
+        return 8 * self.units[-1]
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
@@ -65,6 +85,7 @@ class Symmetrization(tf.keras.layers.Layer):
             "transforms": drawn.transforms,
             "seed": drawn.seed,
             "resample": drawn.resample,
+            "kernel": self.kernel,
         }
 
 
@@ -128,6 +149,10 @@ class ExactSymmetrization(tf.keras.layers.Layer):
             density = tf.repeat(density[:, tf.newaxis] / DIRECTIONS, DIRECTIONS, axis=1)
         encoded = self._encoder(tf.constant(points, self.compute_dtype), mask=density, training=training)
         return tf.reduce_mean(encoded, axis=1)
+
+    def bytes_per_pair(self) -> int:
+        """Return the bytes that a pair takes at once: interpolation adds up four rows of its table."""
+        return 20 * self.units[-1]
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,9 +25,10 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, as_input_error, is_unfinished, replacing
-from tf_symgnn.models.catalog import build_model, own_network
-from tf_symgnn.runs.statistics import RunFacts
+from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, is_unfinished, replacing
+from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.models.catalog import Setting, build_model, complete
+from tf_symgnn.runs.statistics import FORMAT, RunFacts
 
 # What a run writes into its folder; anything else there is somebody's, and never removed.
 OWN = {
@@ -53,15 +55,16 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """An existing run.
+        """Return an existing run.
 
         Raises:
-            InputError: the folder holds no run.
+            InputError: the folder holds no run, or one of an earlier version, whose weights are of other models.
         """
         folder = cls(path)
         for file in (folder.config_file, folder.facts_file):
             if not file.is_file():
                 raise InputError(path, "run folder", f"no {file.name}", "a folder that training has made")
+        folder.facts()
         return folder
 
     @classmethod
@@ -119,8 +122,8 @@ class RunFolder:
 
     def require_same_model(self, config: RunConfig) -> None:
         """Raises InputError where a configuration's model could not take this run's weights."""
-        whole = (replace(given, network=own_network(given)) for given in (self.config(), config))
-        stored, asked = (given.as_plain() for given in whole)
+        whole = (replace(x, network=complete(x.model, x.network)) for x in (self.config(), config))
+        stored, asked = (x.as_plain() for x in whole)
         for name in ("model", "graph", "network"):
             if asked[name] != stored[name]:
                 raise InputError(self.config_file, name, asked[name], f"{stored[name]}, as in the run to start from")
@@ -143,24 +146,28 @@ class RunFolder:
             raise InputError(self.facts_file, "labels", now, f"{was}, as the run was started")
 
     def facts(self) -> RunFacts:
-        """What the run learned from its data.
+        """Return what the run learned from its data.
 
         Raises:
-            InputError: the record is damaged.
+            InputError: the record is damaged or of an earlier version.
         """
         try:
-            stored = json.loads(self.facts_file.read_text())
-            return RunFacts(**stored | {"species": tuple(stored["species"])})
+            stored = {"format": 1} | json.loads(self.facts_file.read_text())
+            facts = RunFacts(**stored | {"species": tuple(stored["species"])})
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(self.facts_file, "record", str(error), "the record that training wrote") from error
+        if facts.format != FORMAT:
+            again = f"tf-symgnn train --config {self.config_file} --run-dir NEW_FOLDER"
+            raise InputError(self.facts_file, "format", facts.format, f"{FORMAT}; train again: {again}")
+        return facts
 
-    def build_model(self) -> tf.keras.Model:
-        """The run's model with fresh weights."""
+    def build_model(self) -> BarrierModel:
+        """Return the run's model with fresh weights."""
         facts = self.facts()
-        return build_model(self.config(), facts.species, facts.scaling)
+        return configured_model(self.config(), facts.species, facts.scaling)
 
-    def load_model(self) -> tf.keras.Model:
-        """The run's model with its best weights by validation Pearson.
+    def load_model(self) -> BarrierModel:
+        """Return the run's model with its best weights by validation Pearson.
 
         Raises:
             InputError: no epoch of the run has finished yet.
@@ -169,7 +176,7 @@ class RunFolder:
         self.load_best_weights(model)
         return model
 
-    def load_best_weights(self, model: tf.keras.Model) -> None:
+    def load_best_weights(self, model: BarrierModel) -> None:
         """Restores the best weights into a model of the run's configuration, built or not.
 
         Raises:
@@ -184,7 +191,7 @@ class RunFolder:
             expected = "the weights that training wrote, by this version, for the model of config.yaml"
             raise InputError(self.best_weights, "weights", type(error).__name__, expected) from error
 
-    def save_best_weights(self, model: tf.keras.Model) -> None:
+    def save_best_weights(self, model: BarrierModel) -> None:
         """Keeps a model's weights as the best ones."""
         tf.train.Checkpoint(model=model).write(str(self.best_weights))
 
@@ -193,6 +200,27 @@ class RunFolder:
         """Writes a record whole or not at all."""
         with replacing(path) as file:
             file.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def configured_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> BarrierModel:
+    """Return the model of a configuration, with fresh weights.
+
+    Args:
+        config: of the run.
+        species: atomic numbers of the training glasses.
+        scaling: mean and standard deviation of the training labels, eV.
+
+    Raises:
+        InputError: no model has the configuration's name for it.
+    """
+    setting = Setting(
+        species=species,
+        scaling=scaling,
+        cutoff=config.graph.cutoff,
+        seed=config.seed,
+        precision=config.precision,
+    )
+    return build_model(config.model, config.network, setting)
 
 
 def read_config(path: Path) -> RunConfig:

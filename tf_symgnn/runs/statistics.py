@@ -15,6 +15,9 @@ VERSIONED = (
     *("numpy", "scikit-learn", "vesin", "ase"),
 )
 
+# Of a run folder: 2 since models have stages and the default model is made of two. Without a number it is 1.
+FORMAT = 2
+
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -25,12 +28,14 @@ class RunFacts:
         label_mean: mean label of the training glasses, eV.
         label_std: standard deviation of their labels, eV.
         versions: of the packages that made the run.
+        format: of the run folder.
     """
 
     species: tuple[int, ...]
     label_mean: float
     label_std: float
     versions: dict[str, str]
+    format: int = FORMAT
 
     @property
     def scaling(self) -> LabelScaling:

@@ -36,9 +36,9 @@ class Checkpointing(tf.keras.callbacks.Callback):
         self._next_epoch = tf.Variable(0, dtype=tf.int64)
         self._best_epoch = tf.Variable(-1, dtype=tf.int64)
         self._best_pearson = tf.Variable(-math.inf, dtype=tf.float64)
-        self._network = regressor.network
+        self._barrier_model = regressor.barrier_model
         state = tf.train.Checkpoint(
-            model=self._network,
+            model=self._barrier_model,
             optimizer=regressor.optimizer,
             next_epoch=self._next_epoch,
             best_epoch=self._best_epoch,
@@ -99,7 +99,7 @@ class Checkpointing(tf.keras.callbacks.Callback):
             self._best_pearson.assign(logs["val_pearson"] if math.isfinite(logs["val_pearson"]) else -1.0)
             self._best_epoch.assign(epoch)
             if self._writes:
-                self._folder.save_best_weights(self._network)
+                self._folder.save_best_weights(self._barrier_model)
         seconds = time.perf_counter() - self._started
         scores = {name: float(value) for name, value in logs.items()}
         self.history.append({"epoch": epoch, **scores, "seconds": seconds, "step_seconds": self._in_steps})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,14 +14,14 @@ import tensorflow as tf
 from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
-from tf_symgnn.graph import GlassGraph, SubsetStream, to_graph_tensor
+from tf_symgnn.graph import GlassGraph, Share, SubsetStream, to_graph_tensor
 from tf_symgnn.inference import Predictor
-from tf_symgnn.models.catalog import build_model, is_chunked, require_known
-from tf_symgnn.models.hybrid import SpectralSymGNN
-from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, package_versions, read_labelled
+from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.models.catalog import is_chunked, require_known
+from tf_symgnn.runs import RunFacts, RunFolder, configured_model, glass_graphs, package_versions, read_labelled
 from tf_symgnn.runs.statistics import facts_of
 from tf_symgnn.training import plots
-from tf_symgnn.training.batch_statistics import EpochStatistics, settle
+from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
 from tf_symgnn.training.budget import TimeBudget, falling_rate
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Team
@@ -30,65 +31,40 @@ from tf_symgnn.training.regressor import BarrierRegressor
 
 
 def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
-    """Trains a model, keeps its best weights by validation Pearson, and scores them on validation and test.
+    """Train a model, keep its best weights by validation Pearson, and score them on validation and test.
 
     Args:
         config: of the run; when resuming, the stored one.
         resume: go on from the run folder's last finished epoch.
         overwrite: replace a run that the folder holds.
 
+    Returns:
+        The run's folder.
+
     Raises:
         InputError: the data, the configuration or the run folder cannot be used.
         TrainingStopped: the loss is no longer finite, or another worker is gone or was refused.
     """
-    require_known(config)
+    require_known(config.model)
     runtime.configure(chunked=is_chunked(config.model))
     team = Team(config)
     with team.unanimous():
         folder, splits, facts, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)
     tf.keras.utils.set_random_seed(config.seed)
     with team.together(), team.strategy.scope():
-        network = build_model(config, facts.species, facts.scaling)
+        model = configured_model(config, facts.species, facts.scaling)
     with team.unanimous():
         if team.is_chief and not resume:
             folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
     with team.together():
-        stream = _stream(config, network, graphs[names.TRAIN])
-        course = _fit(config, team, folder, network, facts, graphs, stream)
+        training = _stream(config, model, graphs[names.TRAIN])
+        course = _fit(config, team, folder, model, facts, graphs, training)
     if team.is_chief:
         # Scored by this process alone, in variables that no other one shares.
-        network = folder.build_model() if team.distributed else network
-        folder.load_best_weights(network)
-        print("settling batch statistics, one more pass over the training glasses", file=sys.stderr, flush=True)
-        settle(network, (graph for graph, *_ in stream.in_order()))
-        if isinstance(network, SpectralSymGNN):
-            weigh(network, graphs[names.VALIDATION], patch_size=config.stream.patch_size)
-        folder.save_best_weights(network)
-        _report(config, folder, network, graphs, course)
+        model = folder.build_model() if team.distributed else model
+        _finish(config, folder, model, graphs, training)
+        _report(config, folder, model, graphs, course)
     return folder
-
-
-def adapt(network: SpectralSymGNN, graphs: Sequence[GlassGraph]) -> None:
-    """Solves for the part of a network that is not trained, on the training glasses."""
-    print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
-    network.adapt([to_graph_tensor(graph) for graph in graphs], [graph.barrier for graph in graphs])
-
-
-def weigh(network: SpectralSymGNN, graphs: Sequence[GlassGraph], *, patch_size: float | None = None) -> None:
-    """Has SymGNN heard beside the regression as much as leaves labelled glasses the errors that spread least.
-
-    Epochs are compared before, SymGNN half heard in each.
-    """
-    predict, predictions = Predictor(network, patch_size=patch_size), []
-    for share in (0.0, 1.0):
-        network.share.assign(share)
-        predictions.append(np.concatenate([predict(graph) for graph in graphs]))
-    linear, whole = predictions
-    added, left = whole - linear, np.concatenate([graph.barrier for graph in graphs]) - linear
-    share = np.cov(added, left)[0, 1] / added.var(ddof=1) if np.ptp(added) > 0 else 0.0
-    share = float(np.clip(share, 0.0, 1.0))
-    network.share.assign(share)
-    print(f"of what SymGNN says otherwise than the regression {share:.0%} count", file=sys.stderr, flush=True)
 
 
 def _prepared(
@@ -139,19 +115,17 @@ def _fit(
     config: RunConfig,
     team: Team,
     folder: RunFolder,
-    network: tf.keras.Model,
+    model: BarrierModel,
     facts: RunFacts,
     graphs: dict[str, list[GlassGraph]],
-    stream: SubsetStream,
+    training: SubsetStream,
 ) -> Checkpointing:
-    """Runs the Keras fit loop from where the folder stands; returns the course it took."""
-    validation = SubsetStream(graphs[names.VALIDATION], **_patches(config), halo=network.receptive_field)
-
+    """Run the Keras fit loop from where the folder stands; return the course it took."""
     with team.strategy.scope():
-        regressor = BarrierRegressor(network, facts.scaling)
-        steps = config.epochs * stream.steps_per_epoch
+        regressor = BarrierRegressor(model, facts.scaling)
+        steps = config.epochs * training.steps_per_epoch
         regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
-        regressor.optimizer.build(regressor.trainable_variables)
+        regressor.optimizer.build(model.trained.trainable_variables)
     checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=team.is_chief)
     checkpointing.restore()
     first = checkpointing.next_epoch
@@ -161,27 +135,29 @@ def _fit(
     if first == 0:
         with team.strategy.scope():
             if config.init:
-                RunFolder.open(config.init).load_best_weights(network)
-            if isinstance(network, SpectralSymGNN):
-                adapt(network, graphs[names.TRAIN])
-
-    validation_data = team.shared(validation.in_order)
-    # Patches are streamed as they do not fit in memory, and what replicas share cannot be made anew.
-    if isinstance(network, SpectralSymGNN) and config.stream.patch_size is None and not team.distributed:
-        validation_data = with_linear_part(network, validation_data)
-    callbacks = [StopOnNonFinite(stream, seed=config.seed), EpochStatistics(network)]
-    bound = config.epochs if config.minutes is None else None
-    progress = Progress(epochs=bound, first_epoch=first, steps_per_epoch=stream.steps_per_epoch)
+                RunFolder.open(config.init).load_best_weights(model)
+            glasses = graphs[names.TRAIN]
+            model.prepare([to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses])
+    callbacks = [StopOnNonFinite(training, seed=config.seed), EpochStatistics(model.trained)]
+    progress = Progress(
+        epochs=config.epochs if config.minutes is None else None,
+        first_epoch=first,
+        steps_per_epoch=training.steps_per_epoch,
+    )
     if team.is_chief:
         callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION])]
-    order = {"seed": config.seed, "first_epoch": first, "epochs": config.epochs}
+    validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
+
+    def shuffled(share: Share) -> tf.data.Dataset:
+        return training.shuffled(seed=config.seed, first_epoch=first, epochs=config.epochs, share=share)
+
     try:
         regressor.fit(
-            team.shared(lambda share: stream.shuffled(**order, share=share)),
-            steps_per_epoch=stream.steps_per_epoch,
+            team.shared(shuffled),
+            steps_per_epoch=training.steps_per_epoch,
             initial_epoch=first,
             epochs=config.epochs,
-            validation_data=validation_data,
+            validation_data=_validation_data(config, team, model, validation),
             validation_steps=validation.steps_per_epoch if team.distributed else None,
             callbacks=[*callbacks, checkpointing, *budget],
             verbose=0,
@@ -191,29 +167,57 @@ def _fit(
     return checkpointing
 
 
-def with_linear_part(network: SpectralSymGNN, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches, kept in memory, whose graphs say what the network's regression predicts, which training leaves alone.
+def _validation_data(config: RunConfig, team: Team, model: BarrierModel, validation: SubsetStream) -> tf.data.Dataset:
+    """Return batches of validation glasses, with what the model caches of each where they fit in memory."""
+    batches = team.shared(validation.in_order)
+    # Patches are streamed as they do not fit in memory, and what replicas share cannot be made anew.
+    return batches if config.stream.patch_size or team.distributed else with_cache(model, batches)
 
-    That is more than half of what a prediction costs, and an epoch ends with one of each validation glass.
+
+def with_cache(model: BarrierModel, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the batches, kept in memory with what the model caches of each graph; as they are if that is nothing.
+
+    An epoch ends with a prediction of each validation glass. The part that training does not change is more than half
+    of it for the default model.
     """
-    # By a generator, for a function that maps a dataset cannot use variables that lie on another device.
     spec, *others = batches.element_spec
-    asked = tf.function(network.with_linear_part, input_signature=[spec])
-    answered = asked.get_concrete_function().structured_outputs.spec
-    known = tf.data.Dataset.from_generator(
-        lambda: ((asked(graph), *rest) for graph, *rest in batches), output_signature=(answered, *others)
+    cache = tf.function(model.cache, input_signature=[spec])
+    cached_spec = cache.get_concrete_function().structured_outputs.spec
+    if cached_spec == spec:
+        return batches
+    # By a generator, for a function that maps a dataset cannot use variables that lie on another device.
+    cached = tf.data.Dataset.from_generator(
+        lambda: ((cache(graph), *rest) for graph, *rest in batches), output_signature=(cached_spec, *others)
     )
-    return known.cache().with_options(batches.options())
+    return cached.cache().with_options(batches.options())
 
 
-def _stream(config: RunConfig, network: tf.keras.Model, graphs: Sequence[GlassGraph]) -> SubsetStream:
-    """What training takes its steps on."""
-    halo = network.receptive_field if config.stream.halo is None else config.stream.halo
-    return SubsetStream(graphs, **_patches(config), halo=halo)
+def _finish(
+    config: RunConfig,
+    folder: RunFolder,
+    model: BarrierModel,
+    graphs: dict[str, list[GlassGraph]],
+    training: SubsetStream,
+) -> None:
+    """Load the best weights, recompute batch statistics for them, calibrate the model, and keep the result."""
+    folder.load_best_weights(model)
+    print("recomputing batch statistics: one more pass over the training glasses", file=sys.stderr, flush=True)
+    recompute_batch_norm(model.trained, (graph for graph, *_ in training.in_order()))
+    validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
+    # Read side by side, so that one batch is in memory at a time.
+    first, second = itertools.tee(validation.in_order())
+    labels = (np.where(weight > 0, label, np.nan) for _, label, weight in second)
+    model.calibrate((graph for graph, *_ in first), labels)
+    folder.save_best_weights(model)
 
 
-def _patches(config: RunConfig) -> dict:
-    return {"batch_size": config.stream.batch_size, "patch_size": config.stream.patch_size}
+def _stream(
+    config: RunConfig, model: BarrierModel, graphs: Sequence[GlassGraph], *, halo: float | None = None
+) -> SubsetStream:
+    """Return the stream of whole glasses or patches; the halo is by default that of the configuration."""
+    if halo is None:
+        halo = model.receptive_field if config.stream.halo is None else config.stream.halo
+    return SubsetStream(graphs, batch_size=config.stream.batch_size, patch_size=config.stream.patch_size, halo=halo)
 
 
 def _budget(config: RunConfig, course: Checkpointing) -> list[TimeBudget]:
@@ -235,12 +239,12 @@ def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
 def _report(
     config: RunConfig,
     folder: RunFolder,
-    network: tf.keras.Model,
+    model: BarrierModel,
     graphs: dict[str, list[GlassGraph]],
     course: Checkpointing,
 ) -> None:
-    """Scores the best weights, once, and draws the run."""
-    predict = Predictor(network, patch_size=config.stream.patch_size)
+    """Score the best weights, once, and draw the run."""
+    predict = Predictor(model, patch_size=config.stream.patch_size)
     record = {}
     for split in (names.VALIDATION, names.TEST):
         if not graphs[split]:
@@ -254,7 +258,7 @@ def _report(
         "invariance_error": record[names.VALIDATION]["invariance_error"],
         "best_epoch": course.best_epoch + 1,
         "epochs": course.next_epoch,
-        "parameters": int(network.count_params()),
+        "parameters": int(model.count_params()),
         "seed": config.seed,
         "seconds": sum(row["seconds"] for row in course.history),
     }

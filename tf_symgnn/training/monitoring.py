@@ -78,7 +78,7 @@ class TensorBoard(tf.keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Writes the configuration as text and as hyperparameters."""
-        self._predict = Predictor(self.model.network, patch_size=self._config.stream.patch_size)
+        self._predict = Predictor(self.model.barrier_model, patch_size=self._config.stream.patch_size)
         with self._writers[names.TRAIN].as_default():
             tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
         # Above both splits, so that TensorBoard's table shows the metrics of either.
@@ -113,7 +113,7 @@ class TensorBoard(tf.keras.callbacks.Callback):
             writer.flush()
 
     def _distributions(self) -> list[OrthogonalDistribution]:
-        return [m for m in self.model.network.submodules if isinstance(m, OrthogonalDistribution)]
+        return [m for m in self.model.barrier_model.submodules if isinstance(m, OrthogonalDistribution)]
 
     def _describe(self, distribution: OrthogonalDistribution) -> None:
         for variable in distribution.trainable_variables:

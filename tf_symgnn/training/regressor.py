@@ -1,4 +1,4 @@
-"""The Keras model that `fit` trains: any network of the catalog under a mean squared error over atoms."""
+"""The Keras model that `fit` trains: any model of the catalog under a mean squared error over atoms."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn.data import LabelScaling
+from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.nn.normalization import sum_over_replicas
 from tf_symgnn.training.metrics import PearsonCorrelation
 
 
 class BarrierRegressor(tf.keras.Model):
-    """Trains a network on (graph, labels f32[N] eV, loss weights f32[N]).
+    """Trains the sub-model `trained` of a model on (graph, labels f32[N] eV, loss weights f32[N]); scores the model.
 
     The loss is the mean squared error over the atoms that carry it, in units of the labels' variance; over several
     replicas it is weighted by atoms.
 
     Args:
-        network: takes a GraphTensor, predicts f[N] eV.
+        model: takes a GraphTensor, predicts f[N] eV.
         scaling: of the training labels.
     """
 
-    def __init__(self, network: tf.keras.Model, scaling: LabelScaling):
+    def __init__(self, model: BarrierModel, scaling: LabelScaling):
         super().__init__(name="barrier_regressor")
-        self.network, self._scaling = network, scaling
+        self.barrier_model, self._scaling = model, scaling
         self._loss = tf.keras.metrics.Mean(name="loss")
         self._scores = [
             PearsonCorrelation(center=scaling.mean),
@@ -37,21 +38,21 @@ class BarrierRegressor(tf.keras.Model):
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
-        """What Keras resets at the start of each epoch."""
+        """Return what Keras resets at the start of each epoch."""
         return [self._loss, *self._scores, self._gradient_norm, self._atoms]
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        """Predicts energy barriers f[N], eV."""
-        return self.network(graph, training=training)
+        """Predict energy barriers f[N], eV."""
+        return self.barrier_model(graph, training=training)
 
     def train_step(self, data: tuple) -> dict[str, tf.Tensor]:
-        """One step of gradient descent on a batch of graph subsets."""
+        """Take one step of gradient descent on a batch of graph subsets."""
         graph, label, weight = data
         with tf.GradientTape() as tape:
-            prediction = self(graph, training=True)
+            prediction = self.barrier_model.trained(graph, training=True)
             loss = self._mean_squared_error(label, prediction, weight)
             scaled = self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
-        variables = self.trainable_variables
+        variables = self.barrier_model.trained.trainable_variables
         gradients = tape.gradient(scaled, variables)
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
@@ -69,13 +70,13 @@ class BarrierRegressor(tf.keras.Model):
         return isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
 
     def test_step(self, data: tuple) -> dict[str, tf.Tensor]:
-        """Scores a batch of graph subsets in inference mode."""
+        """Score a batch of graph subsets in inference mode."""
         graph, label, weight = data
         self._score(label, self(graph, training=False), weight)
         return {metric.name: metric.result() for metric in (self._loss, *self._scores)}
 
     def _mean_squared_error(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        """This replica's share of the mean over all atoms of the global batch that carry the loss."""
+        """Return this replica's part of the mean over all atoms of the global batch that carry the loss."""
         atoms = sum_over_replicas(tf.reduce_sum(weight))
         return tf.math.divide_no_nan(tf.reduce_sum(weight * self._squared_error(label, prediction)), atoms)
 

@@ -10,8 +10,8 @@ from tf_symgnn.nn.edge_encoder import EdgeEncoder
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
-class TurnedEncoding(tf.keras.layers.Layer):
-    """phi(x_ij R) with a fresh rotation R in every training step, phi(x_ij) in prediction.
+class RotationAugmentedEncoder(tf.keras.layers.Layer):
+    """Edge encoding phi(x_ij R) with a fresh rotation R in every training step, phi(x_ij) in prediction.
 
     Args:
         units: widths of phi's two blocks.
@@ -25,23 +25,26 @@ class TurnedEncoding(tf.keras.layers.Layer):
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        """Encode displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
         return self._encoder(self._rotation(displacement, training=training), mask=mask, training=training)
 
+    def bytes_per_pair(self) -> int:
+        """Return the bytes that a pair takes at once."""
+        return self._encoder.bytes_per_pair()
+
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units, "seed": self.seed}
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class AugmentedSymGNN(SymGNN):
-    """SymGNN that learns invariance from turned glasses: the data augmentation that Li et al. 2024 compare with.
+    """SymGNN that learns invariance from randomly rotated glasses, the data augmentation of Li et al. 2024.
 
-    Predictions are not invariant under rotation and reflection, but trained to be under rotation.
+    Predictions are not invariant under rotation and reflection; training makes them nearly so under rotation.
     """
 
-    def __init__(self, *, width: int = 32, seed: int = 0, **kwargs):
-        super().__init__(width=width, seed=seed, **kwargs)
-        self.symmetrization = TurnedEncoding(
-            units=(width, width), seed=seed, name="edge_encoder", dtype=self.dtype_policy
-        )
+    def _make_edge_encoder(self) -> RotationAugmentedEncoder:
+        config = self._config
+        units = (config["width"], config["width"])
+        return RotationAugmentedEncoder(units=units, seed=config["seed"], name="edge_encoder", dtype=self.dtype_policy)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_symgnn.models.baselines.augmented import TurnedEncoding
+from tf_symgnn.models.base import State
+from tf_symgnn.models.baselines.augmented import RotationAugmentedEncoder
 from tf_symgnn.models.baselines.dense import PairDense, dense_stack
-from tf_symgnn.models.baselines.network import UNIT, BaselineNetwork
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.models.baselines.network import NODES, PAIRS, UNIT, BaselineNetwork, Hop
+from tf_symgnn.nn.pairs import PairView
+
+ENCODED = "encoded"  # first states of atoms [N, F] and of pairs [E, F]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -22,19 +25,19 @@ class GraphNetworkBlock(tf.keras.layers.Layer):
 
     def __init__(self, *, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.units, own = units, {"dtype": self.dtype_policy}
-        self._first = PairDense(units=units, name="pair_first", **own)
-        self._second = tf.keras.layers.Dense(units, activation="relu", name="pair_second", **own)
-        self._node = dense_stack((units, units), "relu", last="relu", name="node", **own)
+        self.units, dtype = units, self.dtype_policy
+        self._first = PairDense(units=units, name="pair_first", dtype=dtype)
+        self._second = tf.keras.layers.Dense(units, activation="relu", name="pair_second", dtype=dtype)
+        self._node = dense_stack((units, units), "relu", last="relu", name="node", dtype=dtype)
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes nodes [N, C] and pairs [E, D]; gives nodes and pairs of width F."""
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return nodes and pairs of width F, from nodes [N, C] and pairs [E, D]."""
         nodes, pairs = inputs
-        pairs = self._second(tf.nn.relu(self._first(inputs, around=around)))
-        return self._node(tf.concat([nodes, around.received(pairs) / UNIT], axis=1)), pairs
+        pairs = self._second(tf.nn.relu(self._first(inputs, view=view)))
+        return self._node(tf.concat([nodes, view.sum_to_receiver(pairs) / UNIT], axis=1)), pairs
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units}
 
 
@@ -44,22 +47,28 @@ class BapstNetwork(BaselineNetwork):
     joined with what was encoded, on relative positions turned at random in training. As SymGNN's phi encodes them it
     learns in minutes; from a perceptron of ReLUs it learned next to nothing in a quarter of an hour.
 
-    Predictions are not invariant under rotation and reflection, but trained to be under rotation.
+    Predictions are not invariant under rotation and reflection; training makes them nearly so under rotation.
     """
 
     def __init__(self, *, width: int = 64, layers: int = 4, seed: int = 0, **kwargs):
         super().__init__(width=width, layers=layers, seed=seed, **kwargs)
-        self.steps = layers
-        self.node_encoder = dense_stack((width, width), "relu", last="relu", name="node_encoder", **self.own)
-        self.pair_encoder = TurnedEncoding(units=(width, width), seed=seed, name="pair_encoder", **self.own)
-        self.block = GraphNetworkBlock(units=width, name="block", **self.own)
+        self.steps, dtype = layers, self.dtype_policy
+        self.node_encoder = dense_stack((width, width), "relu", last="relu", name="node_encoder", dtype=dtype)
+        self.pair_encoder = RotationAugmentedEncoder(units=(width, width), seed=seed, name="pair_encoder", dtype=dtype)
+        self.block = GraphNetworkBlock(units=width, name="block", dtype=dtype)
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Processes node states [N, F]."""
-        pairs = self.pair_encoder(around.displacement, mask=around.real_pairs, training=training)
-        encoded = self.node_encoder(nodes), pairs
-        state = encoded
-        for _ in range(self.steps):
-            joined = tuple(tf.concat(pair, axis=1) for pair in zip(state, encoded, strict=True))
-            state = self.block(joined, around=around)
-        return state[0]
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return the encoded atoms and pairs, as such and as the first states."""
+        pairs = self.pair_encoder(view.displacement, mask=view.real_pairs, training=training)
+        nodes = self.node_encoder(nodes)
+        return State({NODES: nodes, ENCODED: nodes}, {PAIRS: pairs, ENCODED: pairs})
+
+    def hops(self) -> list[Hop]:
+        """Return the one block as often as there are layers."""
+        return [self._process] * self.steps
+
+    def _process(self, state: State, view: PairView, training: bool) -> State:
+        nodes = tf.concat([state.atoms[NODES], state.atoms[ENCODED]], axis=1)
+        pairs = tf.concat([state.pairs[PAIRS], state.pairs[ENCODED]], axis=1)
+        nodes, pairs = self.block((nodes, pairs), view=view)
+        return State(state.atoms | {NODES: nodes}, state.pairs | {PAIRS: pairs})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
 
 
 def dense_stack(
@@ -59,12 +59,12 @@ class PairDense(tf.keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
         super().build(input_shape)
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tf.Tensor:
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tf.Tensor:
         """Maps nodes [N, C_n] and pairs [E, C_e] to [E, F]."""
         nodes, pairs = inputs
         width = nodes.shape[-1]
         source, target, pair = tf.split(self.kernel, [width, width, pairs.shape[-1]])
-        sent, kept = around.from_source(nodes @ source), around.from_target(nodes @ target + self.bias)
+        sent, kept = view.gather_source(nodes @ source), view.gather_target(nodes @ target + self.bias)
         return sent + kept + pairs @ pair
 
     def get_config(self) -> dict:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
+from tf_symgnn.models.base import State
 from tf_symgnn.models.baselines.dense import PairDense, dense_stack
-from tf_symgnn.models.baselines.network import UNIT, BaselineNetwork
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.models.baselines.network import NODES, UNIT, BaselineNetwork, Hop
+from tf_symgnn.nn.pairs import PairView
 
 # Coordinates start within half an Angstrom of the atoms: the gain of Satorras et al.'s own initialisation.
 GAIN = 1e-3
+
+MOVED = "moved"  # of each atom's coordinates [N, 3] A
 
 
 def _signs(units: int) -> np.ndarray:
@@ -24,7 +28,7 @@ class BentSlopes(tf.keras.initializers.Initializer):
     """Glorot's kernel, but for its last row: alternating slopes of 1 and -1, for the squared distance in A^2."""
 
     def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
-        """Makes a kernel [C, F]."""
+        """Return a kernel [C, F]."""
         kernel = tf.keras.initializers.GlorotUniform()(shape, dtype)
         return tf.concat([kernel[:-1], tf.constant(_signs(shape[1])[np.newaxis], dtype)], axis=0)
 
@@ -43,11 +47,11 @@ class SpreadBends(tf.keras.initializers.Initializer):
         self.reach = reach
 
     def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
-        """Makes biases [F]."""
+        """Return biases [F]."""
         return tf.constant(-_signs(shape[0]) * np.linspace(0, self.reach**2, shape[0]), dtype)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"reach": self.reach}
 
 
@@ -67,34 +71,32 @@ class EquivariantConvolution(tf.keras.layers.Layer):
 
     def __init__(self, *, units: int, reach: float, move: bool = True, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.reach, self.move, own = units, reach, move, {"dtype": self.dtype_policy}
+        self.units, self.reach, self.move, dtype = units, reach, move, self.dtype_policy
         bends = {"kernel_initializer": BentSlopes(), "bias_initializer": SpreadBends(reach=reach)}
-        self._first = PairDense(units=units, name="message_first", **bends, **own)
-        self._second = tf.keras.layers.Dense(units, activation="silu", name="message_second", **own)
-        self._update = dense_stack((units, units), "silu", name="update", **own)
+        self._first = PairDense(units=units, name="message_first", **bends, dtype=dtype)
+        self._second = tf.keras.layers.Dense(units, activation="silu", name="message_second", dtype=dtype)
+        self._update = dense_stack((units, units), "silu", name="update", dtype=dtype)
         if move:
             small = tf.keras.initializers.VarianceScaling(GAIN**2, mode="fan_avg", distribution="uniform")
-            self._inner = tf.keras.layers.Dense(units, activation="silu", name="coordinate_inner", **own)
+            self._inner = tf.keras.layers.Dense(units, activation="silu", name="coordinate_inner", dtype=dtype)
             self._outer = tf.keras.layers.Dense(
-                1, use_bias=False, kernel_initializer=small, name="coordinate_outer", **own
+                1, use_bias=False, kernel_initializer=small, name="coordinate_outer", dtype=dtype
             )
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes nodes [N, F] and how far each atom has moved [N, 3] A, and gives both anew."""
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
+        """Update nodes [N, F] and how far each atom has moved [N, 3] A."""
         nodes, moved = inputs
-        around = around._replace(
-            displacement=around.displacement + around.from_source(moved) - around.from_target(moved)
-        )
-        message = tf.nn.silu(self._first((nodes, around.squared_distance), around=around))
+        view = view._replace(displacement=view.displacement + view.gather_source(moved) - view.gather_target(moved))
+        message = tf.nn.silu(self._first((nodes, view.squared_distance), view=view))
         message = self._second(message)
         if self.move:
-            push = around.received(-around.displacement * self._outer(self._inner(message)))
-            moved += tf.math.divide_no_nan(push, around.received(tf.ones_like(around.weight)))
-        nodes += self._update(tf.concat([nodes, around.received(message) / UNIT], axis=1))
+            push = view.sum_to_receiver(-view.displacement * self._outer(self._inner(message)))
+            moved += tf.math.divide_no_nan(push, view.sum_to_receiver(tf.ones_like(view.weight)))
+        nodes += self._update(tf.concat([nodes, view.sum_to_receiver(message) / UNIT], axis=1))
         return nodes, moved
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units, "reach": self.reach, "move": self.move}
 
 
@@ -108,13 +110,20 @@ class EGNN(BaselineNetwork):
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
         self.layers_ = [
-            EquivariantConvolution(units=width, reach=self.cutoff, move=k < layers - 1, name=f"layer_{k}", **self.own)
+            EquivariantConvolution(
+                units=width, reach=self.cutoff, move=k < layers - 1, name=f"layer_{k}", dtype=self.dtype_policy
+            )
             for k in range(layers)
         ]
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Updates node states [N, F] and, within, coordinates."""
-        moved = tf.zeros_like(nodes[:, :3])
-        for layer in self.layers_:
-            nodes, moved = layer((nodes, moved), around=around)
-        return nodes
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return node states, and that no coordinate has moved yet."""
+        return State({NODES: nodes, MOVED: tf.zeros_like(nodes[:, :3])}, {})
+
+    def hops(self) -> list[Hop]:
+        """Return one convolution a layer."""
+        return [partial(self._convolve, layer) for layer in self.layers_]
+
+    def _convolve(self, layer: EquivariantConvolution, state: State, view: PairView, training: bool) -> State:
+        nodes, moved = layer((state.atoms[NODES], state.atoms[MOVED]), view=view)
+        return State({NODES: nodes, MOVED: moved}, {})

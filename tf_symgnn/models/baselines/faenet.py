@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
+from tf_symgnn.models.base import Stage, State, run_stages
 from tf_symgnn.models.baselines.dense import PairDense
-from tf_symgnn.models.baselines.network import BaselineNetwork
+from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Hop
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
-from tf_symgnn.nn.pairs import Surroundings, gaussian_basis
+from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
 # The frames of O(3): principal axes have a direction, not a sense.
 SENSES = tuple(itertools.product((1.0, -1.0), repeat=3))
 
 
-def principal_axes(around: Surroundings) -> tf.Tensor:
-    """Eigenvectors [G, 3, 3], as columns, of each component's sum of x_ij^T x_ij over weighted pairs.
+def principal_axes(view: PairView) -> tf.Tensor:
+    """Return the eigenvectors [G, 3, 3], as columns, of each component's sum of x_ij^T x_ij over weighted pairs.
 
-    Positions, whose principal axes FAENet takes, have no centre in a periodic cell; displacements need none.
+    FAENet takes those of positions, which have no center in a periodic cell; displacements need none.
     """
-    outer = around.weight[:, :, tf.newaxis] * around.displacement[:, :, tf.newaxis] * around.displacement[:, tf.newaxis]
-    scatter = tfgnn.pool_edges_to_context(
-        around.graph, names.NEIGHBORS, "sum", feature_value=tf.cast(outer, tf.float64)
-    )
+    outer = view.weight[:, :, tf.newaxis] * view.displacement[:, :, tf.newaxis] * view.displacement[:, tf.newaxis]
+    scatter = tfgnn.pool_edges_to_context(view.graph, names.NEIGHBORS, "sum", feature_value=tf.cast(outer, tf.float64))
     _, axes = tf.linalg.eigh(scatter)
-    return tf.cast(tf.stop_gradient(axes), around.displacement.dtype)
+    return tf.cast(tf.stop_gradient(axes), view.displacement.dtype)
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -43,22 +43,22 @@ class FrameInteraction(tf.keras.layers.Layer):
 
     def __init__(self, *, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.units, own = units, {"dtype": self.dtype_policy}
-        self._filter = PairDense(units=units, name="filter", **own)
-        self._inward = tf.keras.layers.Dense(units, activation="silu", name="inward", **own)
-        self._norm = MaskedBatchNormalization(name="norm", **own)
-        self._outward = tf.keras.layers.Dense(units, activation="silu", name="outward", **own)
+        self.units, dtype = units, self.dtype_policy
+        self._filter = PairDense(units=units, name="filter", dtype=dtype)
+        self._inward = tf.keras.layers.Dense(units, activation="silu", name="inward", dtype=dtype)
+        self._norm = MaskedBatchNormalization(name="norm", dtype=dtype)
+        self._outward = tf.keras.layers.Dense(units, activation="silu", name="outward", dtype=dtype)
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings, training: bool = False) -> tf.Tensor:
-        """Updates nodes [N, F] by pair states [E, F]."""
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView, training: bool = False) -> tf.Tensor:
+        """Update nodes [N, F] by pair states [E, F]."""
         nodes, pairs = inputs
-        weighting = tf.nn.silu(self._filter((nodes, pairs), around=around))
-        received = around.received(around.from_source(self._inward(nodes)) * weighting)
-        received = self._norm(received, mask=around.real_atoms, training=training)
+        weighting = tf.nn.silu(self._filter((nodes, pairs), view=view))
+        received = view.sum_to_receiver(view.gather_source(self._inward(nodes)) * weighting)
+        received = self._norm(received, mask=view.real_atoms, training=training)
         return nodes + self._outward(tf.nn.silu(received))
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units}
 
 
@@ -76,29 +76,44 @@ class FAENet(BaselineNetwork):
         self.receptive_field = math.inf
         self.seed = seed
         self.draws = self.add_weight(name="draws", shape=(), dtype=tf.int32, trainable=False, initializer="zeros")
-        self.direction = tf.keras.layers.Dense(width, name="direction", **self.own)
-        self.radial = tf.keras.layers.Dense(width, name="radial", **self.own)
-        self.pair = tf.keras.layers.Dense(width, activation="silu", name="pair", **self.own)
-        self.layers_ = [FrameInteraction(units=width, name=f"layer_{k}", **self.own) for k in range(layers)]
+        dtype = self.dtype_policy
+        self.direction = tf.keras.layers.Dense(width, name="direction", dtype=dtype)
+        self.radial = tf.keras.layers.Dense(width, name="radial", dtype=dtype)
+        self.pair = tf.keras.layers.Dense(width, activation="silu", name="pair", dtype=dtype)
+        self.layers_ = [FrameInteraction(units=width, name=f"layer_{k}", dtype=dtype) for k in range(layers)]
 
-    def scaled_barrier(self, around: Surroundings, training: bool) -> tf.Tensor:
-        """Barriers f[N] in standard deviations from the mean: of one frame in training, else the mean of all."""
-        axes = tfgnn.broadcast_context_to_edges(around.graph, names.NEIGHBORS, feature_value=principal_axes(around))
-        turned = tf.einsum("ei,eij->ej", around.displacement, axes)
-        in_frame = super().scaled_barrier
+    def stages(self) -> list[Stage]:
+        """Return none: frames are of the whole glass."""
+        return []
+
+    def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
+        """Predict one energy barrier per atom f[N], eV: by one frame in training, else the mean of all."""
+        view = PairView.of(graph, self.compute_dtype)
+        axes = tfgnn.broadcast_context_to_edges(graph, names.NEIGHBORS, feature_value=principal_axes(view))
+        in_axes = tf.einsum("ei,eij->ej", view.displacement, axes)
         if training:
             self.draws.assign_add(1)
             drawn = tf.random.stateless_uniform((), (self.seed, self.draws), maxval=len(SENSES), dtype=tf.int32)
-            sense = tf.gather(tf.constant(SENSES, turned.dtype), drawn)
-            return in_frame(around._replace(displacement=turned * sense), training)
-        frames = [in_frame(around._replace(displacement=turned * sense), training) for sense in SENSES]
+            sense = tf.gather(tf.constant(SENSES, in_axes.dtype), drawn)
+            return self._in_frame(graph, in_axes * sense, training)
+        frames = [self._in_frame(graph, in_axes * sense, training) for sense in SENSES]
         return tf.add_n(frames) / len(frames)
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Updates node states [N, F] in one frame."""
-        basis = gaussian_basis(around.distance, self.cutoff)
-        pairs = tf.concat([self.direction(around.displacement), self.radial(basis)], axis=1)
-        pairs = self.pair(tf.nn.silu(pairs))
-        for layer in self.layers_:
-            nodes = layer((nodes, pairs), around=around, training=training)
-        return nodes
+    def _in_frame(self, graph: tfgnn.GraphTensor, displacement: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return barriers f[N] eV by the displacements [E, 3] A of one frame."""
+        turned = State.of(graph).merged(State({}, {names.DISPLACEMENT: displacement})).on(graph)
+        return run_stages(super().stages(), turned, training).node_sets[names.ATOMS][names.ENERGY_BARRIER]
+
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return node states, and pair states of the displacements in one frame."""
+        basis = gaussian_basis(view.distance, self.cutoff)
+        pairs = tf.concat([self.direction(view.displacement), self.radial(basis)], axis=1)
+        return State({NODES: nodes}, {PAIRS: self.pair(tf.nn.silu(pairs))})
+
+    def hops(self) -> list[Hop]:
+        """Return one interaction a layer."""
+        return [partial(self._interact, layer) for layer in self.layers_]
+
+    def _interact(self, layer: FrameInteraction, state: State, view: PairView, training: bool) -> State:
+        nodes = layer((state.atoms[NODES], state.pairs[PAIRS]), view=view, training=training)
+        return State({NODES: nodes}, state.pairs)

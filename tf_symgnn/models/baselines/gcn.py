@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
-from tf_symgnn.models.baselines.network import BaselineNetwork
+from tf_symgnn.models.base import State
+from tf_symgnn.models.baselines.network import NODES, BaselineNetwork, Hop
 from tf_symgnn.nn.normalization import DenseBlocks
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
+
+SCALE = "scale"  # of each atom's messages [N, 1]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -15,23 +20,29 @@ class GCN(BaselineNetwork):
 
         h'_j = ReLU(BN(W (h_j / d_j + sum_i h_i / sqrt(d_i d_j)))),   d_j = 1 + number of neighbours
 
-    It knows who neighbours whom, not where they are, so predictions are exactly invariant under translation,
+    It reads which atoms are neighbours, not where they are: predictions are exactly invariant under translation,
     permutation, rotation and reflection.
     """
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.layers_ = [DenseBlocks(units=(width,), name=f"layer_{k}", **self.own) for k in range(layers)]
+        self.layers_ = [DenseBlocks(units=(width,), name=f"layer_{k}", dtype=self.dtype_policy) for k in range(layers)]
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Convolves node states [N, F]."""
-        share = tf.math.rsqrt(degree(around))
-        for layer in self.layers_:
-            received = around.received(around.from_source(share * nodes))
-            nodes = layer(share * (share * nodes + received), mask=around.real_atoms, training=training)
-        return nodes
+    def hops(self) -> list[Hop]:
+        """Return the hop that counts neighbours, and one convolution a layer."""
+        return [add_scale, *(partial(self._convolve, layer) for layer in self.layers_)]
+
+    def _convolve(self, layer: DenseBlocks, state: State, view: PairView, training: bool) -> State:
+        nodes, scale = state.atoms[NODES], state.atoms[SCALE]
+        received = view.sum_to_receiver(view.gather_source(scale * nodes))
+        nodes = layer(scale * (scale * nodes + received), mask=view.real_atoms, training=training)
+        return State({NODES: nodes, SCALE: scale}, {})
 
 
-def degree(around: Surroundings) -> tf.Tensor:
-    """d [N, 1]: 1 for the atom itself, and the sum of the weights of the pairs that it receives."""
-    return 1 + around.received(tf.ones_like(around.weight))
+def add_scale(state: State, view: PairView, training: bool) -> State:
+    """Return the state with the scale 1 / sqrt(d_j) [N, 1] of each atom's messages.
+
+    The degree d_j is 1 for the atom itself, and the sum of the weights of the pairs that it receives.
+    """
+    degree = 1 + view.sum_to_receiver(tf.ones_like(view.weight))
+    return State(state.atoms | {SCALE: tf.math.rsqrt(degree)}, state.pairs)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
-from tf_symgnn.models.baselines.gcn import degree
-from tf_symgnn.models.baselines.network import BaselineNetwork
+from tf_symgnn.models.base import State
+from tf_symgnn.models.baselines.gcn import SCALE, add_scale
+from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Hop
 from tf_symgnn.nn.edge_encoder import EdgeEncoder
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -21,45 +24,52 @@ class EdgeConvolution(tf.keras.layers.Layer):
 
     def __init__(self, *, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.units, own = units, {"dtype": self.dtype_policy}
-        self._linear = tf.keras.layers.Dense(units, name="linear", **own)
-        self._edge_linear = tf.keras.layers.Dense(units, name="edge_linear", **own)
-        self._norm = MaskedBatchNormalization(name="norm", **own)
+        self.units, dtype = units, self.dtype_policy
+        self._linear = tf.keras.layers.Dense(units, name="linear", dtype=dtype)
+        self._edge_linear = tf.keras.layers.Dense(units, name="edge_linear", dtype=dtype)
+        self._norm = MaskedBatchNormalization(name="norm", dtype=dtype)
 
-    def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
-        """Creates r [F]; the layers inside create theirs when called."""
+    def build(self, input_shape: tuple[tf.TensorShape, ...]) -> None:
+        """Create r [F]; the layers inside create theirs when called."""
         self.root = self.add_weight(name="root", shape=(self.units,), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings, training: bool = False) -> tf.Tensor:
-        """Convolves nodes [N, F] with edge features [E, C]."""
-        nodes, edges = inputs
-        share = tf.math.rsqrt(degree(around))
+    def call(self, inputs: tuple[tf.Tensor, ...], view: PairView, training: bool = False) -> tf.Tensor:
+        """Convolve nodes [N, F] that scale their messages by [N, 1] with edge features [E, C]."""
+        nodes, scale, edges = inputs
         nodes = self._linear(nodes)
-        message = tf.nn.relu(around.from_source(nodes) + self._edge_linear(edges)) * around.from_source(share)
-        nodes = share * (share * tf.nn.relu(nodes + self.root) + around.received(message))
-        return tf.nn.relu(self._norm(nodes, mask=around.real_atoms, training=training))
+        message = tf.nn.relu(view.gather_source(nodes) + self._edge_linear(edges)) * view.gather_source(scale)
+        nodes = scale * (scale * tf.nn.relu(nodes + self.root) + view.sum_to_receiver(message))
+        return tf.nn.relu(self._norm(nodes, mask=view.real_atoms, training=training))
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units}
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EdgeGCN(BaselineNetwork):
-    """GCN whose messages know the raw displacement, encoded as SymGNN's phi does: the comparison of Li et al. 2024.
+    """GCN whose messages read the raw displacement, encoded as SymGNN's phi does: a baseline of Li et al. 2024.
 
     Predictions are not invariant under rotation and reflection.
     """
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.edge_encoder = EdgeEncoder(units=(width, width), name="edge_encoder", **self.own)
-        self.layers_ = [EdgeConvolution(units=width, name=f"layer_{k}", **self.own) for k in range(layers)]
+        dtype = self.dtype_policy
+        self.edge_encoder = EdgeEncoder(units=(width, width), name="edge_encoder", dtype=dtype)
+        self.layers_ = [EdgeConvolution(units=width, name=f"layer_{k}", dtype=dtype) for k in range(layers)]
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Convolves node states [N, F]."""
-        edges = self.edge_encoder(around.displacement, mask=around.real_pairs, training=training)
-        for layer in self.layers_:
-            nodes = layer((nodes, edges), around=around, training=training)
-        return nodes
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return node states and encoded displacements."""
+        edges = self.edge_encoder(view.displacement, mask=view.real_pairs, training=training)
+        return State({NODES: nodes}, {PAIRS: edges})
+
+    def hops(self) -> list[Hop]:
+        """Return the hop that counts neighbours, and one convolution a layer."""
+        return [add_scale, *(partial(self._convolve, layer) for layer in self.layers_)]
+
+    def _convolve(self, layer: EdgeConvolution, state: State, view: PairView, training: bool) -> State:
+        inputs = state.atoms[NODES], state.atoms[SCALE], state.pairs[PAIRS]
+        nodes = layer(inputs, view=view, training=training)
+        return State(state.atoms | {NODES: nodes}, state.pairs)

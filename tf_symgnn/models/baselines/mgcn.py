@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
+from tf_symgnn.models.base import State
 from tf_symgnn.models.baselines.dense import PairDense, dense_stack
-from tf_symgnn.models.baselines.network import BaselineNetwork
-from tf_symgnn.nn.pairs import Surroundings, gaussian_basis
+from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Hop
+from tf_symgnn.models.baselines.schnet import BASIS
+from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
 KEPT = 0.8  # eta, the share of a pair's state that an update keeps
+LEVELS = "levels"  # node states of all levels so far [N, levels F]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -25,27 +30,27 @@ class MultilevelInteraction(tf.keras.layers.Layer):
 
     def __init__(self, *, units: int, update_pairs: bool = True, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.update_pairs, own = units, update_pairs, {"dtype": self.dtype_policy}
-        self._inward = tf.keras.layers.Dense(units, name="inward", **own)
-        self._radial = dense_stack((units, units), "softplus", name="radial", **own)
-        self._pair = tf.keras.layers.Dense(units, use_bias=False, name="pair", **own)
-        self._outward = dense_stack((units, units), "softplus", name="outward", **own)
+        self.units, self.update_pairs, dtype = units, update_pairs, self.dtype_policy
+        self._inward = tf.keras.layers.Dense(units, name="inward", dtype=dtype)
+        self._radial = dense_stack((units, units), "softplus", name="radial", dtype=dtype)
+        self._pair = tf.keras.layers.Dense(units, use_bias=False, name="pair", dtype=dtype)
+        self._outward = dense_stack((units, units), "softplus", name="outward", dtype=dtype)
         if update_pairs:
-            self._pair_update = tf.keras.layers.Dense(units, use_bias=False, name="pair_update", **own)
+            self._pair_update = tf.keras.layers.Dense(units, use_bias=False, name="pair_update", dtype=dtype)
 
-    def call(self, inputs: tuple[tf.Tensor, ...], around: Surroundings) -> tuple[tf.Tensor, tf.Tensor]:
-        """Updates nodes [N, F] and pairs [E, F] by the pairs' radial basis [E, B]."""
+    def call(self, inputs: tuple[tf.Tensor, ...], view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
+        """Update nodes [N, F] and pairs [E, F] by the pairs' radial basis [E, B]."""
         nodes, pairs, basis = inputs
-        message = around.from_source(self._inward(nodes)) * self._radial(basis)
+        message = view.gather_source(self._inward(nodes)) * self._radial(basis)
         # The linear map of pairs may wait until after their sum.
-        received = around.received(message) + self._pair(around.received(pairs))
+        received = view.sum_to_receiver(message) + self._pair(view.sum_to_receiver(pairs))
         if self.update_pairs:
-            met = around.from_source(nodes) * around.from_target(nodes)
+            met = view.gather_source(nodes) * view.gather_target(nodes)
             pairs = KEPT * pairs + (1 - KEPT) * self._pair_update(met)
         return nodes + self._outward(received), pairs
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units, "update_pairs": self.update_pairs}
 
 
@@ -59,18 +64,28 @@ class MGCN(BaselineNetwork):
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.pair_embedding = PairDense(units=width, name="pair_embedding", **self.own)
+        dtype = self.dtype_policy
+        self.pair_embedding = PairDense(units=width, name="pair_embedding", dtype=dtype)
         self.layers_ = [
-            MultilevelInteraction(units=width, update_pairs=k < layers - 1, name=f"layer_{k}", **self.own)
+            MultilevelInteraction(units=width, update_pairs=k < layers - 1, name=f"layer_{k}", dtype=dtype)
             for k in range(layers)
         ]
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Joins the node states of all levels, [N, (1 + layers) F]."""
-        basis = gaussian_basis(around.distance, self.cutoff)
-        pairs = tf.nn.softplus(self.pair_embedding((nodes, tf.zeros_like(around.weight)), around=around))
-        levels = [nodes]
-        for layer in self.layers_:
-            nodes, pairs = layer((nodes, pairs, basis), around=around)
-            levels.append(nodes)
-        return tf.concat(levels, axis=1)
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return the first level's node states, pair states by the two species, and the radial basis of distances."""
+        pairs = tf.nn.softplus(self.pair_embedding((nodes, tf.zeros_like(view.weight)), view=view))
+        return State({NODES: nodes, LEVELS: nodes}, {PAIRS: pairs, BASIS: gaussian_basis(view.distance, self.cutoff)})
+
+    def hops(self) -> list[Hop]:
+        """Return one interaction a layer."""
+        return [partial(self._interact, layer) for layer in self.layers_]
+
+    def last_nodes(self, state: State) -> tf.Tensor:
+        """Return the node states of all levels, [N, (1 + layers) F]."""
+        return state.atoms[LEVELS]
+
+    def _interact(self, layer: MultilevelInteraction, state: State, view: PairView, training: bool) -> State:
+        inputs = state.atoms[NODES], state.pairs[PAIRS], state.pairs[BASIS]
+        nodes, pairs = layer(inputs, view=view)
+        levels = tf.concat([state.atoms[LEVELS], nodes], axis=1)
+        return State({NODES: nodes, LEVELS: levels}, state.pairs | {PAIRS: pairs})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tf_symgnn import names
-from tf_symgnn.models.baselines.network import BaselineNetwork
+from tf_symgnn.models.base import State
+from tf_symgnn.models.baselines.network import NODES, BaselineNetwork, Hop
 from tf_symgnn.nn.normalization import DenseBlocks
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -20,9 +21,13 @@ class MLP(BaselineNetwork):
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
         self.receptive_field = 0.0
-        self.blocks = DenseBlocks(units=(width,) * layers, name="blocks", **self.own)
+        self.blocks = DenseBlocks(units=(width,) * layers, name="blocks", dtype=self.dtype_policy)
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Maps species [N, F] and positions."""
-        position = tf.cast(around.graph.node_sets[names.ATOMS][names.POSITION], self.compute_dtype)
-        return self.blocks(tf.concat([nodes, position], axis=1), mask=around.real_atoms, training=training)
+    def hops(self) -> list[Hop]:
+        """Return one step, which reads no pair."""
+        return [self._map]
+
+    def _map(self, state: State, view: PairView, training: bool) -> State:
+        position = tf.cast(state.atoms[names.POSITION], self.compute_dtype)
+        nodes = tf.concat([state.atoms[NODES], position], axis=1)
+        return State({NODES: self.blocks(nodes, mask=view.real_atoms, training=training)}, {})

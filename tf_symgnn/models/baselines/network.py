@@ -1,32 +1,42 @@
-"""What the baselines have in common: species in, one barrier an atom out."""
+"""The base of the baselines: species in, one energy barrier per atom out."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
+from tf_symgnn.models.base import BarrierModel, Stage, State
 from tf_symgnn.nn.embedding import SpeciesEmbedding
 from tf_symgnn.nn.normalization import DenseBlocks
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
 
-# Sums of messages are counted in so many, about what an atom receives within 5 A: the next map takes up any factor, but
-# not Adam's steps, which are as long for an input of 30 as for one of 1, nor a block that is applied again and again.
+# Sums of messages are divided by this, about the number of pairs that an atom receives within 5 A: the next map takes
+# up any factor, but not Adam's steps, which are as long for an input of 30 as for one of 1, nor a block that is applied
+# again and again.
 UNIT = 32.0
 
+NODES, PAIRS = "nodes", "pairs"  # hidden states [N, F] and [E, F]
 
-class BaselineNetwork(tf.keras.Model, abc.ABC):
-    """A model between SymGNN's species embedding and SymGNN's decoder; subclasses say what lies between.
+# Tensors as wide as a hidden state that an interaction holds at once, of pairs and of atoms.
+TENSORS_AT_ONCE = 8
+
+Hop = Callable[[State, PairView, bool], State]
+
+
+class BaselineNetwork(BarrierModel, abc.ABC):
+    """A model between SymGNN's species embedding and SymGNN's decoder; subclasses define what lies between.
 
     Args:
-        species: atomic numbers the model knows.
+        species: atomic numbers that the model is trained on.
         cutoff: of the neighbour graph, A.
         label_mean, label_std: of the training labels, eV; predictions are in eV.
         width: of node and pair states.
-        layers: how often atoms hear from their neighbours.
+        layers: number of interactions between neighbours.
         decoder_layers: dense blocks before the readout.
         seed: of what is drawn in training.
     """
@@ -58,27 +68,55 @@ class BaselineNetwork(tf.keras.Model, abc.ABC):
         self.cutoff, self.width = cutoff, width
         self.label_mean, self.label_std = label_mean, label_std
         self.receptive_field = cutoff * layers  # A
-        self.own = {"dtype": self.dtype_policy}
-        self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", **self.own)
-        self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", **self.own)
+        dtype = self.dtype_policy
+        self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", dtype=dtype)
+        self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", dtype=dtype)
         self.readout = tf.keras.layers.Dense(1, name="readout", dtype=self.variable_dtype)
 
-    def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        """Predicts one energy barrier per atom f[N], eV."""
-        around = Surroundings.of(graph, self.compute_dtype)
-        return self.label_mean + self.label_std * self.scaled_barrier(around, training)
-
-    def scaled_barrier(self, around: Surroundings, training: bool) -> tf.Tensor:
-        """Barriers f[N] in standard deviations from the mean."""
-        nodes = self.species_embedding(around.graph.node_sets[names.ATOMS][names.SPECIES])
-        nodes = self.update(nodes, around, training)
-        decoded = self.decoder(nodes, mask=around.real_atoms, training=training)
-        return tf.squeeze(self.readout(decoded), axis=-1)
-
     @abc.abstractmethod
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Node states [N, F'] from those of the species alone [N, F]."""
+    def hops(self) -> list[Hop]:
+        """Return the steps by which atoms receive from their neighbours, at least one.
+
+        A step takes the state, the pairs, and whether it trains, and returns the state.
+        """
+
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return the state before the first hop, of node states [N, F]; by default those alone.
+
+        A subclass may add tensors of each atom and each pair, but none that reads another atom's state.
+        """
+        return State({NODES: nodes}, {})
+
+    def last_nodes(self, state: State) -> tf.Tensor:
+        """Return the node states [N, F'] that are decoded, by default those of the last hop."""
+        return state.atoms[NODES]
+
+    def stages(self) -> list[Stage]:
+        """Return one stage a hop; the first one embeds species before, the last one decodes after."""
+        width = 4 * TENSORS_AT_ONCE * self.width
+        stages = [Stage(partial(self._advance, hop), width, width) for hop in self.hops()]
+        stages[0] = stages[0].after(self._embed)
+        stages[-1] = stages[-1].then(self._decode)
+        return stages
+
+    def _embed(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        view = self._view(graph)
+        state = self.first_state(self.species_embedding(view.atomic_numbers), view, training)
+        return State.of(graph).inputs().merged(state).on(graph)
+
+    def _advance(self, hop: Hop, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        state = State.of(graph)
+        return state.inputs().merged(hop(state, self._view(graph), training)).on(graph)
+
+    def _decode(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the energy barrier per atom f[N], eV, alone."""
+        decoded = self.decoder(self.last_nodes(State.of(graph)), mask=self._view(graph).real_atoms, training=training)
+        barrier = self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
+        return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
+
+    def _view(self, graph: tfgnn.GraphTensor) -> PairView:
+        return PairView.of(graph, self.compute_dtype)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | self._config

@@ -9,7 +9,7 @@ from tf_symgnn.nn.orthogonal import Uniform
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class RandomRotation(tf.keras.layers.Layer):
-    """Turns all displacements by one uniformly random rotation, a fresh one in every training step, else by none.
+    """Turn all displacements by one uniformly random rotation, a fresh one in every training step, else by none.
 
     Args:
         seed: of the draws, which are a function of it and of the number of steps.
@@ -21,10 +21,10 @@ class RandomRotation(tf.keras.layers.Layer):
         self.distribution = Uniform(transforms=2, seed=seed, resample=True, name="uniform", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Turns displacements [E, 3] A."""
+        """Turn displacements [E, 3] A."""
         rotation, _ = tf.unstack(self.distribution(None, training=training))
         return displacement @ rotation if training else displacement
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"seed": self.seed}

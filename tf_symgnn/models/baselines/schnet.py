@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import tensorflow as tf
 
+from tf_symgnn.models.base import State
 from tf_symgnn.models.baselines.dense import dense_stack
-from tf_symgnn.models.baselines.network import BaselineNetwork
-from tf_symgnn.nn.pairs import Surroundings, gaussian_basis
+from tf_symgnn.models.baselines.network import NODES, BaselineNetwork, Hop
+from tf_symgnn.nn.pairs import PairView, gaussian_basis
+
+BASIS = "basis"  # radial, of each pair [E, B]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 def shifted_softplus(x: tf.Tensor) -> tf.Tensor:
-    """ssp(x) = ln(exp(x) / 2 + 1 / 2)."""
+    """Return ssp(x) = ln(exp(x) / 2 + 1 / 2)."""
     return tf.nn.softplus(x) - math.log(2)
 
 
@@ -30,19 +34,19 @@ class Interaction(tf.keras.layers.Layer):
 
     def __init__(self, *, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.units, own = units, {"dtype": self.dtype_policy}
-        self._filter = dense_stack((units, units), shifted_softplus, last=shifted_softplus, name="filter", **own)
-        self._inward = tf.keras.layers.Dense(units, use_bias=False, name="inward", **own)
-        self._outward = dense_stack((units, units), shifted_softplus, name="outward", **own)
+        self.units, dtype = units, self.dtype_policy
+        self._filter = dense_stack((units, units), shifted_softplus, last=shifted_softplus, name="filter", dtype=dtype)
+        self._inward = tf.keras.layers.Dense(units, use_bias=False, name="inward", dtype=dtype)
+        self._outward = dense_stack((units, units), shifted_softplus, name="outward", dtype=dtype)
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], around: Surroundings) -> tf.Tensor:
-        """Updates nodes [N, F] by pairs' radial basis [E, B]."""
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tf.Tensor:
+        """Update nodes [N, F] by pairs' radial basis [E, B]."""
         nodes, basis = inputs
-        received = around.received(around.from_source(self._inward(nodes)) * self._filter(basis))
+        received = view.sum_to_receiver(view.gather_source(self._inward(nodes)) * self._filter(basis))
         return nodes + self._outward(received)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units}
 
 
@@ -55,11 +59,16 @@ class SchNet(BaselineNetwork):
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.layers_ = [Interaction(units=width, name=f"layer_{k}", **self.own) for k in range(layers)]
+        self.layers_ = [Interaction(units=width, name=f"layer_{k}", dtype=self.dtype_policy) for k in range(layers)]
 
-    def update(self, nodes: tf.Tensor, around: Surroundings, training: bool) -> tf.Tensor:
-        """Updates node states [N, F]."""
-        basis = gaussian_basis(around.distance, self.cutoff)
-        for layer in self.layers_:
-            nodes = layer((nodes, basis), around=around)
-        return nodes
+    def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
+        """Return node states and the radial basis of distances."""
+        return State({NODES: nodes}, {BASIS: gaussian_basis(view.distance, self.cutoff)})
+
+    def hops(self) -> list[Hop]:
+        """Return one interaction a layer."""
+        return [partial(self._interact, layer) for layer in self.layers_]
+
+    def _interact(self, layer: Interaction, state: State, view: PairView, training: bool) -> State:
+        nodes = layer((state.atoms[NODES], state.pairs[BASIS]), view=view)
+        return State({NODES: nodes}, state.pairs)

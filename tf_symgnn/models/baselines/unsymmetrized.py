@@ -15,6 +15,6 @@ class UnsymmetrizedSymGNN(SymGNN):
     Predictions are not invariant under rotation and reflection.
     """
 
-    def __init__(self, *, width: int = 32, **kwargs):
-        super().__init__(width=width, **kwargs)
-        self.symmetrization = EdgeEncoder(units=(width, width), name="edge_encoder", dtype=self.dtype_policy)
+    def _make_edge_encoder(self) -> EdgeEncoder:
+        units = (self._config["width"], self._config["width"])
+        return EdgeEncoder(units=units, name="edge_encoder", dtype=self.dtype_policy)

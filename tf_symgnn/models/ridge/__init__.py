@@ -1,1 +1,1 @@
-"""Ridge regression on power spectra and their averages over the neighbourhood."""
+"""A ridge regression on power spectra: descriptors, regression, and the model made of them."""

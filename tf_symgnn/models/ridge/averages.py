@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
 
-DECAY, BOND = 1.0, 2.5  # A, of a neighbour's share in an average: exp(-(r - bond) / decay)
-FAINT = 0.01  # of a share at the bond: an average over less than that fades, as the weight of a pair may
+# A, of the weight of a neighbour at distance r: exp(-(r - offset) / decay).
+AVERAGE_DECAY, AVERAGE_OFFSET = 1.0, 2.5
+# Added to the sum of weights, as large as the weight of a neighbour at 7 A: an average of less fades to zero.
+AVERAGE_EPSILON = 0.01
 
 
-def neighborhood_average(values: tf.Tensor, around: Surroundings) -> tf.Tensor:
-    """Averages [N, C] of neighbours' values [N, C], the atom's own left out, weighted by exp(-r / 1 A).
+class NeighborhoodAverages:
+    """Averages over neighbours, the atom itself left out, weighted by exp(-r / 1 A) and the pair weights.
 
-    They fade where weights are small, and are zero where there is no neighbour.
+    They fade where all weights are small, and are zero where there is no neighbour (after Boattini et al. 2021, eq. 5).
+
+    Args:
+        view: the pairs.
     """
-    return NeighborAverages(around).of_all(values)
+
+    def __init__(self, view: PairView):
+        self._view, self._weight = view, tf.exp((AVERAGE_OFFSET - view.distance) / AVERAGE_DECAY)
+
+    def over_species(self, atomic_number: int, values: tf.Tensor) -> tf.Tensor:
+        """Return averages [N, C] over neighbours of one species, of values [N, C]."""
+        return self._average(self._weight * self._view.source_is(atomic_number), values)
+
+    def over_all(self, values: tf.Tensor) -> tf.Tensor:
+        """Return averages [N, C] over all neighbours, of values [N, C]."""
+        return self._average(self._weight, values)
+
+    def _average(self, weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        total = self._view.sum_to_receiver(weight)
+        return self._view.sum_to_receiver(weight * self._view.gather_source(values)) / (total + AVERAGE_EPSILON)
 
 
-class NeighborAverages:
-    """Weighted averages over the neighbours of each atom; zero where there is none."""
-
-    def __init__(self, around: Surroundings):
-        self._around, self._near = around, tf.exp((BOND - around.distance) / DECAY)
-
-    def of_species(self, z: int, values: tf.Tensor) -> tf.Tensor:
-        """Averages [N, C] of values [N, C] over neighbours of one species, by its atomic number."""
-        return self._average(self._near * self._around.sent_by(z), values)
-
-    def of_all(self, values: tf.Tensor) -> tf.Tensor:
-        """Averages [N, C] of values [N, C] over all neighbours."""
-        return self._average(self._near, values)
-
-    def _average(self, share: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        total = self._around.received(share)
-        return self._around.received(share * self._around.from_source(values)) / (total + FAINT)
+def average_bytes(*, columns: int) -> int:
+    """Return the bytes that averages of so many columns take of a pair at once: three products and four numbers."""
+    return 4 * (3 * columns + 4)

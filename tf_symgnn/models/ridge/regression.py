@@ -1,4 +1,4 @@
-"""A linear model of an atom's descriptors and of their averages about it, solved and not descended to."""
+"""A linear model of an atom's descriptors and of their averages over the neighbourhood, solved in closed form."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_symgnn.models.ridge.averages import NeighborAverages
+from tf_symgnn.models.ridge.averages import NeighborhoodAverages, average_bytes
 from tf_symgnn.models.ridge.solver import NormalEquations, best_penalty
-from tf_symgnn.nn.pairs import Surroundings
+from tf_symgnn.nn.pairs import PairView
 
 HOPS = 3  # that averages reach over
 
@@ -18,9 +18,9 @@ HOPS = 3  # that averages reach over
 class NeighborhoodRidge(tf.keras.layers.Layer):
     """Ridge regression on descriptors and their averages over the neighbourhood.
 
-    Averages weighted by exp(-r / 1 A) are over neighbours of each species, and of those once and twice more over all
-    neighbours: after Boattini et al. (2021), eq. 5, on the graph that messages pass over. One regression serves all
-    species of atoms: one for each was no better on the published glasses, and worse on few.
+    Descriptors are averaged over neighbours of each species, and those averages once and twice more over all neighbours
+    (after Boattini et al. 2021, eq. 5), on the graph that messages pass over. One regression serves all species of
+    atoms: one for each was no better on the published glasses, and worse on few.
 
     Args:
         species: S atomic numbers of neighbours.
@@ -32,76 +32,85 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         self.blocks = 1 + HOPS * len(self.species)
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the weights of each block of features [K, blocks] and a constant, zero until solved for."""
-        start = {"initializer": "zeros", "trainable": False}
-        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.blocks), **start)
-        self.bias = self.add_weight(name="bias", shape=(), **start)
+        """Create the weights of each block of features [K, blocks] and a constant, zero until solved for."""
+        shape = (input_shape[-1], self.blocks)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="zeros", trainable=False)
+        self.bias = self.add_weight(name="bias", shape=(), initializer="zeros", trainable=False)
         super().build(input_shape)
 
-    def call(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
-        """Barriers f[N] of atoms with descriptors [N, K], in standard deviations from the mean."""
-        sums = self.first_hop(self.terms(descriptors), around)
-        for _ in range(1, HOPS):
-            sums = self.next_hop(sums, around)
-        return tf.squeeze(sums, axis=1)
+    def call(self, descriptors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the barriers [N] by the atoms' own descriptors [N, K], and the terms [N, S HOPS] to be averaged.
 
-    def terms(self, descriptors: tf.Tensor) -> tf.Tensor:
-        """What is averaged of atoms with descriptors [N, K], a number a block of features [N, blocks].
-
-        Averages are linear, so that the kernel may come before them.
+        Barriers are in standard deviations from the mean. Averages are linear, so that the kernel is applied before
+        them: a number is averaged for each block of features.
         """
-        return tf.matmul(descriptors, self.kernel)
+        own, terms = tf.split(tf.matmul(descriptors, self.kernel), [1, -1], axis=1)
+        return tf.squeeze(own, axis=1) + self.bias, terms
 
-    def first_hop(self, terms: tf.Tensor, around: Surroundings) -> tf.Tensor:
-        """From terms [N, blocks] the barriers so far, of atoms and their neighbours, and sums for hops to come."""
-        own, *by_species = tf.split(terms, [1, *[HOPS] * len(self.species)], axis=1)
-        average = NeighborAverages(around)
-        heard = [average.of_species(z, values) for z, values in zip(self.species, by_species, strict=True)]
-        return _added(own + self.bias, tf.add_n(heard))
+    def barrier(self, descriptors: tf.Tensor, view: PairView) -> tf.Tensor:
+        """Return barriers [N] after all hops, of atoms with descriptors [N, K]."""
+        barrier, terms = self(descriptors)
+        for hop in range(HOPS):
+            barrier, terms = self.after_hop(hop, barrier, terms, view)
+        return barrier
 
-    def next_hop(self, sums: tf.Tensor, around: Surroundings) -> tf.Tensor:
-        """Barriers and sums [N, H] after another hop, [N, H - 1]."""
-        return _added(sums[:, :1], NeighborAverages(around).of_all(sums[:, 1:]))
+    def after_hop(self, hop: int, barrier: tf.Tensor, terms: tf.Tensor, view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return barriers [N] with the terms that are averaged by now, and the other terms [N, HOPS - 1 - hop].
 
-    def features(self, descriptors: tf.Tensor, around: Surroundings) -> tf.Tensor:
-        """All that the regression sees of each atom, [N, blocks K]."""
-        average = NeighborAverages(around)
-        seen = [descriptors]
-        for z in self.species:
-            seen.append(average.of_species(z, descriptors))
-            for _ in range(1, HOPS):
-                seen.append(average.of_all(seen[-1]))
-        return tf.concat(seen, axis=1)
+        Args:
+            hop: from 0.
+            barrier: [N], before the hop.
+            terms: [N, S HOPS] before the first hop, [N, HOPS - hop] before others.
+            view: the pairs.
+        """
+        by_species = tf.split(terms, len(self.species), axis=1) if hop == 0 else [terms]
+        averaged = tf.add_n(self._average(hop, by_species, view))
+        return barrier + averaged[:, 0], averaged[:, 1:]
 
-    def adapt(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]], expected: np.ndarray) -> float:
-        """Solves for what is added to the weights, at the penalty that serves best when glasses are left out in turn.
+    def bytes_per_pair(self) -> int:
+        """Return the bytes that a pair takes at once."""
+        return average_bytes(columns=HOPS * len(self.species))
 
-        So a regression that was solved before on other glasses stays as it was where these say nothing else.
+    def features(self, descriptors: tf.Tensor, view: PairView) -> tf.Tensor:
+        """Return all features of each atom, descriptors and averages, [N, blocks K]."""
+        hops = [[descriptors] * len(self.species)]
+        for hop in range(HOPS):
+            hops.append(self._average(hop, hops[-1], view))
+        averages = [averages[k] for k in range(len(self.species)) for averages in hops[1:]]
+        return tf.concat([descriptors, *averages], axis=1)
+
+    def _average(self, hop: int, values: Sequence[tf.Tensor], view: PairView) -> list[tf.Tensor]:
+        """Return averages of values [N, C] over neighbours: in the first hop of one species each, in others of all."""
+        averages = NeighborhoodAverages(view)
+        if hop == 0:
+            return [averages.over_species(z, x) for z, x in zip(self.species, values, strict=True)]
+        return [averages.over_all(x) for x in values]
+
+    def fit(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]], expected: np.ndarray) -> float:
+        """Solve for what is added to the weights, at the penalty that is best when glasses are left out in turn.
+
+        A regression that was solved before on other glasses is changed only where these glasses differ from them.
 
         Args:
             glasses: features f[N, blocks K] and barriers [N], in standard deviations from the mean, of each.
-            expected: f[K], how large the weights of a standardised descriptor are, one beside another, as far as is
-                known before: a weight is penalised in units of it.
+            expected: f[K], the expected relative size of the weight of each standardized descriptor. A weight is
+                penalized in units of it.
 
         Returns:
             The penalty.
         """
         weights, expected = self.kernel.numpy().T.ravel(), np.tile(expected, self.blocks)
-        told = np.flatnonzero(expected)  # of few atoms there are few components
-        known = [(features[:, told], features @ weights + self.bias.numpy(), barrier) for features, barrier in glasses]
-        equations = [NormalEquations.of(features, barrier - before) for features, before, barrier in known]
-        penalty = best_penalty(equations, known, expected[told])
-        change, bias = NormalEquations.sum(equations).solve(penalty, expected[told])
-        weights[told] += change
+        nonzero = np.flatnonzero(expected)  # few atoms have few components
+        before = [features @ weights + self.bias.numpy() for features, _ in glasses]
+        used = [(features[:, nonzero], x, barrier) for (features, barrier), x in zip(glasses, before, strict=True)]
+        equations = [NormalEquations.of(features, barrier - x) for features, x, barrier in used]
+        penalty = best_penalty(equations, used, expected[nonzero])
+        change, bias = NormalEquations.sum(equations).solve(penalty, expected[nonzero])
+        weights[nonzero] += change
         self.kernel.assign(weights.reshape(self.blocks, -1).T)
         self.bias.assign_add(bias)
         return penalty
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"species": self.species}
-
-
-def _added(barrier: tf.Tensor, heard: tf.Tensor) -> tf.Tensor:
-    """Barriers [N, 1] with what was heard for them, in the first of columns [N, H], and the other columns."""
-    return tf.concat([barrier + heard[:, :1], heard[:, 1:]], axis=1)

@@ -1,4 +1,4 @@
-"""Normal equations of a ridge regression, glass by glass, and the penalty that serves best."""
+"""Normal equations of a ridge regression, glass by glass, and the choice of its penalty."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-# Of squared weights of standardised features, over those expected: the large ones for glasses that say little more than
-# what was solved for before.
+# Of squared weights of standardized features, over those expected: the large ones for glasses that add little to what
+# was solved for before.
 PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 1e4, 1e5)
-ALONE = 100.0  # the penalty of a single glass, that none is left for
-CONSTANT = 1e-6  # what varies by less, of what it is, is rounding; no feature of a glass varies by less than 1e-4
+SINGLE_GLASS_PENALTY = 100.0  # where no glass can be left out to choose one
+# Of a feature's standard deviation over its mean: less is rounding, and no feature of a glass varies by less than 1e-4.
+MIN_RELATIVE_SPREAD = 1e-6
 
 
 class NormalEquations(NamedTuple):
-    """What a least-squares fit with a constant needs to know of some atoms; that of several glasses adds up."""
+    """The sums over atoms that a least-squares fit with a constant needs; those of several glasses add up."""
 
     atoms: int
     features: np.ndarray  # [D], means
@@ -26,7 +27,7 @@ class NormalEquations(NamedTuple):
 
     @classmethod
     def of(cls, features: np.ndarray, barrier: np.ndarray) -> NormalEquations:
-        """The equations of one glass with features [N, D] and barriers [N]."""
+        """Return those of the atoms of one glass: features f[N, D] and barriers [N]."""
         mean, level = features.mean(axis=0, dtype=np.float64), barrier.mean(dtype=np.float64)
         # The products in single precision: they take nearly all the time, and of deviations their rounding is little.
         apart = features - mean.astype(features.dtype)
@@ -34,22 +35,23 @@ class NormalEquations(NamedTuple):
 
     @classmethod
     def sum(cls, parts: Sequence[NormalEquations]) -> NormalEquations:
-        """The equations of several glasses together."""
+        """Return those of the atoms of several glasses."""
         atoms = np.array([part.atoms for part in parts])
         means, levels = np.stack([part.features for part in parts]), np.array([part.barrier for part in parts])
         mean, level = atoms @ means / atoms.sum(), atoms @ levels / atoms.sum()
-        between = (means - mean).T * atoms  # what sets one glass apart from another, too
+        between = (means - mean).T * atoms  # what distinguishes one glass from another counts too
         products = sum(part.products for part in parts) + between @ (means - mean)
         moments = sum(part.moments for part in parts) + between @ (levels - level)
         return cls(int(atoms.sum()), mean, level, products, moments)
 
     def solve(self, penalty: float, expected: np.ndarray) -> tuple[np.ndarray, float]:
-        """Weights [D] and constant of the ridge regression on standardised features, for features as they are.
+        """Return the weights [D] and the constant of the ridge regression.
 
-        The weights of standardised features are penalised in units of what is expected of them [D].
+        The weights of standardized features are penalized in units of the expected ones [D]; those returned are of the
+        features as they are.
         """
         spread = np.sqrt(np.diag(self.products) / self.atoms)
-        varies = spread > CONSTANT * np.maximum(1, np.abs(self.features))
+        varies = spread > MIN_RELATIVE_SPREAD * np.maximum(1, np.abs(self.features))
         scale = np.divide(expected, spread, out=np.zeros_like(spread), where=varies)
         products = self.products * scale * scale[:, np.newaxis]
         products[np.diag_indices_from(products)] += penalty
@@ -62,7 +64,7 @@ def best_penalty(
     glasses: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
     expected: np.ndarray,
 ) -> float:
-    """The penalty with the highest mean Pearson correlation on the glass that is left out.
+    """Return the penalty with the highest mean Pearson correlation on the glass that is left out.
 
     Args:
         equations: of each glass, for what is left of its barriers.
@@ -70,13 +72,13 @@ def best_penalty(
         expected: of weights [D].
     """
     if len(glasses) == 1:
-        return ALONE
+        return SINGLE_GLASS_PENALTY
     scores = np.zeros(len(PENALTIES))
     for out, (features, before, barrier) in enumerate(glasses):
         others = NormalEquations.sum([*equations[:out], *equations[out + 1 :]])
         for k, penalty in enumerate(PENALTIES):
             predicted = before + features @ others.solve(penalty, expected)[0]
-            # A glass of equal barriers tells no penalty from another.
+            # A glass of equal barriers does not distinguish penalties.
             defined = np.ptp(predicted) > 0 and np.ptp(barrier) > 0
             scores[k] += np.corrcoef(predicted, barrier)[0, 1] if defined else 0
     return PENALTIES[int(np.argmax(scores))]
