@@ -18,6 +18,7 @@ def graphs():
 
 @pytest.fixture
 def model(graphs):
+    tf.keras.utils.set_random_seed(0)
     sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2, "distribution": "uniform"}
     model = SymGNN(species=SPECIES, cutoff=4.0, **sizes)
     model(graphs[0])
