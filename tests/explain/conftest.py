@@ -1,4 +1,4 @@
-"""A graph, a model of known dependence, and a model with attention."""
+"""A graph, a model whose dependence on pairs is known, and a model with attention."""
 
 import pytest
 import tensorflow as tf
@@ -24,10 +24,19 @@ def known():
 
 @pytest.fixture(scope="session")
 def attentive(graph):
-    """A model of two layers with the mean and spread of batch norm and weights moved off their start."""
+    """A model of two layers whose weights and batch statistics differ from their initial values."""
     tf.keras.utils.set_random_seed(0)
-    sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2, "distribution": "uniform"}
-    model = SymGNN(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3, **sizes)
+    model = SymGNN(
+        species=SPECIES,
+        cutoff=CUTOFF,
+        label_mean=1.5,
+        label_std=0.3,
+        width=8,
+        heads=(2, 1),
+        decoder_layers=1,
+        transforms=2,
+        distribution="uniform",
+    )
     model(to_graph_tensor(graph), training=True)
     for k, variable in enumerate(model.trainable_variables):
         variable.assign_add(0.3 * tf.random.stateless_normal(variable.shape, (k, 0), dtype=variable.dtype))

@@ -1,4 +1,4 @@
-"""A model whose predictions are known to depend on certain pairs and on no others."""
+"""A model whose predictions depend on known pairs only."""
 
 from __future__ import annotations
 
@@ -15,35 +15,43 @@ HEAVY = 40  # Zr
 
 
 class KnownModel(BarrierModel):
-    """Barrier of atom j: 1 + sum over Zr neighbours i within 3 A of w_ij (0.2 + 0.1 sum over theirs of w_ki)."""
+    """Predicts 1 + sum_i w_ij (0.2 + 0.1 sum_k w_ki) for atom j, eV.
+
+    The sums are over Zr neighbors within 3 A: i of atom j, and k of atom i.
+    """
 
     receptive_field = 8.0  # A: two messages over a cutoff of 4 A
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        at = {"graph_tensor": graph, "edge_set_name": names.NEIGHBORS}
         weight = (
             graph.edge_sets[names.NEIGHBORS][names.PAIR_WEIGHT]
             if names.PAIR_WEIGHT in graph.edge_sets[names.NEIGHBORS].features
             else tf.ones(tf.shape(graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT])[:1])
         )
         species = graph.node_sets[names.ATOMS][names.SPECIES]
-        heavy = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.SOURCE, feature_value=species == HEAVY, **at)
         displacement = graph.edge_sets[names.NEIGHBORS][names.DISPLACEMENT]
-        counts = tf.cast(heavy & bonded(displacement), tf.float32) * weight
-        received = {"node_tag": tfgnn.TARGET, "reduce_type": "sum"}
-        near = tfgnn.pool_edges_to_node(feature_value=counts, **received, **at)
-        sent = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.SOURCE, feature_value=0.2 + 0.1 * near, **at)
-        return 1.0 + tfgnn.pool_edges_to_node(feature_value=counts * sent, **received, **at)
+        counts = tf.cast(from_source(graph, species == HEAVY) & bonded(displacement), tf.float32) * weight
+        return 1.0 + sum_to_target(graph, counts * from_source(graph, 0.2 + 0.1 * sum_to_target(graph, counts)))
+
+
+def from_source(graph: tfgnn.GraphTensor, values: tf.Tensor) -> tf.Tensor:
+    """Return the values of the senders of all pairs."""
+    return tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.SOURCE, feature_value=values)
+
+
+def sum_to_target(graph: tfgnn.GraphTensor, values: tf.Tensor) -> tf.Tensor:
+    """Return the sums of the values of all pairs over the pairs that each atom receives."""
+    return tfgnn.pool_edges_to_node(graph, names.NEIGHBORS, tfgnn.TARGET, reduce_type="sum", feature_value=values)
 
 
 def bonded(displacement):
-    """Whether pairs [E] are bonds: not self-loops, shorter than 3 A."""
+    """Return whether pairs [E] are bonds: no self-loops, shorter than 3 A."""
     squared = (displacement**2)[:, 0] + (displacement**2)[:, 1] + (displacement**2)[:, 2]
     return (squared > 0) & (squared < BOND**2)
 
 
-def true_pairs(graph: GlassGraph, centre: int) -> np.ndarray:
-    """Which pairs bool[P] the prediction of an atom depends on, by the model's equation."""
+def true_pairs(graph: GlassGraph, center: int) -> np.ndarray:
+    """Return the pairs bool[P] on which the prediction of an atom depends."""
     counts = (graph.atomic_numbers[graph.source] == HEAVY) & bonded(graph.displacement)
-    first = counts & (graph.target == centre)
+    first = counts & (graph.target == center)
     return first | (counts & np.isin(graph.target, graph.source[first]))

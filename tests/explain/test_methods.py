@@ -1,4 +1,4 @@
-"""Masks, integrated gradients and attention: what they find, and that they find the same again."""
+"""Masks, integrated gradients and attention: known pairs are found, and results are reproducible."""
 
 from dataclasses import replace
 
@@ -14,18 +14,18 @@ from tf_symgnn.explain.explain import shuffled_weights
 from tf_symgnn.explain.faithfulness import agreement
 from tf_symgnn.explain.gradients import integrated_gradients
 from tf_symgnn.explain.masks import MaskSettings, edge_masks
-from tf_symgnn.explain.neighbourhoods import cut, cut_all
-from tf_symgnn.explain.parts import Parts
+from tf_symgnn.explain.neighborhoods import cut, cut_all
 from tf_symgnn.explain.probe import Batch, Probe, far_enough, in_batches
+from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.graph import build_graph, to_graph_tensor
 
-TARGETS = [0, 7, 30, 101]
+CENTERS = [0, 7, 30, 101]
 SHORT = MaskSettings(steps=12)
 
 
 @pytest.fixture(scope="module")
-def neighbourhoods(graph):
-    return cut_all(graph, TARGETS, CUTOFF)
+def neighborhoods(graph):
+    return cut_all(graph, CENTERS, CUTOFF)
 
 
 @pytest.fixture(scope="module")
@@ -34,41 +34,41 @@ def probe(attentive):
 
 
 @pytest.fixture(scope="module")
-def masks(probe, neighbourhoods):
-    return edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
+def masks(probe, neighborhoods):
+    return edge_masks(probe, neighborhoods, spread=0.1, seed=0, settings=SHORT)
 
 
-def test_a_cut_at_the_receptive_field_less_a_cutoff_is_exact_and_a_nearer_one_is_not(probe, attentive, graph):
-    whole = attentive(to_graph_tensor(graph)).numpy()[TARGETS]
-    found = {reach: probe.predict(Batch(cut_all(graph, TARGETS, reach))) for reach in (CUTOFF, 0.0)}
+def test_a_cut_at_the_receptive_field_minus_a_cutoff_is_exact_and_a_nearer_cut_is_not(probe, attentive, graph):
+    whole = attentive(to_graph_tensor(graph)).numpy()[CENTERS]
+    found = {reach: probe.predict(Batch(cut_all(graph, CENTERS, reach))) for reach in (CUTOFF, 0.0)}
     assert attentive.receptive_field == 2 * CUTOFF
     np.testing.assert_allclose(found[CUTOFF], whole, atol=2e-5)
     assert np.abs(found[0.0] - whole).max() > 1e-3
     assert cut(graph, 0, CUTOFF).n_pairs < graph.n_edges
 
 
-def test_the_reach_is_the_exact_one_where_nothing_nearer_is_close_enough(probe, attentive, graph):
+def test_the_reach_is_exact_if_no_smaller_one_is_accurate_enough(probe, attentive, graph):
     barrier = attentive(to_graph_tensor(graph)).numpy().astype(float)
-    reach, change = far_enough(probe, graph, TARGETS, barrier, CUTOFF)
+    reach, change = far_enough(probe, graph, CENTERS, barrier, CUTOFF)
     assert reach == CUTOFF and change < 1e-3
 
 
-def test_slopes_are_finite_differences(known, neighbourhoods):
-    batch = Batch(neighbourhoods)
+def test_slopes_are_finite_differences(known, neighborhoods):
+    batch = Batch(neighborhoods)
     weight = np.random.default_rng(0).uniform(0.2, 0.8, batch.n_pairs)
     _, slope = known.slopes(batch, weight)
     for pair in np.argsort(-np.abs(slope))[:3]:
         moved = [known.predict(batch, weight + sign * 0.05 * np.eye(1, batch.n_pairs, pair)[0]) for sign in (1, -1)]
         assert (moved[0] - moved[1])[batch.owner[pair]] / 0.1 == pytest.approx(slope[pair], rel=1e-3)
-        others = np.arange(len(neighbourhoods)) != batch.owner[pair]
+        others = np.arange(len(neighborhoods)) != batch.owner[pair]
         np.testing.assert_allclose(moved[0][others], moved[1][others], atol=1e-6)
 
 
 @pytest.fixture(scope="module")
 def dependent(graph):
-    """Targets whose barrier depends on some pairs and on few."""
+    """Neighborhoods of centers whose barriers depend on a few pairs."""
     candidates = cut_all(graph, range(40), CUTOFF)
-    found = [n for n in candidates if 3 <= true_pairs(n.graph, n.centre).sum() < 0.1 * n.n_pairs]
+    found = [n for n in candidates if 3 <= true_pairs(n.graph, n.center_index).sum() < 0.1 * n.n_pairs]
     assert len(found) > 5
     return found
 
@@ -79,8 +79,8 @@ def test_the_pairs_that_a_prediction_depends_on_are_found(known, dependent, meth
         found = edge_masks(known, dependent, spread=0.2, seed=0).importance
     else:
         found = [np.abs(part) for part in integrated_gradients(known, dependent).contribution]
-    for neighbourhood, importance in zip(dependent, found, strict=True):
-        inside, truth = neighbourhood.explained, true_pairs(neighbourhood.graph, neighbourhood.centre)
+    for neighborhood, importance in zip(dependent, found, strict=True):
+        inside, truth = neighborhood.explained, true_pairs(neighborhood.graph, neighborhood.center_index)
         assert roc_auc_score(truth[inside], importance[inside]) > 0.95
 
 
@@ -92,57 +92,56 @@ def test_the_loss_of_masks_falls_and_settles(known, dependent):
     assert (masks.kept[:, -1] < 0.3 * masks.kept[:, 0]).all()
 
 
-def test_masks_are_the_same_with_the_same_seed_and_others_with_another(probe, masks, neighbourhoods):
-    again = edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
-    other = edge_masks(probe, neighbourhoods, spread=0.1, seed=1, settings=SHORT)
+def test_masks_depend_on_the_seed_only(probe, masks, neighborhoods):
+    again = edge_masks(probe, neighborhoods, spread=0.1, seed=0, settings=SHORT)
+    other = edge_masks(probe, neighborhoods, spread=0.1, seed=1, settings=SHORT)
     for one, same, different in zip(masks.importance, again.importance, other.importance, strict=True):
         np.testing.assert_array_equal(one, same)
         assert np.abs(one - different).max() > 1e-3
 
 
-def test_a_target_has_its_mask_whatever_its_company(probe, masks, neighbourhoods):
-    alone = edge_masks(probe, neighbourhoods[2:3], spread=0.1, seed=0, settings=SHORT)
+def test_the_mask_of_a_center_does_not_depend_on_other_centers(probe, masks, neighborhoods):
+    alone = edge_masks(probe, neighborhoods[2:3], spread=0.1, seed=0, settings=SHORT)
     np.testing.assert_allclose(alone.importance[0], masks.importance[2], atol=2e-3)
 
 
-def test_batches_hold_all_neighbourhoods_in_order(neighbourhoods, monkeypatch):
-    monkeypatch.setattr("tf_symgnn.explain.probe.PAIRS_AT_ONCE", 2 * neighbourhoods[0].n_pairs)
-    batches = in_batches(neighbourhoods)
+def test_batches_have_all_neighborhoods_in_order(neighborhoods, monkeypatch):
+    monkeypatch.setattr("tf_symgnn.explain.probe.PAIRS_AT_ONCE", 2 * neighborhoods[0].n_pairs)
+    batches = in_batches(neighborhoods)
     assert len(batches) > 1
-    assert [n.target for batch in batches for n in batch.neighbourhoods] == TARGETS
+    assert [n.center for batch in batches for n in batch.neighborhoods] == CENTERS
 
 
-def test_masks_change_when_weights_are_shuffled_and_weights_come_back(probe, attentive, masks, neighbourhoods):
+def test_masks_change_with_shuffled_weights_and_the_weights_are_restored(probe, attentive, masks, neighborhoods):
     before = attentive.get_weights()
     with shuffled_weights(attentive, 0):
-        shuffled = edge_masks(probe, neighbourhoods, spread=0.1, seed=0, settings=SHORT)
+        shuffled = edge_masks(probe, neighborhoods, spread=0.1, seed=0, settings=SHORT)
     for one, other in zip(before, attentive.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    found = agreement(neighbourhoods, [masks.importance, shuffled.importance])
+    found = agreement(neighborhoods, [masks.importance, shuffled.importance])
     assert found["overlap"] < 0.8 and found["spearman"] < 0.8
-    same = agreement(neighbourhoods, [masks.importance, masks.importance])
+    same = agreement(neighborhoods, [masks.importance, masks.importance])
     assert same["overlap"] == 1 and same["spearman"] == pytest.approx(1)
 
 
-def test_finished_masks_are_not_learned_again(probe, masks, neighbourhoods, tmp_path, monkeypatch):
-    parts = Parts(tmp_path, "a model and a glass")
-    settings = {"spread": 0.1, "seed": 0, "settings": SHORT, "parts": parts}
-    first = edge_masks(probe, neighbourhoods, **settings)
+def test_finished_masks_are_not_learned_again(probe, masks, neighborhoods, tmp_path, monkeypatch):
+    cache = ResultCache(tmp_path, "a model and a glass")
+    first = edge_masks(probe, neighborhoods, spread=0.1, seed=0, settings=SHORT, cache=cache)
     monkeypatch.setattr(probe, "slopes", None)
-    again = edge_masks(probe, neighbourhoods, **settings)
+    again = edge_masks(probe, neighborhoods, spread=0.1, seed=0, settings=SHORT, cache=cache)
     np.testing.assert_array_equal(first.loss, again.loss)
     for k, mask in enumerate(again.importance):
         np.testing.assert_array_equal(mask, first.importance[k])
     with pytest.raises(TypeError):
-        edge_masks(probe, neighbourhoods, **settings | {"seed": 1})
+        edge_masks(probe, neighborhoods, spread=0.1, seed=1, settings=SHORT, cache=cache)
 
 
-def test_integrated_gradients_sum_to_the_difference(probe, neighbourhoods):
-    found = integrated_gradients(probe, neighbourhoods)
+def test_integrated_gradients_sum_to_the_difference(probe, neighborhoods):
+    found = integrated_gradients(probe, neighborhoods)
     assert np.abs(found.difference).min() > 1e-3
     assert found.incompleteness < 0.02 * np.abs(found.difference).max()
-    for neighbourhood, part in zip(neighbourhoods, found.contribution, strict=True):
-        assert not part[~neighbourhood.explained].any()
+    for neighborhood, part in zip(neighborhoods, found.contribution, strict=True):
+        assert not part[~neighborhood.explained].any()
 
 
 def test_rows_of_rolled_out_attention_sum_to_one(attentive, graph):
@@ -155,17 +154,17 @@ def test_rows_of_rolled_out_attention_sum_to_one(attentive, graph):
     assert (rollout >= 0).all() and np.count_nonzero(rollout[0] > 0) > 1
 
 
-def test_an_atom_that_receives_nothing_stays_what_it_is(graph):
+def test_the_layer_matrix_of_a_graph_without_pairs_is_the_identity(graph):
     lonely = replace(graph, source=graph.source[:0], target=graph.target[:0], displacement=graph.displacement[:0])
     np.testing.assert_array_equal(layer_matrix(lonely, np.zeros(0)).toarray(), np.eye(graph.n_atoms))
 
 
-def test_what_flows_through_pairs_of_the_last_layer_is_half_of_the_target(attentive, neighbourhoods):
-    """And through those of the first, half of what its receivers then pass on, all but self-loops."""
-    for flow, neighbourhood in zip(rolled_out(attentive, neighbourhoods), neighbourhoods, strict=True):
+def test_rolled_out_attention_has_a_share_for_pairs_of_both_layers(attentive, neighborhoods):
+    """Half of the center's state flows through pairs of the last layer, and more through those of the first."""
+    for flow, neighborhood in zip(rolled_out(attentive, neighborhoods), neighborhoods, strict=True):
         assert (flow >= 0).all()
         assert 0.3 < flow.sum() <= 1.0
-        assert flow[neighbourhood.graph.target == neighbourhood.centre].sum() > 0.2
+        assert flow[neighborhood.graph.target == neighborhood.center_index].sum() > 0.2
 
 
 @pytest.mark.parametrize("self_loops", [True, False])

@@ -1,4 +1,4 @@
-"""`tf-symgnn explain`: what it writes, and what it refuses."""
+"""`tf-symgnn explain`: the files that it writes and the input that it refuses."""
 
 import csv
 import json
@@ -14,15 +14,15 @@ from tests.test_cli import refuses  # noqa: F401
 from tf_symgnn import names
 from tf_symgnn.cli import main
 from tf_symgnn.data import InputError, read_glass, write_glasses
-from tf_symgnn.explain import parse_targets
+from tf_symgnn.explain import parse_centers
 from tf_symgnn.explain import report as report_file
 
 FILES = {"report.html", "report.json", "edges.csv", "atoms.xyz", "logs"}
-PICTURES = {"fidelity", "distances", "convergence", "cycles", "barriers"}
+PLOTS = {"fidelity", "distances", "convergence", "cycles", "barriers"}
 
 
-def argv(*parts) -> list[str]:
-    return [str(part) for part in parts]
+def argv(*cache) -> list[str]:
+    return [str(part) for part in cache]
 
 
 @pytest.fixture(scope="module")
@@ -32,26 +32,25 @@ def glass_file(finished_run, data):
 
 @pytest.fixture(scope="module")
 def report(finished_run, glass_file, tmp_path_factory):
-    """An explanation of three atoms by a model of seconds, with few steps."""
+    """An explanation of three atoms by a small model."""
     folder = tmp_path_factory.mktemp("explained") / "report"
     assert main(argv("explain", finished_run.path, glass_file, "--atoms", "0,5-6", "--output", folder)) == 0
     return folder
 
 
 class Sources(HTMLParser):
-    """Everything that a page would load."""
+    """Collects all sources that a page loads."""
 
     def __init__(self):
         super().__init__()
-        self.found = []
+        self.sources = []
 
     def handle_starttag(self, tag, attributes):
-        self.found += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
+        self.sources += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
 
 
-def test_all_files_are_there_and_nothing_else(report):
-    found = {path.name for path in report.iterdir()}
-    assert found == FILES | {f"{name}.png" for name in PICTURES}
+def test_the_folder_has_all_files_and_no_others(report):
+    assert {path.name for path in report.iterdir()} == FILES | {f"{name}.png" for name in PLOTS}
     assert [path.name for path in report.parent.iterdir()] == ["report"]
 
 
@@ -59,11 +58,11 @@ def test_the_page_loads_nothing(report):
     text = (report / "report.html").read_text()
     sources = Sources()
     sources.feed(text)
-    assert sources.found == [] and "@import" not in text.split("<script>")[0]
+    assert sources.sources == [] and "@import" not in text.split("<script>")[0]
     assert "Plotly.newPlot" in text and "scatter3d" in text and "atom 5" in text
 
 
-def test_the_figures_say_what_was_done(report):
+def test_the_json_file_has_settings_and_results(report):
     figures = json.loads((report / "report.json").read_text())
     assert figures["targets"] == [0, 5, 6] and figures["isolated"] == []
     assert figures["masks"]["steps"] + 1 == len(figures["masks"]["loss"])
@@ -77,26 +76,26 @@ def test_edges_are_pairs_of_the_glass(report, glass_file):
     rows = list(csv.DictReader((report / "edges.csv").open()))
     assert {int(row["target"]) for row in rows} == {0, 5, 6}
     for row in rows[::50]:
-        apart = glass.positions[int(row["sender"])] - glass.positions[int(row["receiver"])]
-        image = (np.array([float(row[f"d{x}"]) for x in "xyz"]) - apart) @ np.linalg.inv(glass.cell)
+        unshifted = glass.positions[int(row["sender"])] - glass.positions[int(row["receiver"])]
+        image = (np.array([float(row[f"d{x}"]) for x in "xyz"]) - unshifted) @ np.linalg.inv(glass.cell)
         np.testing.assert_allclose(image, np.round(image), atol=1e-4)
         assert 0 < float(row["length"]) <= 4.0 and 0 <= float(row["edge_masks"]) <= 1
 
 
-def test_ovito_gets_an_importance_an_atom(report, glass_file):
+def test_the_xyz_file_has_the_importance_of_each_atom(report, glass_file):
     atoms, glass = ase.io.read(report / "atoms.xyz"), read_glass(glass_file)
     np.testing.assert_allclose(atoms.positions, glass.positions, atol=1e-4)
     assert atoms.arrays["importance"].max() > 0 and np.flatnonzero(atoms.arrays["target"]).tolist() == [0, 5, 6]
     assert names.ENERGY_BARRIER in atoms.arrays
 
 
-def test_tensorboard_shows_the_pictures(report):
+def test_tensorboard_shows_the_plots(report):
     events = EventAccumulator(str(report / "logs"), size_guidance={"tensors": 0}).Reload()
-    assert set(events.Tags()["tensors"]) == {f"explanation/{name}" for name in PICTURES}
+    assert set(events.Tags()["tensors"]) == {f"explanation/{name}" for name in PLOTS}
 
 
 @pytest.mark.slow
-def test_an_isolated_atom_without_labels_is_explained_as_such(finished_run, tmp_path):
+def test_an_isolated_atom_without_labels_has_an_explanation(finished_run, tmp_path):
     lonely = ZOO["isolated atom"]()
     write_glasses(
         tmp_path / "lonely.xyz",
@@ -121,7 +120,7 @@ def test_an_isolated_atom_without_labels_is_explained_as_such(finished_run, tmp_
         ("nearest:46", ["atoms", "45"]),
     ],
 )
-def test_atoms_that_are_not_there(refuses, finished_run, glass_file, tmp_path, atoms, words):  # noqa: F811
+def test_invalid_atoms(refuses, finished_run, glass_file, tmp_path, atoms, words):  # noqa: F811
     refuses(["explain", finished_run.path, glass_file, f"--atoms={atoms}", "--output", tmp_path / "out"], *words)
 
 
@@ -136,7 +135,7 @@ def test_other_bad_input(refuses, finished_run, glass_file, tmp_path):  # noqa: 
     refuses(["explain", finished_run.path, glass_file, *end[:3], glass_file / "out"], "on the way to it")
 
 
-def test_an_interruption_leaves_nothing_half_written(report, tmp_path, monkeypatch):
+def test_an_interruption_leaves_no_incomplete_report(report, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -146,7 +145,7 @@ def test_an_interruption_leaves_nothing_half_written(report, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_explanation_is_replaced_when_asked(report, tmp_path, monkeypatch):
+def test_overwrite_replaces_an_explanation(report, tmp_path, monkeypatch):
     monkeypatch.setattr(report_file, "_write_files", lambda _, folder: (folder / report_file.REPORT).write_text("new"))
     report_file.write_report(None, tmp_path / "out")
     with pytest.raises(InputError, match="existing"):
@@ -155,9 +154,9 @@ def test_an_explanation_is_replaced_when_asked(report, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_atoms_by_index_range_and_nearness(glass_file):
+def test_atoms_by_index_by_range_and_by_distance(glass_file):
     glass = read_glass(glass_file)
-    assert parse_targets("3, 0,5-7,6", glass) == [0, 3, 5, 6, 7]
-    near = parse_targets("nearest:4", glass)
+    assert parse_centers("3, 0,5-7,6", glass) == [0, 3, 5, 6, 7]
+    near = parse_centers("nearest:4", glass)
     inside = glass.positions - np.round(glass.positions / np.diag(glass.cell)) * np.diag(glass.cell)
     assert set(near) == set(np.argsort(np.linalg.norm(inside, axis=1))[:4].tolist())

@@ -32,7 +32,7 @@ def explain(args: Namespace) -> None:
     except ImportError as error:
         raise InputError("explain", "packages", f"no {error.name}", 'pip install "tf_symgnn[explain]"') from error
     from tf_symgnn import runtime
-    from tf_symgnn.explain import check_folder, explain, parse_targets, write_report
+    from tf_symgnn.explain import check_folder, explain, parse_centers, write_report
     from tf_symgnn.models.catalog import is_chunked
     from tf_symgnn.runs import RunFolder, glass_graphs
 
@@ -41,9 +41,9 @@ def explain(args: Namespace) -> None:
     check_folder(args.output, overwrite=args.overwrite)
     glass = read_glass(args.file, label=None, species=split_symbols(args.species) or config.type_names)
     require_species([glass], run.facts().species)
-    targets = parse_targets(args.atoms, glass)
+    centers = parse_centers(args.atoms, glass)
     runtime.configure(chunked=is_chunked(config.model))
     (graph,) = glass_graphs(config, [glass])
-    found = explain(run.load_model(), graph, targets, cutoff=config.graph.cutoff, seed=args.seed)
+    found = explain(run.load_model(), graph, centers, cutoff=config.graph.cutoff, seed=args.seed)
     write_report(found, args.output, overwrite=args.overwrite)
-    print(f"{args.output}: {len(targets)} {'atom' if len(targets) == 1 else 'atoms'}")
+    print(f"{args.output}: {len(centers)} {'atom' if len(centers) == 1 else 'atoms'}")

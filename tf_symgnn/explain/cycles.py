@@ -1,4 +1,4 @@
-"""Rings of atoms by persistent homology, and how many of them an edge lies on."""
+"""Rings of atoms from persistent homology, and the number of rings through an edge."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tqdm import tqdm
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.graph.images import Images, with_images
 
-# A, of periodic images: wider than a ring of a glass and the largest hollow that one may close over.
+# A, width of the layer of periodic images: more than the size of any ring or cavity of a glass.
 MARGIN = 8.0
 
-# A: rings that are born and filled at radii closer than this are rounding.
-LEAST_PERSISTENCE = 1e-4
+# A; a ring with a shorter life is a rounding error.
+MIN_PERSISTENCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Cycles:
-    """The 1-cycles of a glass, each periodic family counted once.
+    """The 1-cycles of a glass; periodic copies count once.
 
     Attributes:
-        birth: f64[C] A, the radius of balls round the atoms at which each ring closes.
-        death: f64[C] A, the radius at which it is filled.
-        edges: of each cycle, names of its edges as `edge_keys` gives them.
+        birth: f64[C] A, radius of balls around the atoms at which each ring closes.
+        death: f64[C] A, radius at which each ring is filled.
+        edges: for each cycle, the keys of its edges from `edge_keys`.
     """
 
     birth: np.ndarray
@@ -36,61 +36,63 @@ class Cycles:
     edges: list[list[tuple[int, ...]]]
 
     def through(self) -> Counter:
-        """On how many cycles each edge lies, by name; edges on none are absent."""
+        """Return the number of cycles through each edge, by its key; edges on no cycle are missing."""
         return Counter(edge for cycle in self.edges for edge in set(cycle))
 
 
 def shortest_cycles(graph: GlassGraph) -> Cycles:
-    """For every ring of the alpha filtration, the shortest cycle that is born with it.
+    """Return the shortest cycle of every ring of the alpha filtration.
 
-    Persistence pairs of dimension one are gudhi's. Of each, the cycle is the edge that closes the ring together with
-    the shortest path, in A, between its ends along edges of the filtration before it: the shortest persistent
-    1-cycle of Dey, Hou and Mandal (2019). For a ring that is filled later than it is born, finding the
-    shortest among those that are also filled with it is NP-hard, and no attempt at that is made.
+    Gudhi computes the persistence pairs of dimension one. The cycle of a pair is the edge that closes the ring, joined
+    with the shortest path, in A, between its ends along earlier edges of the filtration: the shortest persistent
+    1-cycle of Dey, Hou and Mandal (2019). Some of these cycles are not filled together with their ring. To find the
+    shortest cycles that are is NP-hard and not attempted.
 
-    Of a periodic glass the filtration is that of its cell and of the images round it, in open space, and cycles count
-    whose closing edge starts in the cell. Copies of an edge come into the filtration at once, and one of them joins
-    what the others close rings of, so that a few edges change their count with the place of the cell's faces
+    The filtration of a periodic glass includes the images around the cell, as open space. A cycle counts if its closing
+    edge starts in the cell. Periodic copies of an edge enter the filtration at the same radius, where one copy connects
+    components and the others close rings. The counts of a few edges therefore depend on the position of the cell
     (benchmarks/RESULTS.md).
+
+    Args:
+        graph: graph of the glass, of which only the atoms are used.
     """
     images = with_images(graph.positions, graph.cell, graph.pbc, MARGIN)
     tree = gudhi.AlphaComplex(points=images.points).create_simplex_tree()
     tree.compute_persistence()
     rings = ((birth, death) for birth, death in tree.persistence_pairs() if len(birth) == 2 and death)
     closing = {tuple(sorted(birth)): tree.filtration(death) for birth, death in rings}
-    found = Cycles([], [], [])
-    ways = _Ways(images.points)
-    # In gudhi's order, for it breaks the ties of periodic copies.
+    births, deaths, paths = [], [], []
+    growing = _GrowingGraph(images.points)
+    # Gudhi's order decides between periodic copies with equal filtration values.
     edges = [(tuple(sorted(simplex)), value) for simplex, value in tree.get_filtration() if len(simplex) == 2]
     for edge, value in tqdm(edges, desc="cycles", unit="edge", mininterval=1.0):
         if edge in closing and edge[0] < graph.n_atoms:
             birth, death = np.sqrt([max(value, 0.0), closing[edge]])
-            # Of a closing edge between cell and image, its periodic copy starts in the cell, too.
-            if death - birth > LEAST_PERSISTENCE and _first_copy(images, edge):
-                found.birth.append(birth)
-                found.death.append(death)
-                found.edges.append(ways.shortest(*edge))
-        ways.add(*edge)
-    named = [_names(images, path) for path in found.edges]
-    return Cycles(np.array(found.birth), np.array(found.death), named)
+            # The copy of an edge between cell and image also starts in the cell, and must not count twice.
+            if death - birth > MIN_PERSISTENCE and _first_copy(images, edge):
+                births.append(birth)
+                deaths.append(death)
+                paths.append(growing.shortest_path(*edge))
+        growing.add(*edge)
+    return Cycles(np.array(births), np.array(deaths), [_path_keys(images, path) for path in paths])
 
 
-class _Ways:
-    """A graph of points that grows edge by edge, and shortest paths in it."""
+class _GrowingGraph:
+    """A graph of points to which edges are added, with shortest paths between points."""
 
     def __init__(self, points: np.ndarray):
         self._points = points.tolist()
         self._steps: list[list[tuple[int, float]]] = [[] for _ in points]
 
     def add(self, i: int, j: int) -> None:
-        length = self._apart(i, j)
+        length = self._length(i, j)
         self._steps[i].append((j, length))
         self._steps[j].append((i, length))
 
-    def shortest(self, start: int, end: int) -> list[int]:
-        """Points from `start` to `end` along the shortest path, by A* with the straight line as its bound."""
+    def shortest_path(self, start: int, end: int) -> list[int]:
+        """Return the points of the shortest path; the heuristic of the A* search is the straight distance."""
         least, before = {start: 0.0}, {}
-        waiting = [(self._apart(start, end), start, 0.0)]
+        waiting = [(self._length(start, end), start, 0.0)]
         while waiting:
             _, here, so_far = heapq.heappop(waiting)
             if here == end:
@@ -101,18 +103,18 @@ class _Ways:
                 whole = so_far + length
                 if whole < least.get(there, math.inf):
                     least[there], before[there] = whole, here
-                    heapq.heappush(waiting, (whole + self._apart(there, end), there, whole))
+                    heapq.heappush(waiting, (whole + self._length(there, end), there, whole))
         path = [end]
         while path[-1] != start:
             path.append(before[path[-1]])
         return path
 
-    def _apart(self, i: int, j: int) -> float:
+    def _length(self, i: int, j: int) -> float:
         return math.dist(self._points[i], self._points[j])
 
 
 def _first_copy(images: Images, edge: tuple[int, int]) -> bool:
-    """Whether an edge with its first end in the cell is the one of its periodic copies that counts."""
+    """Return whether an edge, whose first end is in the cell, is the copy that counts."""
     i, j = edge
     if (images.shift[j] == images.shift[images.atom[j]]).all():
         return True  # both ends in the cell
@@ -121,24 +123,22 @@ def _first_copy(images: Images, edge: tuple[int, int]) -> bool:
     )
 
 
-def _names(images: Images, path: list[int]) -> list[tuple[int, ...]]:
+def _path_keys(images: Images, path: list[int]) -> list[tuple[int, ...]]:
     first, second = np.array(path), np.array(path[1:] + path[:1])
     return edge_keys(images.atom[first], images.atom[second], images.shift[second] - images.shift[first])
 
 
 def pair_keys(graph: GlassGraph, pairs: np.ndarray) -> list[tuple[int, ...]]:
-    """Return a key for what each directed pair joins: two atoms and the cell shift between them.
-
-    A pair and its reverse have the same key.
+    """Return a key for each directed pair: two atoms and the cell shift between them. Both directions have one key.
 
     Args:
-        graph: of the glass.
-        pairs: i64[P].
+        graph: graph of the glass.
+        pairs: i64[P], indices of pairs.
     """
     source, target = graph.source[pairs].astype(np.int64), graph.target[pairs].astype(np.int64)
-    apart = graph.positions[source].astype(np.float64) - graph.positions[target]
-    extra = (graph.displacement[pairs] - apart) @ np.linalg.inv(graph.cell.astype(np.float64))
-    return edge_keys(target, source, np.round(extra).astype(np.int64))
+    unshifted = graph.positions[source].astype(np.float64) - graph.positions[target]
+    shift = (graph.displacement[pairs] - unshifted) @ np.linalg.inv(graph.cell.astype(np.float64))
+    return edge_keys(target, source, np.round(shift).astype(np.int64))
 
 
 def edge_keys(first: np.ndarray, second: np.ndarray, shift: np.ndarray) -> list[tuple[int, ...]]:

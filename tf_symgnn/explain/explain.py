@@ -1,4 +1,4 @@
-"""All that is found out about the predictions of some atoms of one glass."""
+"""Explain the predictions of some atoms of a glass: run all methods and compute all statistics."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from tf_symgnn.explain.attention import rolled_out
 from tf_symgnn.explain.cycles import Cycles, shortest_cycles
 from tf_symgnn.explain.faithfulness import (
+    FRACTIONS,
     IMPORTANT,
-    SHARES,
     Fidelity,
     Importance,
     agreement,
-    at_random,
     fidelity,
-    nearest,
-    top,
+    most_important,
+    nearness_ranking,
+    random_ranking,
 )
 from tf_symgnn.explain.gradients import integrated_gradients
 from tf_symgnn.explain.masks import Masks, MaskSettings, edge_masks
-from tf_symgnn.explain.neighbourhoods import Neighbourhood, cut_all
-from tf_symgnn.explain.parts import Parts
+from tf_symgnn.explain.neighborhoods import Neighborhood, cut_all
 from tf_symgnn.explain.probe import Probe, far_enough
-from tf_symgnn.explain.structure import cycle_figures, distance_figures, surroundings_figures
+from tf_symgnn.explain.result_cache import ResultCache
+from tf_symgnn.explain.structure import cycle_statistics, distance_statistics, environment_statistics
 from tf_symgnn.explain.voronoi import voronoi_indices
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.inference import Predictor
@@ -34,30 +34,30 @@ from tf_symgnn.models.base import BarrierModel
 
 MASK, GRADIENTS, ATTENTION, NEAREST, RANDOM = "edge masks", "integrated gradients", "attention", "nearest", "random"
 
-CHECKED = 5  # targets that masks are learned of again to see whether they come out alike
-SEEDS = 3
-FARTHEST = 10.0  # A, of distances from targets that are counted
+N_CHECKED = 5  # centers whose masks are learned again to measure how well they agree
+N_SEEDS = 3
+MAX_DISTANCE = 10.0  # A, of the histograms of distances from centers
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was found.
+    """An explanation of the predictions of T center atoms.
 
     Attributes:
-        graph: of the glass.
-        barrier: f64[N] eV, predicted.
-        neighbourhoods: of the T targets, cut where `figures["reach"]` says.
-        masks: of each target, with how they were learned.
-        importance: by method, f64[P] of each target's pairs; integrated gradients are in eV and of either sign.
-        important: i64, the most important pairs of each target by its mask.
-        fidelity: curves by ranking of pairs.
-        cycles: of the glass.
-        figures: numbers, as `report.json` holds them.
+        graph: graph of the glass.
+        barrier: predicted barriers f64[N], eV.
+        neighborhoods: those of the centers, cut at the distance `figures["reach"]`.
+        masks: edge masks of the centers.
+        importance: f64[P] for the pairs of each center, by method; integrated gradients are in eV and of either sign.
+        important: i64, the most important pairs of each center by its mask.
+        fidelity: fidelity curves, by ranking of pairs.
+        cycles: cycles of the glass.
+        figures: all results, as in `report.json`, where centers are called targets.
     """
 
     graph: GlassGraph
     barrier: np.ndarray
-    neighbourhoods: list[Neighbourhood]
+    neighborhoods: list[Neighborhood]
     masks: Masks
     importance: dict[str, Importance]
     important: list[np.ndarray]
@@ -69,87 +69,90 @@ class Explanation:
 def explain(
     model: BarrierModel,
     graph: GlassGraph,
-    targets: Sequence[int],
+    centers: Sequence[int],
     *,
     cutoff: float,
     seed: int = 0,
     settings: MaskSettings | None = None,
-    parts: Parts | None = None,
+    cache: ResultCache | None = None,
 ) -> Explanation:
-    """Explains a model's predictions of some atoms of a glass.
+    """Explain a model's predictions of some atoms of a glass.
 
     Args:
-        model: takes a GraphTensor with pair weights, predicts f[N] eV, and states its `receptive_field`, A.
-        graph: of the glass.
-        targets: atoms of it, each once.
-        cutoff: of the graph, A.
-        seed: of masks and random rankings.
-        settings: how masks are learned.
-        parts: keeps what is finished, so that the same computation goes on where it was killed.
+        model: the model, which must use pair weights.
+        graph: graph of the glass.
+        centers: indices of different atoms.
+        cutoff: cutoff of the graph, A.
+        seed: seed of masks and random rankings.
+        settings: settings of the masks.
+        cache: stores finished parts, from which an interrupted computation continues.
     """
-    settings, parts = settings or MaskSettings(), parts or Parts()
+    settings, cache = settings or MaskSettings(), cache or ResultCache()
     predict, probe = Predictor(model), Probe(model)
     barrier = predict(graph)
     spread = float(barrier.std())
-    reach, change = far_enough(probe, graph, targets, barrier, cutoff)
-    neighbourhoods = cut_all(graph, targets, reach)
-    masks = edge_masks(probe, neighbourhoods, spread=spread, seed=seed, settings=settings, parts=parts)
-    gradients = integrated_gradients(probe, neighbourhoods)
+    reach, change = far_enough(probe, graph, centers, barrier, cutoff)
+    neighborhoods = cut_all(graph, centers, reach)
+    masks = edge_masks(probe, neighborhoods, spread=spread, seed=seed, settings=settings, cache=cache)
+    gradients = integrated_gradients(probe, neighborhoods)
     importance = {MASK: masks.importance, GRADIENTS: gradients.contribution}
-    attention = rolled_out(model, neighbourhoods)
+    attention = rolled_out(model, neighborhoods)
     if attention is not None:
         importance[ATTENTION] = attention
     curves = {
-        name: fidelity(probe, neighbourhoods, ranking, spread=spread, parts=parts, title=name)
-        for name, ranking in _rankings(neighbourhoods, importance, seed).items()
+        name: fidelity(probe, neighborhoods, ranking, spread=spread, cache=cache, title=name)
+        for name, ranking in _rankings(neighborhoods, importance, seed).items()
     }
-    important = [top(n, mask, IMPORTANT) for n, mask in zip(neighbourhoods, masks.importance, strict=True)]
+    important = [most_important(n, mask, IMPORTANT) for n, mask in zip(neighborhoods, masks.importance, strict=True)]
     cycles = shortest_cycles(graph)
-    trust = _trust(predict, probe, graph, neighbourhoods[:CHECKED], masks, spread, seed, settings, parts)
-    figures = _circumstances(model, graph, barrier, neighbourhoods, seed) | {
+    trust = _trust(predict, probe, graph, neighborhoods[:N_CHECKED], masks, spread, seed, settings, cache)
+    figures = _settings(model, graph, barrier, neighborhoods, seed) | {
         "reach": reach if np.isfinite(reach) else None,
         "change_by_reach": change,
         "important_pairs_a_target": float(np.mean([len(pairs) for pairs in important])),
-        "masks": _learning(masks, settings),
+        "masks": _mask_statistics(masks, settings),
         "gradients": {"incompleteness": gradients.incompleteness},
-        "fidelity": _fidelity_figures(curves),
+        "fidelity": _fidelity_statistics(curves),
         "trust": trust,
-        "distances": distance_figures(neighbourhoods, important, min(reach, FARTHEST)),
-        "cycles": cycle_figures(graph, neighbourhoods, important, cycles, seed),
-        "surroundings": surroundings_figures(graph, barrier, voronoi_indices(graph)),
+        "distances": distance_statistics(neighborhoods, important, min(reach, MAX_DISTANCE)),
+        "cycles": cycle_statistics(graph, neighborhoods, important, cycles, seed),
+        "surroundings": environment_statistics(graph, barrier, voronoi_indices(graph)),
     }
-    return Explanation(graph, barrier, neighbourhoods, masks, importance, important, curves, cycles, figures)
+    return Explanation(graph, barrier, neighborhoods, masks, importance, important, curves, cycles, figures)
 
 
-def _rankings(
-    neighbourhoods: list[Neighbourhood], importance: dict[str, Importance], seed: int
-) -> dict[str, Importance]:
-    """What the methods find, without signs, and two rankings that know nothing of the model."""
-    sizes = {name: [np.abs(part) for part in parts] for name, parts in importance.items()}
-    return sizes | {NEAREST: nearest(neighbourhoods), RANDOM: at_random(neighbourhoods, seed)}
+def _rankings(neighborhoods: list[Neighborhood], importance: dict[str, Importance], seed: int) -> dict[str, Importance]:
+    """Return the absolute importances of the methods, and two rankings that do not depend on the model."""
+    magnitudes = {name: [np.abs(x) for x in of_centers] for name, of_centers in importance.items()}
+    return magnitudes | {NEAREST: nearness_ranking(neighborhoods), RANDOM: random_ranking(neighborhoods, seed)}
 
 
-def _circumstances(
-    model: BarrierModel, graph: GlassGraph, barrier: np.ndarray, neighbourhoods: list[Neighbourhood], seed: int
+def _settings(
+    model: BarrierModel, graph: GlassGraph, barrier: np.ndarray, neighborhoods: list[Neighborhood], seed: int
 ) -> dict:
-    targets = [n.target for n in neighbourhoods]
+    centers = [n.center for n in neighborhoods]
     return {
         "glass": graph.name,
         "model": model.name,
         "seed": seed,
-        "targets": targets,
-        "isolated": [n.target for n in neighbourhoods if not n.explained.any()],
-        "barrier": barrier[targets].tolist(),
+        "targets": centers,
+        "isolated": [n.center for n in neighborhoods if not n.explained.any()],
+        "barrier": barrier[centers].tolist(),
         "spread": float(barrier.std()),
-        "pairs_a_target": float(np.mean([n.explained.sum() for n in neighbourhoods])),
+        "pairs_a_target": float(np.mean([n.explained.sum() for n in neighborhoods])),
     }
 
 
 @contextmanager
 def shuffled_weights(model: BarrierModel, seed: int) -> Iterator[None]:
-    """A model whose trained weights are put in random places of their own tensors, until the block ends.
+    """Permute the values of each trainable weight inside this context.
 
-    Randomised in all layers (Adebayo et al. 2018), with the sizes of weights and the statistics of batch norm kept.
+    This is the randomization test of all layers (Adebayo et al. 2018). It keeps the distribution of the values in
+    each weight, and the statistics of batch normalization.
+
+    Args:
+        model: the model.
+        seed: seed of the permutations.
     """
     rng = np.random.default_rng(seed)
     trained = [variable.numpy() for variable in model.trainable_variables]
@@ -162,7 +165,7 @@ def shuffled_weights(model: BarrierModel, seed: int) -> Iterator[None]:
             variable.assign(value)
 
 
-def _learning(masks: Masks, settings: MaskSettings) -> dict:
+def _mask_statistics(masks: Masks, settings: MaskSettings) -> dict:
     return asdict(settings) | {
         "still_falling": masks.still_falling,
         "loss": masks.loss.mean(axis=0).tolist(),
@@ -170,8 +173,8 @@ def _learning(masks: Masks, settings: MaskSettings) -> dict:
     }
 
 
-def _fidelity_figures(curves: dict[str, Fidelity]) -> dict:
-    of_curves = {
+def _fidelity_statistics(curves: dict[str, Fidelity]) -> dict:
+    by_ranking = {
         name: {
             "removed": curve.removed.tolist(),
             "kept": curve.kept.tolist(),
@@ -180,36 +183,34 @@ def _fidelity_figures(curves: dict[str, Fidelity]) -> dict:
         }
         for name, curve in curves.items()
     }
-    return {"shares": list(SHARES), **of_curves}
+    return {"shares": list(FRACTIONS), **by_ranking}
 
 
 def _trust(
     predict: Predictor,
     probe: Probe,
     graph: GlassGraph,
-    neighbourhoods: list[Neighbourhood],
+    neighborhoods: list[Neighborhood],
     masks: Masks,
     spread: float,
     seed: int,
     settings: MaskSettings,
-    parts: Parts,
+    cache: ResultCache,
 ) -> dict:
-    """How alike the masks of a few targets come out with other seeds, with twice the steps, with shuffled weights."""
-    own = masks.importance[: len(neighbourhoods)]
-    again = {"spread": spread, "settings": settings, "parts": parts}
-    others = [
-        edge_masks(probe, neighbourhoods, seed=seed + k, title=f"edge masks again {k}", **again).importance
-        for k in range(1, SEEDS)
-    ]
-    longer = replace(settings, steps=2 * settings.steps)
-    longer = edge_masks(probe, neighbourhoods, seed=seed, title="twice the steps", **again | {"settings": longer})
+    """Return the agreement of masks with those of other seeds, of twice the steps, and of shuffled weights."""
+    own = masks.importance[: len(neighborhoods)]
+
+    def learn(title: str, *, seed: int = seed, spread: float = spread, settings: MaskSettings = settings) -> Masks:
+        return edge_masks(probe, neighborhoods, spread=spread, seed=seed, settings=settings, cache=cache, title=title)
+
+    others = [learn(f"edge masks again {k}", seed=seed + k).importance for k in range(1, N_SEEDS)]
+    longer = learn("twice the steps", settings=replace(settings, steps=2 * settings.steps))
     with shuffled_weights(probe.model, seed):
-        foreign = again | {"spread": float(predict(graph).std())}
-        shuffled = edge_masks(probe, neighbourhoods, seed=seed, title="shuffled weights", **foreign)
+        shuffled = learn("shuffled weights", spread=float(predict(graph).std()))
     return {
-        "targets": len(neighbourhoods),
-        "seeds": SEEDS,
-        "other_seeds": agreement(neighbourhoods, [own, *others]),
-        "twice_the_steps": agreement(neighbourhoods, [own, longer.importance]),
-        "shuffled_weights": agreement(neighbourhoods, [own, shuffled.importance]),
+        "targets": len(neighborhoods),
+        "seeds": N_SEEDS,
+        "other_seeds": agreement(neighborhoods, [own, *others]),
+        "twice_the_steps": agreement(neighborhoods, [own, longer.importance]),
+        "shuffled_weights": agreement(neighborhoods, [own, shuffled.importance]),
     }

@@ -1,4 +1,4 @@
-"""How far importances are to be trusted: what happens to a prediction when pairs are taken away or alone are kept."""
+"""Faithfulness of importances: changes of a prediction when pairs are removed, or when all others are."""
 
 from __future__ import annotations
 
@@ -10,123 +10,127 @@ import numpy as np
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from tf_symgnn.explain.neighbourhoods import Neighbourhood
-from tf_symgnn.explain.parts import Parts
+from tf_symgnn.explain.neighborhoods import Neighborhood
 from tf_symgnn.explain.probe import Probe, in_batches
+from tf_symgnn.explain.result_cache import ResultCache
 
-# Of the pairs of a neighbourhood, how many are taken away or kept.
-SHARES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+# Fractions of the pairs of a neighborhood that are removed or kept.
+FRACTIONS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
-# How many pairs of a target are called important, about one in a hundred of those within 10 A.
+# Number of pairs of a center that are called important, about one percent of those within 10 A.
 IMPORTANT = 100
 
-Importance = Sequence[np.ndarray]  # f64[P] of each target's pairs
+Importance = Sequence[np.ndarray]  # f64[P] for the pairs of each center
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Curves over `SHARES` of one way of ranking pairs, mean over targets, in standard deviations of predictions.
+    """Curves over `FRACTIONS` for a ranking of pairs: means over centers, in standard deviations of predictions.
 
     Attributes:
-        removed: fidelity+: change of the prediction when the first pairs are taken away; high is good.
-        kept: fidelity-: its change when they alone are kept; low is good.
+        removed: fidelity+, the change of the prediction when the first pairs are removed; high is good.
+        kept: fidelity-, the change of the prediction when only the first pairs are kept; low is good.
     """
 
     removed: np.ndarray
     kept: np.ndarray
 
 
-def nearest(neighbourhoods: Sequence[Neighbourhood]) -> list[np.ndarray]:
-    """Importance by nearness of a pair's middle to the target."""
-    return [-n.distance for n in neighbourhoods]
+def nearness_ranking(neighborhoods: Sequence[Neighborhood]) -> list[np.ndarray]:
+    """Return an importance that decreases with the distance of a pair's midpoint from the center."""
+    return [-n.distance for n in neighborhoods]
 
 
-def at_random(neighbourhoods: Sequence[Neighbourhood], seed: int) -> list[np.ndarray]:
-    """Importance drawn by the seed; a target's is the same whatever other targets there are."""
-    return [np.random.default_rng([seed, n.target]).random(n.n_pairs) for n in neighbourhoods]
+def random_ranking(neighborhoods: Sequence[Neighborhood], seed: int) -> list[np.ndarray]:
+    """Return a random importance, which depends on the seed and on the center but not on other centers."""
+    return [np.random.default_rng([seed, n.center]).random(n.n_pairs) for n in neighborhoods]
 
 
-def top(neighbourhood: Neighbourhood, importance: np.ndarray, number: int) -> np.ndarray:
-    """The most important pairs of a target, i64 of its P pairs from first to last, none of them a self-loop."""
-    order = np.argsort(-np.where(neighbourhood.explained, importance, -np.inf), kind="stable")
-    return order[: min(number, int(neighbourhood.explained.sum()))]
+def most_important(neighborhood: Neighborhood, importance: np.ndarray, number: int) -> np.ndarray:
+    """Return the indices i64 of the most important of the P pairs, in descending order and without self-loops."""
+    order = np.argsort(-np.where(neighborhood.explained, importance, -np.inf), kind="stable")
+    return order[: min(number, int(neighborhood.explained.sum()))]
 
 
 def fidelity(
     probe: Probe,
-    neighbourhoods: Sequence[Neighbourhood],
+    neighborhoods: Sequence[Neighborhood],
     importance: Importance,
     *,
     spread: float,
-    parts: Parts | None = None,
+    cache: ResultCache | None = None,
     title: str = "",
 ) -> Fidelity:
-    """The curves (Pope et al. 2019; Yuan et al. 2022, section 6.2) of a ranking of each target's pairs.
+    """Return the fidelity curves (Pope et al. 2019; Yuan et al. 2022, section 6.2) of a ranking of pairs.
 
-    Pairs are taken away by weight 0. Self-loops stay, so that what remains when all is taken away is an isolated atom.
+    A removed pair has weight 0. Self-loops are never removed, so that an isolated atom remains without all pairs.
 
     Args:
-        probe: of the model.
-        neighbourhoods: of the T targets.
-        importance: f64[P] of each target's pairs.
-        spread: eV, the unit of a change.
-        parts: keeps what is finished.
-        title: of the ranking, for the progress bar.
+        probe: the model.
+        neighborhoods: those of the T centers.
+        importance: f64[P] for the pairs of each center.
+        spread: unit of the changes, eV.
+        cache: stores finished curves.
+        title: name of the ranking, for the progress bar and the cache.
     """
-    key = (spread, [n.target for n in neighbourhoods], [x.tobytes() for x in importance])
-    made = (parts or Parts()).get(
-        f"fidelity {title}", key, lambda: _curves(probe, neighbourhoods, importance, spread, title)
+    key = (spread, [n.center for n in neighborhoods], [x.tobytes() for x in importance])
+    curves = (cache or ResultCache()).get(
+        f"fidelity {title}", key, lambda: _curves(probe, neighborhoods, importance, spread, title)
     )
-    return Fidelity(**made)
+    return Fidelity(removed=curves["removed"], kept=curves["kept"])
 
 
 def _curves(
-    probe: Probe, neighbourhoods: Sequence[Neighbourhood], importance: Importance, spread: float, title: str
+    probe: Probe, neighborhoods: Sequence[Neighborhood], importance: Importance, spread: float, title: str
 ) -> dict[str, np.ndarray]:
     changes: dict[str, list[np.ndarray]] = {"removed": [], "kept": []}
-    batches, first = in_batches(neighbourhoods), 0
-    with tqdm(total=2 * len(SHARES) * len(batches), desc=f"fidelity {title}", unit="step", mininterval=1.0) as bar:
+    batches, first = in_batches(neighborhoods), 0
+    with tqdm(total=2 * len(FRACTIONS) * len(batches), desc=f"fidelity {title}", unit="step", mininterval=1.0) as bar:
         for batch in batches:
             whole = probe.predict(batch)
-            own = importance[first : first + len(batch.neighbourhoods)]
-            first += len(own)
-            rank = np.concatenate([_share_before(n, x) for n, x in zip(batch.neighbourhoods, own, strict=True)])
-            found: dict[str, list[np.ndarray]] = {"removed": [], "kept": []}
-            for share in SHARES:
-                chosen = rank < share
-                for name, left in (("removed", ~chosen), ("kept", chosen)):
-                    predicted = probe.predict(batch, np.where(batch.explained, left, 1.0))
-                    found[name].append(np.abs(predicted - whole) / (spread if spread > 0 else 1.0))
+            part = importance[first : first + len(batch.neighborhoods)]
+            first += len(part)
+            rank = np.concatenate([_fraction_before(n, x) for n, x in zip(batch.neighborhoods, part, strict=True)])
+            of_batch: dict[str, list[np.ndarray]] = {"removed": [], "kept": []}
+            for fraction in FRACTIONS:
+                selected = rank < fraction
+                for name, remaining in (("removed", ~selected), ("kept", selected)):
+                    predicted = probe.predict(batch, np.where(batch.explained, remaining, 1.0))
+                    of_batch[name].append(np.abs(predicted - whole) / (spread if spread > 0 else 1.0))
                     bar.update()
-            for name, rows in found.items():
+            for name, rows in of_batch.items():
                 changes[name].append(np.stack(rows, axis=1))  # [B, S]
     return {name: np.concatenate(rows).mean(axis=0) for name, rows in changes.items()}
 
 
-def _share_before(neighbourhood: Neighbourhood, importance: np.ndarray) -> np.ndarray:
-    """What share [P] of a target's pairs are more important than each."""
-    order = top(neighbourhood, importance, neighbourhood.n_pairs)
-    before = np.ones(neighbourhood.n_pairs)
+def _fraction_before(neighborhood: Neighborhood, importance: np.ndarray) -> np.ndarray:
+    """Return for each pair the fraction of pairs that are more important, f64[P]."""
+    order = most_important(neighborhood, importance, neighborhood.n_pairs)
+    before = np.ones(neighborhood.n_pairs)
     before[order] = np.arange(len(order)) / max(len(order), 1)
     return before
 
 
-def agreement(neighbourhoods: Sequence[Neighbourhood], several: Sequence[Importance]) -> dict[str, float | None]:
-    """How alike importances of the same targets are, mean over targets and over each two of several.
+def agreement(neighborhoods: Sequence[Neighborhood], several: Sequence[Importance]) -> dict[str, float | None]:
+    """Compare several importances of the same centers, two at a time.
+
+    Args:
+        neighborhoods: those of the centers.
+        several: importances to compare.
 
     Returns:
-        `overlap`, the share of important pairs that two have in common; `by_chance`, what two random choices would
-        have; and `spearman` of all pairs, None where it is not defined.
+        Means over centers and over pairs of importances; None where undefined. `overlap` is the fraction of important
+        pairs that are in both, `by_chance` the same for random choices, `spearman` the rank correlation of all pairs.
     """
     overlap, chance, correlation = [], [], []
-    for k, neighbourhood in enumerate(neighbourhoods):
-        inside = neighbourhood.explained
+    for k, neighborhood in enumerate(neighborhoods):
+        inside = neighborhood.explained
         if not inside.any():
             continue
         for one, other in combinations([importance[k] for importance in several], 2):
-            chosen, also = (top(neighbourhood, x, IMPORTANT) for x in (one, other))
-            overlap.append(len(np.intersect1d(chosen, also)) / len(chosen))
-            chance.append(len(chosen) / inside.sum())
+            of_one, of_other = (most_important(neighborhood, x, IMPORTANT) for x in (one, other))
+            overlap.append(len(np.intersect1d(of_one, of_other)) / len(of_one))
+            chance.append(len(of_one) / inside.sum())
             if np.ptp(one[inside]) > 0 and np.ptp(other[inside]) > 0:
                 correlation.append(spearmanr(one[inside], other[inside]).statistic)
     means = {"overlap": overlap, "by_chance": chance, "spearman": correlation}

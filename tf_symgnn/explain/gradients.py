@@ -1,4 +1,4 @@
-"""Integrated gradients on pair weights."""
+"""Integrated gradients with respect to pair weights."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from tf_symgnn.explain.neighbourhoods import Neighbourhood
+from tf_symgnn.explain.neighborhoods import Neighborhood
 from tf_symgnn.explain.probe import Probe, in_batches
 
-NODES = 40  # of Gauss-Legendre quadrature
+NODES = 40  # number of nodes of the Gauss-Legendre quadrature
 
-# The path is w = t^6: attention divides by the sum of weights, so that predictions change where pairs' weights pass
-# what the self-loop is worth, which may be one part in thousands.
+# The path is w = t^6. Attention divides by the sum of weights, so that predictions change where the weights of pairs
+# are similar to the one of the self-loop, which may be a thousandth.
 POWER = 6
 
 
 class Integrated(NamedTuple):
-    """What each pair adds to its target's prediction.
+    """Contributions of pairs to the prediction of their center.
 
     Attributes:
-        contribution: f64[P] eV of each target's pairs, of either sign; 0 on self-loops.
-        difference: f64[T] eV, of each target's prediction from what it would be without any pair.
+        contribution: f64[P] eV for each of T centers, of either sign; 0 for self-loops.
+        difference: f64[T] eV, prediction of each center minus its prediction without any pair.
     """
 
     contribution: list[np.ndarray]
@@ -31,30 +31,34 @@ class Integrated(NamedTuple):
 
     @property
     def incompleteness(self) -> float:
-        """The largest difference, eV, of a target's contributions' sum from what they should sum to."""
+        """Largest deviation, eV, between the sum of a center's contributions and the difference that they explain."""
         sums = np.array([part.sum() for part in self.contribution])
         return float(np.abs(sums - self.difference).max(initial=0.0))
 
 
-def integrated_gradients(probe: Probe, neighbourhoods: Sequence[Neighbourhood]) -> Integrated:
-    """Integrated gradients (Sundararajan et al. 2017, eq. 1) from no pair to all pairs, self-loops staying.
+def integrated_gradients(probe: Probe, neighborhoods: Sequence[Neighborhood]) -> Integrated:
+    """Return integrated gradients (Sundararajan et al. 2017, eq. 1) along a path from no pairs to all pairs.
 
-    All pairs share one weight on the path. Of a graph without self-loops attention sees no uniform fading, and
-    contributions do not sum to the difference.
+    All pairs have the same weight on the path; self-loops keep weight 1. In a graph without self-loops attention does
+    not depend on a common weight, so that the contributions do not sum to the difference.
+
+    Args:
+        probe: the model.
+        neighborhoods: those of the T centers.
     """
-    nodes, shares = np.polynomial.legendre.leggauss(NODES)
+    nodes, node_weights = np.polynomial.legendre.leggauss(NODES)
     nodes = (nodes + 1) / 2
-    weights, shares = nodes**POWER, shares / 2 * POWER * nodes ** (POWER - 1)
+    pair_weights, node_weights = nodes**POWER, node_weights / 2 * POWER * nodes ** (POWER - 1)
     contribution, difference = [], []
-    batches = in_batches(neighbourhoods)
+    batches = in_batches(neighborhoods)
     with tqdm(total=NODES * len(batches), desc="integrated gradients", unit="step", mininterval=1.0) as bar:
         for batch in batches:
             total = np.zeros(batch.n_pairs)
-            for weight, share in zip(weights, shares, strict=True):
-                _, slope = probe.slopes(batch, np.where(batch.explained, weight, 1.0))
-                total += share * slope
+            for pair_weight, node_weight in zip(pair_weights, node_weights, strict=True):
+                _, slope = probe.slopes(batch, np.where(batch.explained, pair_weight, 1.0))
+                total += node_weight * slope
                 bar.update()
             contribution += batch.split(total * batch.explained)
-            alone = probe.predict(batch, np.where(batch.explained, 0.0, 1.0))
-            difference.append(probe.predict(batch) - alone)
+            without_pairs = probe.predict(batch, np.where(batch.explained, 0.0, 1.0))
+            difference.append(probe.predict(batch) - without_pairs)
     return Integrated(contribution, np.concatenate(difference))

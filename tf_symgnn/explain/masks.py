@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tf_symgnn.explain.neighbourhoods import Neighbourhood
-from tf_symgnn.explain.parts import Parts
+from tf_symgnn.explain.neighborhoods import Neighborhood
 from tf_symgnn.explain.probe import Batch, Probe, in_batches
+from tf_symgnn.explain.result_cache import ResultCache
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Masks:
 
 def edge_masks(
     probe: Probe,
-    neighbourhoods: Sequence[Neighbourhood],
+    neighborhoods: Sequence[Neighborhood],
     *,
     spread: float,
     seed: int,
     settings: MaskSettings | None = None,
-    parts: Parts | None = None,
+    cache: ResultCache | None = None,
     title: str = "edge masks",
 ) -> Masks:
     """Learns one mask a target over its directed pairs that keeps its prediction and little else.
@@ -79,21 +79,21 @@ def edge_masks(
 
     Args:
         probe: of the model.
-        neighbourhoods: of the T targets.
+        neighborhoods: of the T targets.
         spread: eV, the unit in which a change of a prediction counts.
         seed: of the first masks; a target's are the same whatever other targets there are.
         settings: how masks are learned.
-        parts: keeps what is finished of a long computation.
+        cache: keeps what is finished of a long computation.
         title: of the progress bar.
     """
-    settings, parts = settings or MaskSettings(), parts or Parts()
-    batches = in_batches(neighbourhoods)
+    settings, cache = settings or MaskSettings(), cache or ResultCache()
+    batches = in_batches(neighborhoods)
     found = []
     with tqdm(total=settings.steps * len(batches), desc=title, unit="step", mininterval=1.0) as bar:
         for k, batch in enumerate(batches):
-            key = (settings, seed, spread, [(n.target, n.n_pairs) for n in batch.neighbourhoods])
+            key = (settings, seed, spread, [(n.center, n.n_pairs) for n in batch.neighborhoods])
             found.append(
-                parts.get(f"{title} {k}", key, lambda batch=batch: _learn(probe, batch, spread, seed, settings, bar))
+                cache.get(f"{title} {k}", key, lambda batch=batch: _learn(probe, batch, spread, seed, settings, bar))
             )
     importance = [part for batch, one in zip(batches, found, strict=True) for part in batch.split(one["mask"])]
     return Masks(importance, *(np.concatenate([one[name] for one in found]) for name in ("loss", "kept")))
@@ -128,7 +128,7 @@ def _learn(
 
 
 def _first_logits(batch: Batch, seed: int, start: float) -> np.ndarray:
-    drawn = [np.random.default_rng([seed, n.target]).normal(start, NOISE, n.n_pairs) for n in batch.neighbourhoods]
+    drawn = [np.random.default_rng([seed, n.center]).normal(start, NOISE, n.n_pairs) for n in batch.neighborhoods]
     return np.concatenate(drawn)
 
 

@@ -1,4 +1,4 @@
-"""One HTML page of an explanation that opens without a network."""
+"""The HTML page of an explanation, which needs no network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from tf_symgnn.explain.explain import Explanation
 
-SHOWN = 8.0  # A, atoms round a target
+DRAWN_RADIUS = 8.0  # A; atoms within this distance of a center are drawn
 
 _STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto}table{border-collapse:collapse}"
@@ -21,10 +21,10 @@ _STYLE = (
 
 
 def page(explanation: Explanation) -> str:
-    """The page: figures in words, neighbourhoods in three dimensions, curves and histograms."""
+    """Return the HTML page: a table of results, neighborhoods in three dimensions, curves and histograms."""
     figures = explanation.figures
-    title = html.escape(f"Why these barriers: {figures['glass']}")
-    drawn = [_neighbourhoods(explanation), *_curves(explanation), _distances(explanation), _cycles(explanation)]
+    title = html.escape(f"Explanation of predicted barriers: {figures['glass']}")
+    drawn = [_neighborhoods(explanation), *_curves(explanation), _distances(explanation), _cycles(explanation)]
     body = "\n".join(figure.to_html(full_html=False, include_plotlyjs=False) for figure in drawn)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
@@ -34,51 +34,50 @@ def page(explanation: Explanation) -> str:
 
 
 def summary(figures: dict) -> dict[str, str]:
-    """The main figures, each with what it is called."""
+    """Return the main results as text, by their description."""
     trust, cycles, fidelity = figures["trust"], figures["cycles"], figures["fidelity"]
     learned = figures["masks"]
     reach = "the whole glass" if figures["reach"] is None else f"{figures['reach']:g} A"
     rows = {
-        "atoms explained": f"{len(figures['targets'])}, of which isolated {len(figures['isolated'])}",
-        "pairs explained": f"{figures['pairs_a_target']:.0f} a target, received within {reach}",
-        "change of predictions by that cut": f"{figures['change_by_reach']:.2%} of their spread",
-        "steps": f"{learned['steps']}; the last fifth took {learned['still_falling']:.2%} off the loss",
-        "important pairs": f"{figures['important_pairs_a_target']:.0f} a target",
-        "fidelity+ (mean over shares)": _by_name(fidelity, "mean_removed"),
-        "fidelity- (mean over shares)": _by_name(fidelity, "mean_kept"),
+        "explained atoms": f"{len(figures['targets'])}, of which isolated: {len(figures['isolated'])}",
+        "explained pairs": f"{figures['pairs_a_target']:.0f} per center, with receivers within {reach}",
+        "change of predictions by the restriction to these pairs": f"{figures['change_by_reach']:.2%} of their spread",
+        "steps": f"{learned['steps']}; the last fifth gave {learned['still_falling']:.2%} of the decrease in loss",
+        "important pairs": f"{figures['important_pairs_a_target']:.0f} per center",
+        "fidelity+ (mean over fractions)": _by_name(fidelity, "mean_removed"),
+        "fidelity- (mean over fractions)": _by_name(fidelity, "mean_kept"),
     }
-    for name, words in (
-        ("other_seeds", "same important pairs with other seeds"),
-        ("twice_the_steps", "same important pairs with twice the steps"),
-        ("shuffled_weights", "same important pairs with shuffled weights"),
+    for name, description in (
+        ("other_seeds", "overlap of important pairs with other seeds"),
+        ("twice_the_steps", "overlap of important pairs with twice the steps"),
+        ("shuffled_weights", "overlap of important pairs with shuffled weights"),
     ):
-        found = trust[name]
-        rows[words] = f"{_number(found['overlap'])} (by chance {_number(found['by_chance'])})"
+        rows[description] = f"{_number(trust[name]['overlap'])} (by chance {_number(trust[name]['by_chance'])})"
     return rows | {
         "incompleteness of integrated gradients": f"{figures['gradients']['incompleteness']:.1e} eV",
-        "peaks of important atoms' distances": ", ".join(f"{x:g}" for x in figures["distances"]["peaks"]) + " A",
-        "peaks of all atoms' distances": ", ".join(f"{x:g}" for x in figures["distances"]["peaks_of_all"]) + " A",
-        "species of important atoms, of all": "; ".join(
+        "peaks of the distances of important atoms": ", ".join(f"{x:g}" for x in figures["distances"]["peaks"]) + " A",
+        "peaks of the distances of all atoms": ", ".join(f"{x:g}" for x in figures["distances"]["peaks_of_all"]) + " A",
+        "species of important atoms; of all atoms": "; ".join(
             ", ".join(f"{symbol} {share:.0%}" for symbol, share in figures["distances"]["species"][of].items())
             for of in ("important", "all")
         ),
         "cycles through an important edge": _number(cycles["important"]),
-        "through a random one": f"{_number(cycles['random'])} (p = {_number(cycles['p_random'], '.2g')})",
-        "through an unimportant one of the same length": (
-            f"{_number(cycles['random_of_same_length'])}, important ones that have such "
+        "cycles through a random edge": f"{_number(cycles['random'])} (p = {_number(cycles['p_random'], '.2g')})",
+        "cycles through an unimportant edge of the same length": (
+            f"{_number(cycles['random_of_same_length'])}; through the important edges with such a partner "
             f"{_number(cycles['important_with_such'])} (p = {_number(cycles['p_same_length'], '.2g')})"
         ),
         **{
-            f"atoms of {name} barriers": ", ".join(f"{i} {x:.0%}" for i, x in list(found["indices"].items())[:4])
-            + f"; coordination {_number(found['coordination'])}"
-            for name, found in figures["surroundings"].items()
+            f"atoms with {name} barriers": ", ".join(f"{i} {x:.0%}" for i, x in list(group["indices"].items())[:4])
+            + f"; coordination {_number(group['coordination'])}"
+            for name, group in figures["surroundings"].items()
             if name != "all"
         },
     }
 
 
 def _by_name(fidelity: dict, key: str) -> str:
-    return ", ".join(f"{name} {found[key]:.3f}" for name, found in fidelity.items() if name != "shares")
+    return ", ".join(f"{name} {curve[key]:.3f}" for name, curve in fidelity.items() if name != "shares")
 
 
 def _number(value: float | None, spec: str = ".2f") -> str:
@@ -90,30 +89,44 @@ def _table(rows: dict[str, str]) -> str:
     return f"<table>\n{cells}</table>"
 
 
-def _neighbourhoods(explanation: Explanation) -> go.Figure:
-    """Atoms and important edges round each target in turn, chosen in a menu."""
+def _neighborhoods(explanation: Explanation) -> go.Figure:
+    """Return a scene of atoms and important edges around one center, which a menu selects."""
     figure, buttons = go.Figure(), []
-    n_targets = len(explanation.neighbourhoods)
-    for k, neighbourhood in enumerate(explanation.neighbourhoods):
-        atoms = np.flatnonzero(np.linalg.norm(neighbourhood.place, axis=1) <= SHOWN)
-        numbers = neighbourhood.graph.atomic_numbers[atoms].tolist()
+    n_centers = len(explanation.neighborhoods)
+    for k, neighborhood in enumerate(explanation.neighborhoods):
+        atoms = np.flatnonzero(np.linalg.norm(neighborhood.relative_positions, axis=1) <= DRAWN_RADIUS)
+        numbers = neighborhood.graph.atomic_numbers[atoms].tolist()
         pairs = explanation.important[k]
-        receiver, sender = (end[pairs] for end in neighbourhood.ends)
+        receiver, sender = (end[pairs] for end in neighborhood.ends)
         gap = np.full_like(receiver, np.nan)
         lines = np.round(np.stack([receiver, sender, gap], axis=1).reshape(-1, 3), 3)
-        x, y, z = np.round(neighbourhood.place[atoms], 3).T
-        names = [f"{chemical_symbols[n]} {i}" for n, i in zip(numbers, neighbourhood.atoms[atoms], strict=True)]
-        size = np.where(atoms == neighbourhood.centre, 12, 5)
+        x, y, z = np.round(neighborhood.relative_positions[atoms], 3).T
+        labels = [f"{chemical_symbols[n]} {i}" for n, i in zip(numbers, neighborhood.atoms[atoms], strict=True)]
+        size = np.where(atoms == neighborhood.center_index, 12, 5)
         colors = ["rgb({:.0f},{:.0f},{:.0f})".format(*(255 * jmol_colors[n])) for n in numbers]
-        shown = {"visible": k == 0, "showlegend": False}
-        figure.add_scatter3d(x=x, y=y, z=z, mode="markers", text=names, marker={"size": size, "color": colors}, **shown)
         figure.add_scatter3d(
-            x=lines[:, 0], y=lines[:, 1], z=lines[:, 2], mode="lines", line={"width": 4, "color": "crimson"}, **shown
+            x=x,
+            y=y,
+            z=z,
+            mode="markers",
+            text=labels,
+            marker={"size": size, "color": colors},
+            visible=k == 0,
+            showlegend=False,
         )
-        visible = [i // 2 == k for i in range(2 * n_targets)]
-        buttons.append({"label": f"atom {neighbourhood.target}", "method": "update", "args": [{"visible": visible}]})
+        figure.add_scatter3d(
+            x=lines[:, 0],
+            y=lines[:, 1],
+            z=lines[:, 2],
+            mode="lines",
+            line={"width": 4, "color": "crimson"},
+            visible=k == 0,
+            showlegend=False,
+        )
+        visible = [i // 2 == k for i in range(2 * n_centers)]
+        buttons.append({"label": f"atom {neighborhood.center}", "method": "update", "args": [{"visible": visible}]})
     return figure.update_layout(
-        title=f"Important edges round a target (large), atoms within {SHOWN:g} A",
+        title=f"Important edges around a center (large), atoms within {DRAWN_RADIUS:g} A",
         updatemenus=[{"buttons": buttons, "x": 0.0, "y": 1.0}],
         scene={"aspectmode": "data"},
         height=640,
@@ -121,24 +134,24 @@ def _neighbourhoods(explanation: Explanation) -> go.Figure:
 
 
 def _curves(explanation: Explanation) -> list[go.Figure]:
-    shares = explanation.figures["fidelity"]["shares"]
-    drawn = []
+    fractions = explanation.figures["fidelity"]["shares"]
+    figures = []
     for key, title in (("removed", "fidelity+: pairs removed"), ("kept", "fidelity-: pairs kept")):
         figure = go.Figure()
         for name, curve in explanation.fidelity.items():
-            figure.add_scatter(x=shares[1:], y=getattr(curve, key)[1:], name=name, mode="lines+markers")
-        figure.update_xaxes(type="log", title="share of pairs")
+            figure.add_scatter(x=fractions[1:], y=getattr(curve, key)[1:], name=name, mode="lines+markers")
+        figure.update_xaxes(type="log", title="fraction of pairs")
         figure.update_yaxes(title="change of prediction / spread")
-        drawn.append(figure.update_layout(title=title, height=380))
-    return drawn
+        figures.append(figure.update_layout(title=title, height=380))
+    return figures
 
 
 def _distances(explanation: Explanation) -> go.Figure:
-    found, figure = explanation.figures["distances"], go.Figure()
+    histograms, figure = explanation.figures["distances"], go.Figure()
     for name in ("all", "important"):
-        figure.add_scatter(x=found["distance"], y=found[name], name=f"{name} atoms", line={"shape": "hvh"})
-    figure.update_xaxes(title="distance from the target (A)")
-    return figure.update_yaxes(title="atoms a target").update_layout(height=380)
+        figure.add_scatter(x=histograms["distance"], y=histograms[name], name=f"{name} atoms", line={"shape": "hvh"})
+    figure.update_xaxes(title="distance from the center (A)")
+    return figure.update_yaxes(title="atoms per center").update_layout(height=380)
 
 
 def _cycles(explanation: Explanation) -> go.Figure:

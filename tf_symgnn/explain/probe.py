@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
-from tf_symgnn.explain.neighbourhoods import Neighbourhood, cut_all
+from tf_symgnn.explain.neighborhoods import Neighborhood, cut_all
 from tf_symgnn.graph import GlassGraph, graph_spec, join_graphs, with_pair_weights
 from tf_symgnn.models.base import BarrierModel
 
@@ -23,18 +23,18 @@ class Batch:
     """Neighbourhoods as components of one graph, so that the gradient of all targets is that of each.
 
     Args:
-        neighbourhoods: B of them, at least one, with E directed pairs together.
+        neighborhoods: B of them, at least one, with E directed pairs together.
     """
 
-    def __init__(self, neighbourhoods: Sequence[Neighbourhood]):
-        self.neighbourhoods = list(neighbourhoods)
-        atoms = np.cumsum([0] + [n.graph.n_atoms for n in self.neighbourhoods])
-        self._bounds = np.cumsum([0] + [n.n_pairs for n in self.neighbourhoods])
-        self.graph = join_graphs([n.graph for n in self.neighbourhoods])
-        centres = np.array([n.centre for n in self.neighbourhoods], np.int32)
-        self.centres = tf.constant(centres + atoms[:-1].astype(np.int32))
-        self.explained = np.concatenate([n.explained for n in self.neighbourhoods])  # bool[E]
-        self.owner = np.repeat(np.arange(len(self.neighbourhoods)), np.diff(self._bounds))  # i64[E]
+    def __init__(self, neighborhoods: Sequence[Neighborhood]):
+        self.neighborhoods = list(neighborhoods)
+        atoms = np.cumsum([0] + [n.graph.n_atoms for n in self.neighborhoods])
+        self._bounds = np.cumsum([0] + [n.n_pairs for n in self.neighborhoods])
+        self.graph = join_graphs([n.graph for n in self.neighborhoods])
+        center_indices = np.array([n.center_index for n in self.neighborhoods], np.int32)
+        self.center_indices = tf.constant(center_indices + atoms[:-1].astype(np.int32))
+        self.explained = np.concatenate([n.explained for n in self.neighborhoods])  # bool[E]
+        self.owner = np.repeat(np.arange(len(self.neighborhoods)), np.diff(self._bounds))  # i64[E]
 
     @property
     def n_pairs(self) -> int:
@@ -42,29 +42,29 @@ class Batch:
         return int(self._bounds[-1])
 
     def split(self, flat: np.ndarray) -> list[np.ndarray]:
-        """Values [E] by neighbourhood."""
+        """Values [E] by neighborhood."""
         return np.split(flat, self._bounds[1:-1])
 
     def total(self, flat: np.ndarray) -> np.ndarray:
-        """Sums [B] over the pairs of each neighbourhood of values [E]."""
-        return np.bincount(self.owner, flat, minlength=len(self.neighbourhoods))
+        """Sums [B] over the pairs of each neighborhood of values [E]."""
+        return np.bincount(self.owner, flat, minlength=len(self.neighborhoods))
 
 
-def in_batches(neighbourhoods: Sequence[Neighbourhood]) -> list[Batch]:
+def in_batches(neighborhoods: Sequence[Neighborhood]) -> list[Batch]:
     """Neighbourhoods in their order, as many a batch as memory is set aside for, at least one."""
-    groups: list[list[Neighbourhood]] = []
+    groups: list[list[Neighborhood]] = []
     room = 0
-    for neighbourhood in neighbourhoods:
-        if not groups or neighbourhood.n_pairs > room:
+    for neighborhood in neighborhoods:
+        if not groups or neighborhood.n_pairs > room:
             groups.append([])
             room = PAIRS_AT_ONCE
-        groups[-1].append(neighbourhood)
-        room -= neighbourhood.n_pairs
+        groups[-1].append(neighborhood)
+        room -= neighborhood.n_pairs
     return [Batch(group) for group in groups]
 
 
 class Probe:
-    """A model asked about targets, compiled once for neighbourhoods of all sizes.
+    """A model asked about targets, compiled once for neighborhoods of all sizes.
 
     Args:
         model: takes a GraphTensor with pair weights, predicts f[N] eV.
@@ -72,30 +72,32 @@ class Probe:
 
     def __init__(self, model: BarrierModel):
         self.model = model
-        # However many neighbourhoods of whatever sizes: compiling takes longer than many a computation.
+        # However many neighborhoods of whatever sizes: compiling takes longer than many a computation.
         graphs = graph_spec(labelled=False).relax(num_components=True, num_nodes=True, num_edges=True)
         signature = [graphs, tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int32)]
 
         @tf.function(input_signature=signature)
-        def predict(graph: tfgnn.GraphTensor, weight: tf.Tensor, centres: tf.Tensor) -> tf.Tensor:
-            return tf.gather(model(with_pair_weights(graph, weight), training=False), centres)
+        def predict(graph: tfgnn.GraphTensor, weight: tf.Tensor, center_indices: tf.Tensor) -> tf.Tensor:
+            return tf.gather(model(with_pair_weights(graph, weight), training=False), center_indices)
 
         @tf.function(input_signature=signature)
-        def slopes(graph: tfgnn.GraphTensor, weight: tf.Tensor, centres: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def slopes(
+            graph: tfgnn.GraphTensor, weight: tf.Tensor, center_indices: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weight)
-                predicted = predict(graph, weight, centres)
+                predicted = predict(graph, weight, center_indices)
             return predicted, tape.gradient(predicted, weight, unconnected_gradients="zero")
 
         self._predict, self._slopes = predict, slopes
 
     def predict(self, batch: Batch, weight: np.ndarray | None = None) -> np.ndarray:
         """Barriers f64[B] eV of a batch's targets under pair weights [E], by default 1."""
-        return self._predict(batch.graph, _weight(batch, weight), batch.centres).numpy().astype(np.float64)
+        return self._predict(batch.graph, _weight(batch, weight), batch.center_indices).numpy().astype(np.float64)
 
     def slopes(self, batch: Batch, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Barriers f64[B] eV under pair weights [E], and the derivative f64[E] eV of each pair's own target by it."""
-        found = self._slopes(batch.graph, _weight(batch, weight), batch.centres)
+        found = self._slopes(batch.graph, _weight(batch, weight), batch.center_indices)
         return tuple(x.numpy().astype(np.float64) for x in found)
 
 

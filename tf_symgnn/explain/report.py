@@ -1,11 +1,11 @@
-"""The folder of one explanation.
+"""Write the folder of an explanation.
 
-report.html   everything to look at, without a network
-report.json   every figure
-edges.csv     the most important pairs of each target by each method
-atoms.xyz     extended XYZ with importance, target and predicted barrier of each atom
-*.png         pictures
-logs/         the same pictures for TensorBoard
+report.html   page for a browser, which needs no network
+report.json   all results
+edges.csv     most important pairs of each center (column `target`), by method
+atoms.xyz     extended XYZ with the importance, the predicted barrier and, as `target`, whether it is a center, per atom
+*.png         plots
+logs/         the same plots for TensorBoard
 """
 
 from __future__ import annotations
@@ -25,31 +25,40 @@ from ase.data import chemical_symbols
 from tf_symgnn import names
 from tf_symgnn.data import InputError
 from tf_symgnn.explain.explain import ATTENTION, GRADIENTS, MASK, Explanation
-from tf_symgnn.explain.faithfulness import IMPORTANT, top
-from tf_symgnn.explain.figures import pictures
+from tf_symgnn.explain.faithfulness import IMPORTANT, most_important
+from tf_symgnn.explain.figures import plots_of
 from tf_symgnn.explain.page import page
 from tf_symgnn.training import plots
 
-# What makes a folder an explanation that may be replaced.
+# A folder with this file is an explanation and may be replaced.
 REPORT = "report.json"
 
 
 def check_folder(folder: str | Path, *, overwrite: bool) -> None:
-    """Checks that `write_report` can write to a folder, before work is spent on what is to be written.
+    """Check that `write_report` can write to a folder, before the explanation is computed.
+
+    Args:
+        folder: the folder to write.
+        overwrite: whether an explanation in the folder may be replaced.
 
     Raises:
-        InputError: it exists and `overwrite` is not set, or holds no explanation, or there is a file on the way to it.
+        InputError: the folder exists and may not be replaced, or one of its parents is a file.
     """
     folder = Path(folder)
     if folder.exists() and not (overwrite and (folder / REPORT).is_file()):
         expected = "an explanation to overwrite" if overwrite else "a new folder, or --overwrite"
         raise InputError(folder, "output", "an existing file or folder", expected)
     if any(parent.exists() and not parent.is_dir() for parent in folder.parents):
-        raise InputError(folder, "output", "a file on the way to it", "a folder to write in")
+        raise InputError(folder, "output", "a file on the way to it", "a folder")
 
 
 def write_report(explanation: Explanation, folder: str | Path, *, overwrite: bool = False) -> None:
-    """Writes an explanation's folder, whole or not at all.
+    """Write the folder of an explanation, whole or not at all.
+
+    Args:
+        explanation: the explanation.
+        folder: the folder to write.
+        overwrite: whether an explanation in the folder may be replaced.
 
     Raises:
         InputError: as `check_folder` does.
@@ -67,10 +76,10 @@ def write_report(explanation: Explanation, folder: str | Path, *, overwrite: boo
 
 
 def _write_files(explanation: Explanation, folder: Path) -> None:
-    drawn = pictures(explanation)
+    figures = plots_of(explanation)
     writer = tf.summary.create_file_writer(str(folder / "logs"))
     with writer.as_default(step=0):
-        for name, figure in drawn.items():
+        for name, figure in figures.items():
             plots.save(figure, folder / f"{name}.png")
             tf.summary.image(f"explanation/{name}", plots.as_image(figure))
     writer.close()
@@ -81,39 +90,39 @@ def _write_files(explanation: Explanation, folder: Path) -> None:
 
 
 def _write_edges(explanation: Explanation, path: Path) -> None:
-    """Of each target, the pairs among the most important ones of any method; contributions are in eV."""
+    """Write the pairs of each center that are among the most important of any method; contributions are in eV."""
     methods = [name for name in (MASK, GRADIENTS, ATTENTION) if name in explanation.importance]
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         columns = ["target", "receiver", "sender", "dx", "dy", "dz", "length", "distance_from_target", "important"]
         rows.writerow(columns + [name.replace(" ", "_") for name in methods])
-        for k, neighbourhood in enumerate(explanation.neighbourhoods):
+        for k, neighborhood in enumerate(explanation.neighborhoods):
             values = [explanation.importance[name][k] for name in methods]
-            chosen = [top(neighbourhood, np.abs(x), IMPORTANT) for x in values]
+            selections = [most_important(neighborhood, np.abs(x), IMPORTANT) for x in values]
             important = set(explanation.important[k].tolist())
-            graph, atoms, distance = neighbourhood.graph, neighbourhood.atoms, neighbourhood.distance
-            for e in np.unique(np.concatenate(chosen)).tolist():
-                moved = graph.displacement[e]
+            graph, atoms, distance = neighborhood.graph, neighborhood.atoms, neighborhood.distance
+            for e in np.unique(np.concatenate(selections)).tolist():
+                displacement = graph.displacement[e]
                 rows.writerow(
-                    [neighbourhood.target, atoms[graph.target[e]], atoms[graph.source[e]]]
-                    + [f"{x:.4f}" for x in (*moved, np.linalg.norm(moved), distance[e])]
+                    [neighborhood.center, atoms[graph.target[e]], atoms[graph.source[e]]]
+                    + [f"{x:.4f}" for x in (*displacement, np.linalg.norm(displacement), distance[e])]
                     + [int(e in important), *(f"{x[e]:.6g}" for x in values)]
                 )
 
 
 def _atoms(explanation: Explanation) -> ase.Atoms:
-    """The glass, each atom with the masks of the important pairs that it is an end of, summed over targets."""
+    """Return the glass; the importance of an atom is the sum of the masks of its important pairs, over all centers."""
     graph = explanation.graph
-    importance, target = np.zeros(graph.n_atoms), np.zeros(graph.n_atoms, int)
-    for neighbourhood, pairs, mask in zip(
-        explanation.neighbourhoods, explanation.important, explanation.masks.importance, strict=True
+    importance, is_center = np.zeros(graph.n_atoms), np.zeros(graph.n_atoms, int)
+    for neighborhood, pairs, mask in zip(
+        explanation.neighborhoods, explanation.important, explanation.masks.importance, strict=True
     ):
-        target[neighbourhood.target] = 1
-        for ends in (neighbourhood.graph.source, neighbourhood.graph.target):
-            np.add.at(importance, neighbourhood.atoms[ends[pairs]], mask[pairs])
+        is_center[neighborhood.center] = 1
+        for ends in (neighborhood.graph.source, neighborhood.graph.target):
+            np.add.at(importance, neighborhood.atoms[ends[pairs]], mask[pairs])
     symbols = [chemical_symbols[z] for z in graph.atomic_numbers]
     atoms = ase.Atoms(symbols, positions=graph.positions, cell=graph.cell, pbc=graph.pbc)
     atoms.set_array("importance", importance)
-    atoms.set_array("target", target)
+    atoms.set_array("target", is_center)
     atoms.set_array(names.ENERGY_BARRIER, explanation.barrier)
     return atoms
