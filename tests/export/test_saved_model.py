@@ -55,7 +55,7 @@ def test_the_metadata_says_what_a_client_must_know(finished_run, exported):
     assert record["cutoff"] == 4.0
     assert record["self_loops"] is True
     assert record["units"] == {"length": "angstrom", "energy_barrier": "eV"}
-    facts = finished_run.facts()
+    facts = finished_run.statistics()
     assert record["label_scaling"] == {"mean": facts.label_mean, "std": facts.label_std}
     assert record["versions"]["tensorflow"] == tf.__version__
 
@@ -122,7 +122,7 @@ def test_a_failed_export_leaves_nothing(finished_run, tmp_path, monkeypatch):
 
 
 def test_a_run_without_weights_cannot_be_exported(finished_run, tmp_path):
-    for file in (finished_run.config_file, finished_run.facts_file):
+    for file in (finished_run.config_file, finished_run.statistics_file):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(InputError, match="no finished epoch"):
         export(RunFolder.open(tmp_path), tmp_path / "model")

@@ -14,7 +14,7 @@ from tf_symgnn.graph.slabs import SlabbedGlass
 def pairs_of(glass: Glass, *, cutoff: float, number: int, together: int) -> np.ndarray:
     """Return sorted rows of target, source and displacement, with the indices of atoms in the glass."""
     slabbed = SlabbedGlass(glass, cutoff=cutoff, self_loops=True, number=number)
-    neighbors = slabbed.neighbours()
+    neighbors = slabbed.neighbors()
     rows = []
     for first in range(0, len(slabbed), together):
         end = min(first + together, len(slabbed))
@@ -56,9 +56,9 @@ def test_slabs_are_cut_across_the_longest_direction():
 
 def test_distant_slabs_are_no_neighbors():
     slabbed = SlabbedGlass(random_glass(0, 60, cell=np.diag([6.0, 7.0, 40.0])), cutoff=3.0, self_loops=False, number=10)
-    assert slabbed.neighbours()[0] == [0, 1, 9]
+    assert slabbed.neighbors()[0] == [0, 1, 9]
     open_ended = random_glass(0, 60, cell=np.diag([6.0, 7.0, 40.0]), pbc=(True, True, False))
-    assert 9 not in SlabbedGlass(open_ended, cutoff=3.0, self_loops=False, number=10).neighbours()[0]
+    assert 9 not in SlabbedGlass(open_ended, cutoff=3.0, self_loops=False, number=10).neighbors()[0]
 
 
 def test_coincident_atoms_are_named_by_their_indices_in_the_glass():

@@ -24,7 +24,7 @@ from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import Sweep, needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.models.catalog import CATALOG
-from tf_symgnn.runs import RunFacts, RunFolder, configured_model, package_versions
+from tf_symgnn.runs import DatasetStatistics, RunFolder, configured_model, package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = RunConfig(
@@ -262,7 +262,7 @@ def run(request, tmp_path_factory) -> RunFolder:
     """A run folder with the default network, never trained."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     config = replace(small_config(Path("data"), folder, network=NetworkConfig()), model=request.param)
-    folder = RunFolder.create(config, {}, RunFacts(SPECIES, 1.6, 30.0, package_versions()), overwrite=False)
+    folder = RunFolder.create(config, {}, DatasetStatistics(SPECIES, 1.6, 30.0, package_versions()), overwrite=False)
     model = with_lively_weights(config)
     glass = random_glass(2, 300)
     rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from tf_symgnn.cli.models import train_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import Share, SubsetStream, build_graph
 from tf_symgnn.inference import Predictor
-from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs, read_labelled
 from tf_symgnn.training import Team, distribution, evaluate, train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,7 +275,7 @@ def test_what_one_worker_refuses_ends_all(tmp_path):
     """Be it the chief, its folder holding a run already, or the other, which does not find the data."""
     trainer = Trainer(tmp_path, "gcn")
     occupied, new = tmp_path / "occupied", tmp_path / "new"
-    RunFolder.create(small_config(tmp_path, occupied), {}, RunFacts((29, 40), 1.6, 0.3, {}), overwrite=False)
+    RunFolder.create(small_config(tmp_path, occupied), {}, DatasetStatistics((29, 40), 1.6, 0.3, {}), overwrite=False)
     options = [*trainer.options, "--strategy", "multiworker", "--run-dir"]
     elsewhere = ["--data", str(tmp_path / "nowhere")]
     for run, of_second, culprit, reason in (

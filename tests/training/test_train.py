@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from scipy.stats import pearsonr
 from tensorflow.core.util.event_pb2 import Event
 
@@ -21,10 +19,10 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
-from tf_symgnn.data import InputError, read_glasses, replacing, write_glasses
+from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference import Predictor
-from tf_symgnn.runs import RunFacts, RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
 from tf_symgnn.training import TrainingStopped, evaluate, train
 from tf_symgnn.training.batch_statistics import recompute_batch_norm
 from tf_symgnn.training.checkpointing import Checkpointing
@@ -56,20 +54,6 @@ def weights(folder: RunFolder) -> dict[str, np.ndarray]:
         for key in sorted(reader.get_variable_to_shape_map())
         if "OBJECT_GRAPH" not in key and "save_counter" not in key
     }
-
-
-def test_the_run_folder_holds_what_a_run_is(finished_run, data):
-    found = {path.relative_to(finished_run.path).as_posix() for path in finished_run.path.rglob("*") if path.is_file()}
-    assert {"config.yaml", "splits.json", "run.json", "history.csv", "metrics.json"} <= found
-    assert {"plots/curves.png", "plots/parity_validation.png", "plots/parity_test.png"} <= found
-    splits = json.loads(finished_run.splits_file.read_text())
-    assert splits == {"train": ["train0", "train1", "train2"], "validation": ["val0"], "test": ["test0"]}
-    labels = np.concatenate([glass.barrier for glass in read_glasses(data)[names.TRAIN]])
-    facts = finished_run.facts()
-    np.testing.assert_allclose([facts.label_mean, facts.label_std], [labels.mean(), labels.std()])
-    assert facts.species == (29, 40)
-    assert set(facts.versions) >= {"tensorflow", "tf_symgnn"}
-    assert finished_run.config() == small_config(data, finished_run.path)
 
 
 def test_metrics_are_scipys_on_the_best_weights(finished_run):
@@ -157,7 +141,7 @@ def test_a_run_starts_from_another_ones_weights(model, data, tmp_path):
     # So little is learned that what is found at the end is what was there at the start.
     slow = OptimizerConfig(learning_rate=1e-9)
     tuned = train(small_config(own, tmp_path / "tuned", model=model, init=str(first.path), optimizer=slow))
-    assert tuned.facts() == first.facts()  # not the labels of its own glasses
+    assert tuned.statistics() == first.statistics()  # not the labels of its own glasses
     for before, after in zip(
         first.load_model().trainable_variables, tuned.load_model().trainable_variables, strict=True
     ):
@@ -176,7 +160,7 @@ def test_a_run_goes_on_without_the_one_it_started_from(finished_run, data, tmp_p
     cut = train(replace(config, run_dir=str(tmp_path / "cut")))
     shutil.rmtree(first)
     again = train(cut.config(), resume=True)
-    assert again.facts() == finished_run.facts()
+    assert again.statistics() == finished_run.statistics()
     for key, value in weights(again).items():
         np.testing.assert_array_equal(value, whole[key], err_msg=key)
 
@@ -189,7 +173,7 @@ def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_p
         train(small_config(data, tmp_path / "run", init="nowhere"))
     with pytest.raises(InputError, match="run folder: found that of the run to start from"):
         train(small_config(data, finished_run.path, init=str(finished_run.path)), overwrite=True)
-    untrained = RunFolder.create(small_config(data, tmp_path / "new"), {}, finished_run.facts(), overwrite=False)
+    untrained = RunFolder.create(small_config(data, tmp_path / "new"), {}, finished_run.statistics(), overwrite=False)
     with pytest.raises(InputError, match="new: run folder: found no finished epoch"):
         train(small_config(data, tmp_path / "run", init=str(untrained.path)))
     foreign = tmp_path / "foreign"
@@ -198,31 +182,6 @@ def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_p
     with pytest.raises(InputError, match="species: found Al"):
         train(small_config(foreign, tmp_path / "run", init=str(finished_run.path)))
     assert not (tmp_path / "run").exists()
-
-
-def test_what_is_left_to_the_model_is_the_same_as_said(data, tmp_path):
-    """A run of before heads could be left to the model has them in its configuration."""
-    facts = RunFacts(species=(29, 40), label_mean=1.5, label_std=0.3, versions={})
-    said = small_config(
-        data, tmp_path / "said", network=NetworkConfig(heads=(8, 4, 2, 1), distribution="euler_von_mises")
-    )
-    folder = RunFolder.create(said, {}, facts, overwrite=False)
-    folder.require_same_model(replace(said, network=NetworkConfig()))
-    for other in (NetworkConfig(heads=(8, 4, 2)), NetworkConfig(distribution="haar")):
-        with pytest.raises(InputError, match="network: found"):
-            folder.require_same_model(replace(said, network=other))
-
-
-def test_weights_of_a_model_with_more_layers_are_refused(finished_run, tmp_path):
-    """As those of a version in which it had one more: what the others would predict is something else."""
-    shutil.copytree(finished_run.path, tmp_path / "run")
-    run = RunFolder.open(tmp_path / "run")
-    model = run.load_model()
-    model.surplus = tf.keras.layers.Dense(1)
-    model.surplus(tf.ones([1, 2]))
-    run.save_best_weights(model)
-    with pytest.raises(InputError, match="weights: found AssertionError, expected the weights that training wrote"):
-        run.load_model()
 
 
 def test_a_second_training_gives_the_same_weights(finished_run, data, tmp_path):
@@ -278,84 +237,6 @@ def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
     whole, _ = evaluate(Predictor(folder.load_model()), graphs)
     np.testing.assert_allclose(record["pearson"], whole["pearson"], atol=1e-5)
     np.testing.assert_allclose(record["invariance_error"], whole["invariance_error"], rtol=1e-2)
-
-
-def test_a_run_is_never_overwritten_unasked(finished_run, data):
-    config = small_config(data, finished_run.path)
-    before = finished_run.metrics_file.read_bytes()
-    with pytest.raises(InputError, match="found a run, expected a new folder, or --resume or --overwrite"):
-        train(config)
-    assert finished_run.metrics_file.read_bytes() == before
-
-
-@pytest.mark.parametrize("beside", [[], ["config.yaml", "run.json"]])
-def test_a_folder_with_something_else_in_it_is_never_touched(data, tmp_path, beside):
-    for name in ["thesis.tex", *beside]:
-        (tmp_path / name).write_text("years of work")
-    with pytest.raises(InputError, match="thesis.tex, which is no run's"):
-        train(small_config(data, tmp_path), overwrite=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", *beside}
-
-
-def test_hidden_files_of_others_stay_and_those_of_a_killed_run_go(data, tmp_path):
-    (tmp_path / ".git").mkdir()
-    (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main")
-    with pytest.raises(RuntimeError), replacing(tmp_path / "run.json") as unfinished:
-        unfinished.write_text("{")
-        killed = unfinished.rename(tmp_path / unfinished.name.replace("run", "history"))
-        raise RuntimeError
-    RunFolder.create(small_config(data, tmp_path), {}, RunFacts((29, 40), 1.6, 0.3, {}), overwrite=False)
-    assert (tmp_path / ".git" / "HEAD").read_text() == "ref: refs/heads/main"
-    assert (tmp_path / "config.yaml").exists() and not killed.exists()
-
-
-def test_labels_that_another_machine_adds_up_otherwise_are_the_same(finished_run, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(finished_run.path, run)
-    facts = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(facts | {"label_mean": np.nextafter(facts["label_mean"], 9)}))
-    train(replace(finished_run.config(), run_dir=str(run)), resume=True)
-    (run / "run.json").write_text(json.dumps(facts | {"label_mean": facts["label_mean"] + 1e-8}))
-    with pytest.raises(InputError, match="labels: found .*, expected .* as the run was started"):
-        train(replace(finished_run.config(), run_dir=str(run)), resume=True)
-
-
-def test_resuming_on_other_data_is_refused(finished_run, tmp_path):
-    one_more = write_data(tmp_path / "data", {"train0": 20, "train9": 20, "val0": 20})
-    record = finished_run.metrics_file.read_bytes()
-    run = tmp_path / "run"
-    shutil.copytree(finished_run.path, run)
-    config = replace(finished_run.config(), data=str(one_more), run_dir=str(run))
-    with pytest.raises(InputError, match="data: found .*, expected .* as the run was started"):
-        train(config, resume=True)
-    (run / "config.yaml").write_text(yaml.safe_dump(config.as_plain()))
-    with pytest.raises(InputError, match="glasses: found .*train9.*, expected .* as the run was started"):
-        train(config, resume=True)
-    assert (run / "metrics.json").read_bytes() == record
-
-
-def test_a_run_of_an_earlier_version_is_refused_with_the_command_to_train_again(finished_run, tmp_path):
-    run = shutil.copytree(finished_run.path, tmp_path / "run")
-    record = json.loads((run / "run.json").read_text())
-    del record["format"]
-    (run / "run.json").write_text(json.dumps(record))
-    again = f"train again: tf-symgnn train --config {run}/config.yaml --run-dir NEW_FOLDER"
-    with pytest.raises(InputError, match=f"run.json: format: found 1, expected 2; {re.escape(again)}$"):
-        RunFolder.open(run)
-
-
-def test_weights_of_another_model_are_refused(finished_run, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(finished_run.path, run)
-    deeper = replace(finished_run.config().network, decoder_layers=3)
-    (run / "config.yaml").write_text(yaml.safe_dump(replace(finished_run.config(), network=deeper).as_plain()))
-    with pytest.raises(InputError, match="weights: found .*, expected the weights that training wrote"):
-        RunFolder.open(run).load_model()
-    shutil.copy(finished_run.config_file, run)
-    for file in (run / "checkpoints").glob("best.data*"):
-        file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(InputError, match="weights"):
-        RunFolder.open(run).load_model()
 
 
 def test_resuming_a_finished_run_changes_nothing(finished_run):

@@ -134,7 +134,7 @@ class WritePredictions(WriteShard):
     def setup(self) -> None:
         """Load the model, once per worker."""
         run = RunFolder.open(self._run)
-        self._config, self._species_of_model = run.config(), run.facts().species
+        self._config, self._species_of_model = run.config(), run.statistics().species
         runtime.configure(chunked=is_chunked(self._config.model))
         self._predict = Predictor(run.load_model(), patch_size=self._config.stream.patch_size)
 

@@ -40,7 +40,7 @@ def explain(args: Namespace) -> None:
     config = run.config()
     check_folder(args.output, overwrite=args.overwrite)
     glass = read_glass(args.file, label=None, species=split_symbols(args.species) or config.type_names)
-    require_species([glass], run.facts().species)
+    require_species([glass], run.statistics().species)
     centers = parse_centers(args.atoms, glass)
     runtime.configure(chunked=is_chunked(config.model))
     (graph,) = glass_graphs(config, [glass])

@@ -85,7 +85,7 @@ def evaluate(args: Namespace) -> None:
     glasses = [glass for split in splits for glass in by_split[split]]
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
-    require_species(glasses, run.facts().species)
+    require_species(glasses, run.statistics().species)
     runtime.configure(chunked=is_chunked(config.model))
     predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
     record, _ = evaluate(predict, glass_graphs(config, glasses))

@@ -56,18 +56,18 @@ def export(run: RunFolder, directory: str | Path) -> Path:
 
 
 def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
-    config, facts = run.config(), run.facts()
+    config, statistics = run.config(), run.statistics()
     settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     record = new.with_name(METADATA)
     record.write_text("{}")
-    served = ServedModel(model, species=facts.species, **settings, metadata=record)
+    served = ServedModel(model, species=statistics.species, **settings, metadata=record)
     with runtime.tracing_export():
         tf.saved_model.save(served, str(new), signatures=served.signatures())
     # Only what is saved has names that a client without Python can call its tensors by.
     (new / "assets" / METADATA).write_text(
         json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"
     )
-    write_warmup(new, SERVING_DEFAULT, small_glass(facts.species))
+    write_warmup(new, SERVING_DEFAULT, small_glass(statistics.species))
 
 
 def _move_to_next(new: Path, directory: Path) -> Path:
@@ -83,17 +83,17 @@ def _move_to_next(new: Path, directory: Path) -> Path:
 
 def metadata(run: RunFolder) -> dict:
     """What a client must know of an export's model: species, cutoff, units and scaling."""
-    config, facts = run.config(), run.facts()
+    config, statistics = run.config(), run.statistics()
     return {
         "model": config.model,
-        "species": {chemical_symbols[z]: z for z in facts.species},
+        "species": {chemical_symbols[z]: z for z in statistics.species},
         "cutoff": config.graph.cutoff,
         "self_loops": config.graph.self_loops,
         "units": {"length": "angstrom", names.ENERGY_BARRIER: "eV"},
         # Of the training labels, eV; what the model puts out is in eV already.
-        "label_scaling": {"mean": facts.label_mean, "std": facts.label_std},
+        "label_scaling": {"mean": statistics.label_mean, "std": statistics.label_std},
         "tf_symgnn": __version__,
-        "versions": facts.versions,
+        "versions": statistics.versions,
     }
 
 

@@ -75,15 +75,15 @@ class SlabbedGlass:
 
     @property
     def sizes(self) -> np.ndarray:
-        """i64[K], the number of atoms of each slab."""
+        """Return i64[K], the number of atoms of each slab."""
         return np.diff(self.splits)
 
     def positions(self, begin: int, stop: int) -> np.ndarray:
         """Return the positions f32[M, 3] A of atoms `begin` to before `stop`, as the glass has them."""
         return self.glass.positions[self.order[begin:stop]].astype(np.float32)
 
-    def neighbours(self) -> list[list[int]]:
-        """For each slab those that hold a neighbour of its atoms or, near the cutoff, might: itself among them."""
+    def neighbors(self) -> list[list[int]]:
+        """Return for each slab those within the cutoff of it, itself included: they hold all neighbors of its atoms."""
         reach = self._margin + 1e-9
         images = range(-int(np.ceil(reach)) - 1, int(np.ceil(reach)) + 2) if self.glass.pbc[self._axis] else (0,)
         near = np.zeros((len(self), len(self)), bool)

@@ -1,4 +1,4 @@
-"""GraphTensors of glasses, by the schemas in `schemas/`."""
+"""GraphTensors of glasses, with the schemas in `schemas/`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,43 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
+from tf_symgnn.data import InputError
 from tf_symgnn.graph.glass_graph import GlassGraph
 
-# Graphs of up to 2^31 pairs; half the memory traffic of TF-GNN's default i64.
+# Half the memory traffic of TF-GNN's default i64, for graphs of up to 2^31 pairs.
 INDEX_DTYPE = tf.int32
 
 
 @cache
 def graph_spec(*, labelled: bool) -> tfgnn.GraphTensorSpec:
-    """The spec of one graph by `schemas/glass.pbtxt`, or `schemas/labelled_glass.pbtxt` with its readout features."""
+    """Return the spec of one graph, from `schemas/glass.pbtxt` or, with readout, `schemas/labelled_glass.pbtxt`.
+
+    Args:
+        labelled: whether the graph has readout features.
+    """
     schema = tfgnn.read_schema(str(schema_folder() / ("labelled_glass.pbtxt" if labelled else "glass.pbtxt")))
     return tfgnn.create_graph_spec_from_schema_pb(schema, indices_dtype=INDEX_DTYPE)
 
 
 def schema_folder() -> Path:
-    """The folder of schemas: within an installed package, beside it in a checkout."""
+    """Return the folder of schemas: inside an installed package, beside the package in a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "schemas"
     return installed if installed.is_dir() else package.parent / "schemas"
 
 
 def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """The arrays of a graph by feature name, with readout features when `loss_weight` f32[N] is given."""
+    """Return the arrays of a graph by feature name.
+
+    Args:
+        graph: of a glass.
+        loss_weight: f32[N]; with it the arrays include readout features, which need labels.
+
+    Raises:
+        InputError: there are loss weights and no labels.
+    """
+    if loss_weight is not None and graph.barrier is None:
+        raise InputError(graph.name, names.ENERGY_BARRIER, "no labels", "one per atom, eV")
     arrays = {
         names.SPECIES: graph.atomic_numbers,
         names.POSITION: graph.positions,
@@ -101,7 +116,13 @@ def to_graph_tensor(graph: GlassGraph) -> tfgnn.GraphTensor:
 
 
 def join_graphs(graphs: Sequence[GlassGraph]) -> tfgnn.GraphTensor:
-    """Return the GraphTensor that a model takes, each graph a component of it, in their order."""
+    """Return the GraphTensor that a model takes, with one component per graph, in their order.
+
+    Raises:
+        InputError: there is no graph.
+    """
+    if not graphs:
+        raise InputError("join_graphs", "graphs", "none", "at least one")
     parts = [graph_arrays(graph) for graph in graphs]
     first = np.cumsum([0] + [graph.n_atoms for graph in graphs])[:-1]
     for part, offset in zip(parts, first, strict=True):
@@ -114,13 +135,13 @@ def join_graphs(graphs: Sequence[GlassGraph]) -> tfgnn.GraphTensor:
 
 
 def split_readout(graph: tfgnn.GraphTensor) -> tuple[tfgnn.GraphTensor, tf.Tensor, tf.Tensor]:
-    """Takes the readout off a labelled graph: the model's input, labels f32[N] eV and loss weights f32[N]."""
+    """Return a labeled graph without its readout features, its labels f32[N] eV and its loss weights f32[N]."""
     features = graph.node_sets[names.ATOMS].get_features_dict()
     label, weight = features.pop(names.ENERGY_BARRIER), features.pop(names.LOSS_WEIGHT)
     return graph.replace_features(node_sets={names.ATOMS: features}), label, weight
 
 
 def with_pair_weights(graph: tfgnn.GraphTensor, weight: tf.Tensor) -> tfgnn.GraphTensor:
-    """The graph with a weight f32[E] in [0, 1] on each directed pair; 0 is as if the pair were not there."""
+    """Return the graph with a weight f32[E] in [0, 1] on each directed pair; 0 acts as if the pair were absent."""
     features = graph.edge_sets[names.NEIGHBORS].get_features_dict() | {names.PAIR_WEIGHT: weight}
     return graph.replace_features(edge_sets={names.NEIGHBORS: features})

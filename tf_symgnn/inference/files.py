@@ -69,7 +69,7 @@ def predict_files(
         require_room_to_read(files, memory)
     glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]
     check_output(output, overwrite=overwrite, number=len(glasses))
-    require_species(glasses, run.facts().species)
+    require_species(glasses, run.statistics().species)
     model = run.load_model()
     if memory is None:
         predicted = _whole(model, config, glasses)
@@ -89,7 +89,7 @@ def predict_in_slabs(
     slabbed = _slabbed(glass, config, cut)
     atoms = np.split(slabbed.order, slabbed.splits[1:-1])
     unfinished = [not partial.done[own].all() for own in atoms]
-    needed = needed_levels(slabbed.neighbours(), unfinished, stages.depth)
+    needed = needed_levels(slabbed.neighbors(), unfinished, stages.depth)
     # Counted in atoms that went through a layer, so that the time left is told from the start.
     with tqdm(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", unit_scale=True) as bar:
         for slab, _, barrier in SlabStream(stages, slabbed, needed, together=cut.together):

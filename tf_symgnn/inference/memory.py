@@ -118,7 +118,7 @@ def _pairs_an_atom(glass: Glass, extent: float, *, cutoff: float, self_loops: bo
 
 def _stream_bytes(slabbed: SlabbedGlass, stages: StageFunctions, pairs_an_atom: float, together: int) -> int:
     """Return the bytes that a `SlabStream` holds at most, by its own schedule."""
-    sizes, neighbours = slabbed.sizes, slabbed.neighbours()
+    sizes, neighbours = slabbed.sizes, slabbed.neighbors()
     around = np.array([sizes[near].sum() for near in neighbours])
     pairs = pairs_an_atom * sizes
     atom_bytes, pair_bytes = zip(*map(stages.state_bytes, range(stages.depth + 1)), strict=True)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_symgnn import names
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import GlassGraph
+from tf_symgnn.graph.glass_graph import local_index, received_pairs
 from tf_symgnn.graph.slabs import ReceivedPairs, SlabbedGlass
 from tf_symgnn.graph.tensors import INDEX_DTYPE, graph_of_features
 from tf_symgnn.models.base import BarrierModel, Stage
@@ -68,9 +69,9 @@ class Receivers(NamedTuple):
 
     def take(self, atoms: np.ndarray) -> Receivers:
         """Return some of the atoms, i64 in ascending order."""
-        first, end = np.searchsorted(self.target, atoms), np.searchsorted(self.target, atoms, side="right")
-        pairs = np.concatenate([np.arange(*bounds) for bounds in zip(first, end, strict=True)])
-        target = np.repeat(np.arange(len(atoms), dtype=np.int32), end - first)
+        n_atoms = len(self.atomic_numbers)
+        pairs = received_pairs(np.searchsorted(self.target, np.arange(n_atoms + 1)), atoms)
+        target = local_index(atoms, n_atoms)[self.target[pairs]]
         return Receivers(
             self.atomic_numbers[atoms], self.positions[atoms], target, self.senders[pairs], self.displacement[pairs]
         )

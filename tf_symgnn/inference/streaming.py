@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_symgnn import names
+from tf_symgnn.graph.glass_graph import local_index
 from tf_symgnn.graph.slabs import ReceivedPairs, SlabbedGlass
 from tf_symgnn.inference.schedule import Sweep
 from tf_symgnn.inference.stage_functions import PartPairs, Receivers, StageFunctions, Tensors
@@ -47,7 +48,7 @@ class SlabStream:
 
     def __iter__(self) -> Iterator[tuple[int, int, np.ndarray | None]]:
         """Yield after each step the slab, its level and, at the last level, barriers f64[M] eV of its atoms."""
-        sweep = Sweep(self._slabbed.neighbours(), self._needed)
+        sweep = Sweep(self._slabbed.neighbors(), self._needed)
         for slab, level in sweep:
             atoms = self._start(slab) if level == 1 else self._advance(slab, level)
             barrier = None
@@ -98,7 +99,4 @@ def _local(source: np.ndarray, begin: int, stop: int, n_atoms: int) -> tuple[np.
     sends[source] = True
     sends[begin:stop] = False
     others = np.flatnonzero(sends)
-    place = np.empty(n_atoms, np.int32)
-    place[begin:stop] = np.arange(stop - begin, dtype=np.int32)
-    place[others] = np.arange(stop - begin, stop - begin + len(others), dtype=np.int32)
-    return others, place[source]
+    return others, local_index(np.concatenate([np.arange(begin, stop), others]), n_atoms)[source]

@@ -1,4 +1,4 @@
-"""What a run learns from its data before training."""
+"""Statistics of the training glasses, which a run stores before training."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ VERSIONED = (
     *("numpy", "scikit-learn", "vesin", "ase"),
 )
 
-# Of a run folder: 2 since models have stages and the default model is made of two. Without a number it is 1.
+# Version of the run folder's format. It is 2 since models have stages and the default model is composed of two models;
+# a record without a number is of version 1.
 FORMAT = 2
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """What a run learned from its data before training, stored in `run.json`.
+class DatasetStatistics:
+    """Statistics of the training glasses, stored in `run.json`.
 
     Attributes:
-        species: atomic numbers of the training glasses.
+        species: atomic numbers of the training glasses, ascending.
         label_mean: mean label of the training glasses, eV.
         label_std: standard deviation of their labels, eV.
-        versions: of the packages that made the run.
-        format: of the run folder.
+        versions: of the packages that trained the run, by name.
+        format: version of the run folder's format.
     """
 
     species: tuple[int, ...]
@@ -37,23 +38,23 @@ class RunFacts:
     versions: dict[str, str]
     format: int = FORMAT
 
+    @classmethod
+    def of(cls, training: Sequence[Glass]) -> DatasetStatistics:
+        """Return the statistics of training glasses, with the versions of the installed packages.
+
+        Raises:
+            InputError: there is no glass, or one is unlabeled.
+        """
+        scaling = label_scaling(training)
+        species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
+        return cls(species, scaling.mean, scaling.std, package_versions())
+
     @property
     def scaling(self) -> LabelScaling:
-        """Mean and standard deviation of the training labels, eV."""
+        """Return the mean and standard deviation of the training labels, eV."""
         return LabelScaling(self.label_mean, self.label_std)
 
 
-def facts_of(training: Sequence[Glass]) -> RunFacts:
-    """What is learned from the training glasses, by the packages that are installed.
-
-    Raises:
-        InputError: their labels are all the same.
-    """
-    scaling = label_scaling(training)
-    species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
-    return RunFacts(species, scaling.mean, scaling.std, package_versions())
-
-
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that a run's numbers depend on."""
+    """Return the versions of the packages that a run's results depend on, by name."""
     return {name: metadata.version(name) for name in VERSIONED}

@@ -18,8 +18,7 @@ from tf_symgnn.graph import GlassGraph, Share, SubsetStream, to_graph_tensor
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
-from tf_symgnn.runs import RunFacts, RunFolder, configured_model, glass_graphs, package_versions, read_labelled
-from tf_symgnn.runs.statistics import facts_of
+from tf_symgnn.runs import DatasetStatistics, RunFolder, configured_model, glass_graphs, package_versions, read_labelled
 from tf_symgnn.training import plots
 from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
 from tf_symgnn.training.budget import TimeBudget, falling_rate
@@ -49,16 +48,16 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
     runtime.configure(chunked=is_chunked(config.model))
     team = Team(config)
     with team.unanimous():
-        folder, splits, facts, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)
+        folder, splits, statistics, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)
     tf.keras.utils.set_random_seed(config.seed)
     with team.together(), team.strategy.scope():
-        model = configured_model(config, facts.species, facts.scaling)
+        model = configured_model(config, statistics.species, statistics.scaling)
     with team.unanimous():
         if team.is_chief and not resume:
-            folder = RunFolder.create(config, splits, facts, overwrite=overwrite)
+            folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
     with team.together():
         training = _stream(config, model, graphs[names.TRAIN])
-        course = _fit(config, team, folder, model, facts, graphs, training)
+        course = _fit(config, team, folder, model, statistics, graphs, training)
     if team.is_chief:
         # Scored by this process alone, in variables that no other one shares.
         model = folder.build_model() if team.distributed else model
@@ -69,7 +68,7 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
 
 def _prepared(
     config: RunConfig, team: Team, *, resume: bool, overwrite: bool
-) -> tuple[RunFolder, dict[str, list[Glass]], RunFacts, dict[str, list[GlassGraph]]]:
+) -> tuple[RunFolder, dict[str, list[Glass]], DatasetStatistics, dict[str, list[GlassGraph]]]:
     """The run's folder, as yet untouched, its glasses by split, what they say, and their graphs.
 
     Raises:
@@ -79,22 +78,22 @@ def _prepared(
     if resume:
         folder.require_config(config)
     elif team.is_chief:
-        folder.refuse_occupied(overwrite=overwrite)
+        folder.require_free(overwrite=overwrite)
     splits = read_labelled(config)
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    facts = facts_of(splits[names.TRAIN])
+    statistics = DatasetStatistics.of(splits[names.TRAIN])
     if config.init:
         # A run that goes on keeps what it took from the other, which may be gone by now.
         before = folder if resume else _to_start_from(config)
-        facts = replace(before.facts(), versions=package_versions())
+        statistics = replace(before.statistics(), versions=package_versions())
     if resume:
-        folder.require_data(splits, facts)
-        facts = folder.facts()
+        folder.require_data(splits, statistics)
+        statistics = folder.statistics()
     for glasses in splits.values():
-        require_species(glasses, facts.species)
-    return folder, splits, facts, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
+        require_species(glasses, statistics.species)
+    return folder, splits, statistics, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
 
 
 def _to_start_from(config: RunConfig) -> RunFolder:
@@ -116,13 +115,13 @@ def _fit(
     team: Team,
     folder: RunFolder,
     model: BarrierModel,
-    facts: RunFacts,
+    statistics: DatasetStatistics,
     graphs: dict[str, list[GlassGraph]],
     training: SubsetStream,
 ) -> Checkpointing:
     """Run the Keras fit loop from where the folder stands; return the course it took."""
     with team.strategy.scope():
-        regressor = BarrierRegressor(model, facts.scaling)
+        regressor = BarrierRegressor(model, statistics.scaling)
         steps = config.epochs * training.steps_per_epoch
         regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
         regressor.optimizer.build(model.trained.trainable_variables)

@@ -1,0 +1,140 @@
+"""The run folder: its records, and the folders, data and weights that it refuses."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from tests.small_runs import small_config, write_data
+from tf_symgnn import names
+from tf_symgnn.config import NetworkConfig
+from tf_symgnn.data import InputError, read_glasses, replacing
+from tf_symgnn.runs import DatasetStatistics, RunFolder, read_labelled
+from tf_symgnn.training import train
+
+
+def test_a_finished_run_has_its_files_splits_statistics_and_configuration(finished_run, data):
+    files = {path.relative_to(finished_run.path).as_posix() for path in finished_run.path.rglob("*") if path.is_file()}
+    assert {"config.yaml", "splits.json", "run.json", "history.csv", "metrics.json"} <= files
+    assert {"plots/curves.png", "plots/parity_validation.png", "plots/parity_test.png"} <= files
+    splits = json.loads(finished_run.splits_file.read_text())
+    assert splits == {"train": ["train0", "train1", "train2"], "validation": ["val0"], "test": ["test0"]}
+    labels = np.concatenate([glass.barrier for glass in read_glasses(data)[names.TRAIN]])
+    statistics = finished_run.statistics()
+    np.testing.assert_allclose([statistics.label_mean, statistics.label_std], [labels.mean(), labels.std()])
+    assert statistics.species == (29, 40)
+    assert set(statistics.versions) >= {"tensorflow", "tf_symgnn"}
+    assert finished_run.config() == small_config(data, finished_run.path)
+
+
+def test_default_settings_equal_their_explicit_values(data, tmp_path):
+    """Configurations of runs before `heads` had a default name them."""
+    statistics = DatasetStatistics(species=(29, 40), label_mean=1.5, label_std=0.3, versions={})
+    explicit = small_config(
+        data, tmp_path / "run", network=NetworkConfig(heads=(8, 4, 2, 1), distribution="euler_von_mises")
+    )
+    folder = RunFolder.create(explicit, {}, statistics, overwrite=False)
+    folder.require_same_model(replace(explicit, network=NetworkConfig()))
+    for other in (NetworkConfig(heads=(8, 4, 2)), NetworkConfig(distribution="haar")):
+        with pytest.raises(InputError, match="network: found"):
+            folder.require_same_model(replace(explicit, network=other))
+
+
+def test_weights_of_a_model_with_more_layers_are_refused(finished_run, tmp_path):
+    """Without its additional layer the model of another version would predict other numbers."""
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    model = run.load_model()
+    model.surplus = tf.keras.layers.Dense(1)
+    model.surplus(tf.ones([1, 2]))
+    run.save_best_weights(model)
+    with pytest.raises(InputError, match="weights: found AssertionError, expected the weights that training wrote"):
+        run.load_model()
+
+
+def test_a_run_is_kept_without_overwrite(finished_run, data):
+    config = small_config(data, finished_run.path)
+    before = finished_run.metrics_file.read_bytes()
+    with pytest.raises(InputError, match="found a run, expected a new folder, or --resume or --overwrite"):
+        train(config)
+    assert finished_run.metrics_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("beside", [[], ["config.yaml", "run.json"]])
+def test_a_folder_with_other_files_is_refused(data, tmp_path, beside):
+    for name in ["thesis.tex", *beside]:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match="thesis.tex, which is no run's"):
+        train(small_config(data, tmp_path), overwrite=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", *beside}
+
+
+def test_hidden_files_are_kept_and_those_of_a_killed_run_removed(data, tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "run.json") as unfinished:
+        unfinished.write_text("{")
+        killed = unfinished.rename(tmp_path / unfinished.name.replace("run", "history"))
+        raise RuntimeError
+    RunFolder.create(small_config(data, tmp_path), {}, DatasetStatistics((29, 40), 1.6, 0.3, {}), overwrite=False)
+    assert (tmp_path / ".git" / "HEAD").read_text() == "ref: refs/heads/main"
+    assert (tmp_path / "config.yaml").exists() and not killed.exists()
+
+
+def test_label_statistics_are_compared_up_to_rounding(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"label_mean": np.nextafter(record["label_mean"], 9)}))
+    train(replace(finished_run.config(), run_dir=str(run)), resume=True)
+    (run / "run.json").write_text(json.dumps(record | {"label_mean": record["label_mean"] + 1e-8}))
+    with pytest.raises(InputError, match="labels: found .*, expected .* as the run was started"):
+        train(replace(finished_run.config(), run_dir=str(run)), resume=True)
+
+
+def test_resuming_on_other_data_is_refused(finished_run, tmp_path):
+    one_more = write_data(tmp_path / "data", {"train0": 20, "train9": 20, "val0": 20})
+    record = finished_run.metrics_file.read_bytes()
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    config = replace(finished_run.config(), data=str(one_more), run_dir=str(run))
+    with pytest.raises(InputError, match="data: found .*, expected .* as the run was started"):
+        train(config, resume=True)
+    (run / "config.yaml").write_text(yaml.safe_dump(config.as_plain()))
+    with pytest.raises(InputError, match="glasses: found .*train9.*, expected .* as the run was started"):
+        train(config, resume=True)
+    assert (run / "metrics.json").read_bytes() == record
+
+
+def test_a_run_of_an_earlier_version_is_refused_with_the_command_to_train_again(finished_run, tmp_path):
+    run = shutil.copytree(finished_run.path, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text())
+    del record["format"]
+    (run / "run.json").write_text(json.dumps(record))
+    again = f"train again: tf-symgnn train --config {run}/config.yaml --run-dir NEW_FOLDER"
+    with pytest.raises(InputError, match=f"run.json: format: found 1, expected 2; {re.escape(again)}$"):
+        RunFolder.open(run)
+
+
+def test_weights_of_another_model_are_refused(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    deeper = replace(finished_run.config().network, decoder_layers=3)
+    (run / "config.yaml").write_text(yaml.safe_dump(replace(finished_run.config(), network=deeper).as_plain()))
+    with pytest.raises(InputError, match="weights: found .*, expected the weights that training wrote"):
+        RunFolder.open(run).load_model()
+    shutil.copy(finished_run.config_file, run)
+    for file in (run / "checkpoints").glob("best.data*"):
+        file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match="weights"):
+        RunFolder.open(run).load_model()
+
+
+def test_unknown_splits_are_refused(finished_run):
+    with pytest.raises(InputError, match="split: found 'holdout', expected one of train, validation, test"):
+        read_labelled(finished_run.config(), ["holdout"])
