@@ -33,13 +33,13 @@ def moved(glass: Glass, rng: np.random.Generator) -> np.ndarray:
 def main() -> None:
     """Prints one line."""
     from tf_symgnn.inference import Predictor
-    from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+    from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run folder")
     run = RunFolder.open(parser.parse_args().run)
     config = run.config()
-    glasses = read_labelled(config, [names.VALIDATION])[names.VALIDATION]
+    glasses = read_labeled(config, [names.VALIDATION])[names.VALIDATION]
     predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
     predicted = np.concatenate([predict(graph) for graph in glass_graphs(config, glasses)])
     rng = np.random.default_rng(0)

@@ -30,7 +30,7 @@ from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.models.hybrid import HybridModel
 from tf_symgnn.models.ridge.averages import NeighborhoodAverages
 from tf_symgnn.nn.pairs import PairView
-from tf_symgnn.runs import glass_graphs, package_versions, read_labelled
+from tf_symgnn.runs import glass_graphs, package_versions, read_labeled
 from tf_symgnn.training import train
 from tf_symgnn.training.evaluation import scores
 
@@ -72,7 +72,7 @@ def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
     run = runs / f"{glasses}-{seed}"
     config = RunConfig(data=str(folder_of(data, runs, glasses)), run_dir=str(run), seed=seed, epochs=STEPS // glasses)
     found = train(config, resume=(run / "config.yaml").exists())
-    model, metrics, read = found.load_model(), json.loads(found.metrics_file.read_text()), read_labelled(config)
+    model, metrics, read = found.load_model(), json.loads(found.metrics_file.read_text()), read_labeled(config)
     parts: dict[str, dict] = {}
     for split in SPLITS:
         (graph,) = glass_graphs(config, read[split])  # each has one of the published glasses

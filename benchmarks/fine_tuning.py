@@ -25,7 +25,7 @@ from tf_symgnn.config import OptimizerConfig, RunConfig
 from tf_symgnn.data import replacing
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.catalog import is_chunked
-from tf_symgnn.runs import RunFolder, glass_graphs, package_versions, read_labelled
+from tf_symgnn.runs import RunFolder, glass_graphs, package_versions, read_labeled
 from tf_symgnn.training import scores_by_glass, train
 
 OUTPUT = Path(__file__).parent / "fine_tuning"
@@ -92,7 +92,7 @@ def row(case: Case, run: RunFolder) -> dict:
     metrics = json.loads(run.metrics_file.read_text())
     blend, predict = float(model.blend), Predictor(model)
     scores: dict[str, dict] = {}
-    for split, glasses in read_labelled(config, SPLITS).items():
+    for split, glasses in read_labeled(config, SPLITS).items():
         graphs = glass_graphs(config, glasses)
         for part, weight in (("model", blend), ("regression", 0.0)):
             model.blend.assign(weight)

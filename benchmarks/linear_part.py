@@ -18,7 +18,7 @@ from tf_symgnn.data import label_scaling
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.models.base import create_weights
 from tf_symgnn.models.ridge.spectral import SpectralRidge
-from tf_symgnn.runs import glass_graphs, read_labelled
+from tf_symgnn.runs import glass_graphs, read_labeled
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="folder of labelled glasses")
     config = RunConfig(data=parser.parse_args().data)
-    glasses = read_labelled(config)
+    glasses = read_labeled(config)
     graphs = {split: glass_graphs(config, found) for split, found in glasses.items()}
     training = glasses[names.TRAIN]
     species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))

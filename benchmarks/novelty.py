@@ -19,7 +19,7 @@ from ase.build import bulk
 from tf_symgnn import names
 from tf_symgnn.data import SAMPLE, Glass, read_glasses
 from tf_symgnn.inference.novelty import novelty
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
 CRYSTALS = {"fcc Cu": ("Cu", "fcc", 3.615, 5), "B2 CuZr": ("CuZr", "cesiumchloride", 3.26, 6)}
 
@@ -31,7 +31,7 @@ def main() -> None:
     run = RunFolder.open(parser.parse_args().run)
     config, model = run.config(), run.load_model()
     print("| structure | novelty |\n|---|---|")
-    read = read_labelled(config)
+    read = read_labeled(config)
     for split, glasses in read.items():
         for glass in glasses:
             (graph,) = glass_graphs(config, [glass])

@@ -17,7 +17,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tf_symgnn import names
 from tf_symgnn.inference import Predictor
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
 CUTOFF = 1.9
 
@@ -66,7 +66,7 @@ def draw_network(axes: Axes) -> None:
 def draw_parity(axes: Axes, run: RunFolder) -> None:
     """Predicted against true barriers of the run's validation glasses."""
     config, predict = run.config(), Predictor(run.load_model())
-    graphs = glass_graphs(config, read_labelled(config)[names.VALIDATION])
+    graphs = glass_graphs(config, read_labeled(config)[names.VALIDATION])
     labels = np.concatenate([graph.barrier for graph in graphs])
     predicted = np.concatenate([predict(graph) for graph in graphs])
     axes.hexbin(labels, predicted, gridsize=55, mincnt=1, bins="log", cmap="viridis")

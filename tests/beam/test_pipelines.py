@@ -74,10 +74,10 @@ def test_convert_continues_after_bad_files_and_lists_them(folder, tmp_path, caps
     assert listing == {"train": ["train0", "train1-0", "train1-1"], "test": ["test0"]}
     shards = {"train.tfrecord-train0", "train.tfrecord-train1", "test.tfrecord-test0"}
     assert contents(output).keys() == shards | {"shards.json", DEAD_LETTERS}
-    (graph,) = read_records([output / "train.tfrecord-train0"], labelled=True)
+    (graph,) = read_records([output / "train.tfrecord-train0"], labeled=True)
     glass = read_glass(folder / "train0.xyz")
     np.testing.assert_allclose(graph.node_sets[names.ATOMS][names.ENERGY_BARRIER], glass.barrier, atol=1e-6)
-    assert len(list(read_records([output / "train.tfrecord-train1"], labelled=True))) == 2
+    assert len(list(read_records([output / "train.tfrecord-train1"], labeled=True))) == 2
 
 
 def test_a_repeated_bundle_writes_the_same_shards(folder, tmp_path):
@@ -120,7 +120,7 @@ def test_a_full_disk_ends_the_pipeline_and_leaves_complete_shards_only(folder, t
     complete = {"train.tfrecord-train0", "train.tfrecord-train1", "test.tfrecord-test0"}
     for name, content in contents(output).items():
         assert name in complete  # neither a listing nor a temporary file
-        graphs = list(read_records([output / name], labelled=True))
+        graphs = list(read_records([output / name], labeled=True))
         assert len(graphs) == (2 if "train1" in name else 1) and content
     assert len(contents(output)) < 3
 

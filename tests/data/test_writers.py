@@ -36,10 +36,10 @@ def _assert_same_except_orientation(written: Glass, read: Glass) -> None:
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 @pytest.mark.parametrize("suffix", [".xyz", ".extxyz", ".npz", ".NPZ"])
-@pytest.mark.parametrize("labelled", [True, False])
-def test_round_trip(tmp_path, make_glass, suffix, cell, labelled):
+@pytest.mark.parametrize("labeled", [True, False])
+def test_round_trip(tmp_path, make_glass, suffix, cell, labeled):
     glass = make_glass(cell=cell, pbc=[True, False, True])
-    glass = glass if labelled else replace(glass, barrier=None)
+    glass = glass if labeled else replace(glass, barrier=None)
     write_glasses(tmp_path / f"out{suffix}", [glass])
     read = read_glass(tmp_path / f"out{suffix}")
     _assert_same_except_orientation(glass, read)

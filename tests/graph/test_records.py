@@ -36,7 +36,7 @@ def arrays_of(tensor: tfgnn.GraphTensor) -> dict[str, np.ndarray]:
 def test_records_are_read_back(graphs, shards, tmp_path):
     paths = write_records(tmp_path / "train.tfrecord", graphs, shards=shards)
     assert [path.name for path in paths] == [f"train.tfrecord-{k:05d}-of-{shards:05d}" for k in range(shards)]
-    found = sorted(map(arrays_of, read_records(paths, labelled=True)), key=lambda a: len(a[names.SPECIES]))
+    found = sorted(map(arrays_of, read_records(paths, labeled=True)), key=lambda a: len(a[names.SPECIES]))
     assert len(found) == len(graphs)
     for graph, arrays in zip(graphs, found, strict=True):
         expected = graph_arrays(graph, np.ones(graph.n_atoms, np.float32))
@@ -49,14 +49,14 @@ def test_unlabeled_glasses_have_no_labels_in_records(graphs, tmp_path):
     from dataclasses import replace
 
     paths = write_records(tmp_path / "a.tfrecord", [replace(graph, barrier=None) for graph in graphs[:2]])
-    for arrays in map(arrays_of, read_records(paths, labelled=False)):
+    for arrays in map(arrays_of, read_records(paths, labeled=False)):
         assert names.ENERGY_BARRIER not in arrays
 
 
-@pytest.mark.parametrize("labelled", [False, True])
-def test_schemas_match_the_arrays_of_a_graph(graphs, labelled):
-    spec = graph_spec(labelled=labelled)
-    readout = {names.ENERGY_BARRIER, names.LOSS_WEIGHT} if labelled else set()
+@pytest.mark.parametrize("labeled", [False, True])
+def test_schemas_match_the_arrays_of_a_graph(graphs, labeled):
+    spec = graph_spec(labeled=labeled)
+    readout = {names.ENERGY_BARRIER, names.LOSS_WEIGHT} if labeled else set()
     assert spec.node_sets_spec[names.ATOMS].features_spec.keys() == {names.SPECIES, names.POSITION} | readout
     assert spec.edge_sets_spec[names.NEIGHBORS].features_spec.keys() == {names.DISPLACEMENT}
     assert spec.context_spec.features_spec.keys() == {names.CELL}

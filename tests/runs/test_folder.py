@@ -14,7 +14,7 @@ from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig
 from tf_symgnn.data import InputError, read_glasses, replacing
-from tf_symgnn.runs import DatasetStatistics, RunFolder, read_labelled
+from tf_symgnn.runs import DatasetStatistics, RunFolder, read_labeled
 from tf_symgnn.training import train
 
 
@@ -137,4 +137,4 @@ def test_weights_of_another_model_are_refused(finished_run, tmp_path):
 
 def test_unknown_splits_are_refused(finished_run):
     with pytest.raises(InputError, match="split: found 'holdout', expected one of train, validation, test"):
-        read_labelled(finished_run.config(), ["holdout"])
+        read_labeled(finished_run.config(), ["holdout"])

@@ -23,9 +23,9 @@ from tf_symgnn import names
 from tf_symgnn.cli import _arguments
 from tf_symgnn.cli.models import train_parser
 from tf_symgnn.data import InputError
-from tf_symgnn.graph import Share, SubsetStream, build_graph
+from tf_symgnn.graph import ReplicaSlice, SubsetStream, build_graph
 from tf_symgnn.inference import Predictor
-from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs, read_labeled
 from tf_symgnn.training import Team, distribution, evaluate, train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def stream(batch_size: int) -> SubsetStream:
 
 def test_shares_of_a_batch_make_the_batch():
     whole = list(stream(4).shuffled(seed=1, first_epoch=0, epochs=2))
-    shares = [list(stream(4).shuffled(seed=1, first_epoch=0, epochs=2, share=Share(k, 1, 2))) for k in range(2)]
+    shares = [list(stream(4).shuffled(seed=1, first_epoch=0, epochs=2, share=ReplicaSlice(k, 1, 2))) for k in range(2)]
     assert len(whole) == len(shares[0]) == len(shares[1]) == 4
     for (_, labels, weight), *parts in zip(whole, *shares, strict=True):
         of_parts = [np.concatenate([part[k] for part in parts]) for k in (1, 2)]
@@ -74,8 +74,8 @@ def test_shares_of_a_batch_make_the_batch():
 
 
 def test_replicas_of_one_process_follow_one_another():
-    first, second = (list(stream(4).in_order(share)) for share in (Share(0, 1, 2), Share(1, 1, 2)))
-    both = list(stream(4).in_order(Share(0, 2, 2)))
+    first, second = (list(stream(4).in_order(share)) for share in (ReplicaSlice(0, 1, 2), ReplicaSlice(1, 1, 2)))
+    both = list(stream(4).in_order(ReplicaSlice(0, 2, 2)))
     assert len(both) == 4
     for found, expected in zip(both, [first[0], second[0], first[1], second[1]], strict=True):
         np.testing.assert_array_equal(found[1], expected[1])
@@ -212,7 +212,7 @@ def assert_same_course(found: Path, expected: Path) -> None:
 def validation_scores(run: Path) -> dict:
     """Of a run's best weights, by this process alone."""
     folder = RunFolder.open(run)
-    validation = glass_graphs(folder.config(), read_labelled(folder.config())[names.VALIDATION])
+    validation = glass_graphs(folder.config(), read_labeled(folder.config())[names.VALIDATION])
     return evaluate(Predictor(folder.load_model()), validation)[0]
 
 

@@ -22,7 +22,7 @@ from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference import Predictor
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 from tf_symgnn.training import TrainingStopped, evaluate, train
 from tf_symgnn.training.batch_statistics import recompute_batch_norm
 from tf_symgnn.training.checkpointing import Checkpointing
@@ -59,7 +59,7 @@ def weights(folder: RunFolder) -> dict[str, np.ndarray]:
 def test_metrics_are_scipys_on_the_best_weights(finished_run):
     metrics = json.loads(finished_run.metrics_file.read_text())
     predict = Predictor(finished_run.load_model())
-    splits = read_labelled(finished_run.config())
+    splits = read_labeled(finished_run.config())
     for split in (names.VALIDATION, names.TEST):
         (glass,) = splits[split]
         (graph,) = glass_graphs(finished_run.config(), [glass])
@@ -95,7 +95,7 @@ def test_what_is_kept_are_the_best_epochs_weights_with_recomputed_statistics(dat
     folder = train(config)
     best = json.loads(folder.metrics_file.read_text())["best_epoch"]
     model = folder.load_model()
-    graphs = [to_graph_tensor(graph) for graph in glass_graphs(config, read_labelled(config)[names.TRAIN])]
+    graphs = [to_graph_tensor(graph) for graph in glass_graphs(config, read_labeled(config)[names.TRAIN])]
     model(graphs[0])
     folder.load_best_weights(model)
     kept = [variable.numpy() for variable in model.variables]
@@ -233,7 +233,7 @@ def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
     stream = StreamConfig(patch_size=6.0, batch_size=2)
     folder = train(small_config(data, tmp_path / "run", stream=stream))
     record = json.loads(folder.metrics_file.read_text())["validation"]
-    graphs = glass_graphs(folder.config(), read_labelled(folder.config())[names.VALIDATION])
+    graphs = glass_graphs(folder.config(), read_labeled(folder.config())[names.VALIDATION])
     whole, _ = evaluate(Predictor(folder.load_model()), graphs)
     np.testing.assert_allclose(record["pearson"], whole["pearson"], atol=1e-5)
     np.testing.assert_allclose(record["invariance_error"], whole["invariance_error"], rtol=1e-2)
@@ -296,7 +296,7 @@ def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(
     config = small_config(data, tmp_path / "run", model="symgnn_spectral", epochs=2)
     folder = train(config)
     fresh = folder.build_model()
-    splits = {split: glass_graphs(config, glasses) for split, glasses in read_labelled(config).items()}
+    splits = {split: glass_graphs(config, glasses) for split, glasses in read_labeled(config).items()}
     graphs = {split: [to_graph_tensor(graph) for graph in of_split] for split, of_split in splits.items()}
     fresh.prepare(graphs[names.TRAIN], [graph.barrier for graph in splits[names.TRAIN]])
     kept = folder.load_model()

@@ -74,14 +74,14 @@ def evaluate(args: Namespace) -> None:
     from tf_symgnn import runtime
     from tf_symgnn.inference import Predictor
     from tf_symgnn.models.catalog import is_chunked
-    from tf_symgnn.runs import RunFolder, glass_graphs, read_labelled
+    from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
     from tf_symgnn.training import evaluate
 
     run = RunFolder.open(args.run)
     config = run.config()
     reading = replace(config, label=args.label or config.label, species=args.species or config.species)
     splits = names.SPLITS if args.split == ALL else [args.split]
-    by_split = read_labelled(reading, splits, data=args.data)
+    by_split = read_labeled(reading, splits, data=args.data)
     glasses = [glass for split in splits for glass in by_split[split]]
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")

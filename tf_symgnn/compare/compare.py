@@ -14,7 +14,7 @@ from tf_symgnn.compare.table import write_table
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, RunConfig
 from tf_symgnn.data import Glass, InputError, require_species
 from tf_symgnn.models.catalog import complete, is_chunked
-from tf_symgnn.runs import read_labelled
+from tf_symgnn.runs import read_labeled
 
 RIDGE = "ridge"
 
@@ -103,7 +103,7 @@ def configuration(
 
 def _read_splits(config: RunConfig) -> dict[str, list[Glass]]:
     """Return the labelled glasses of all three splits, none of which may be empty."""
-    glasses = read_labelled(config)
+    glasses = read_labeled(config)
     for split, members in glasses.items():
         if not members:
             raise InputError(config.data, f"{split} split", "no glass", "at least one")

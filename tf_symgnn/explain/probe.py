@@ -73,7 +73,7 @@ class Probe:
     def __init__(self, model: BarrierModel):
         self.model = model
         # However many neighborhoods of whatever sizes: compiling takes longer than many a computation.
-        graphs = graph_spec(labelled=False).relax(num_components=True, num_nodes=True, num_edges=True)
+        graphs = graph_spec(labeled=False).relax(num_components=True, num_nodes=True, num_edges=True)
         signature = [graphs, tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int32)]
 
         @tf.function(input_signature=signature)

@@ -98,7 +98,7 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serialized_graphs(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Barriers f32[N] eV of glasses given as tf.Examples [B], of all in a row, and how many are whose, i32[B]."""
-        batch = tfgnn.parse_example(graph_spec(labelled=False), examples)
+        batch = tfgnn.parse_example(graph_spec(labeled=False), examples)
         with tf.control_dependencies(_own_pairs(batch)):
             graph = batch.merge_batch_to_components()
             atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]

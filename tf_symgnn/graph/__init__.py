@@ -5,14 +5,14 @@ from tf_symgnn.graph.neighbor_ops import neighbor_pairs
 from tf_symgnn.graph.neighbors import build_graph
 from tf_symgnn.graph.patches import PatchedGlass
 from tf_symgnn.graph.records import LISTING, read_records, shards_in, write_records, write_shard, write_splits
-from tf_symgnn.graph.stream import Share, SubsetStream
+from tf_symgnn.graph.stream import ReplicaSlice, SubsetStream
 from tf_symgnn.graph.tensors import graph_spec, join_graphs, to_graph_tensor, with_pair_weights
 
 __all__ = [
     "LISTING",
     "GlassGraph",
     "PatchedGlass",
-    "Share",
+    "ReplicaSlice",
     "SubsetStream",
     "build_graph",
     "graph_spec",

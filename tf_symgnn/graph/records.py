@@ -35,8 +35,8 @@ def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int
     Raises:
         InputError: there are fewer graphs than shards, or some have labels and some have none.
     """
-    labelled = {graph.barrier is not None for graph in graphs}
-    if len(labelled) != 1:
+    labeled = {graph.barrier is not None for graph in graphs}
+    if len(labeled) != 1:
         raise InputError(path, "labels", "some or no glasses labeled", "at least one glass, all labeled or all not")
     if not 1 <= shards <= len(graphs):
         raise InputError(path, "shards", shards, f"1 to {len(graphs)}, the number of glasses")
@@ -54,15 +54,15 @@ def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
         InputError: some have labels and some have none.
         OSError: the shard cannot be written, for example because the disk is full.
     """
-    labelled = None
+    labeled = None
     try:
         with replacing(path) as file, tf.io.TFRecordWriter(str(file)) as writer:
             for graph in graphs:
                 has_labels = graph.barrier is not None
-                if labelled is not None and labelled != has_labels:
+                if labeled is not None and labeled != has_labels:
                     raise InputError(path, "labels", f"{graph.name} unlike those before it", "all labeled or all not")
-                labelled = has_labels
-                weight = np.ones(graph.n_atoms, np.float32) if labelled else None
+                labeled = has_labels
+                weight = np.ones(graph.n_atoms, np.float32) if labeled else None
                 tensor = assemble({name: tf.constant(array) for name, array in graph_arrays(graph, weight).items()})
                 # Without `deterministic` the order of features, and so the bytes of a retry, may differ.
                 writer.write(tfgnn.write_example(tensor).SerializeToString(deterministic=True))
@@ -70,14 +70,14 @@ def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
         raise OSError(f"{path}: {error.message}") from error
 
 
-def read_records(paths: Sequence[str | Path], *, labelled: bool) -> tf.data.Dataset:
+def read_records(paths: Sequence[str | Path], *, labeled: bool) -> tf.data.Dataset:
     """Return the GraphTensors in shards, of one component each, as a dataset.
 
     Args:
         paths: of the shards.
-        labelled: whether they hold readout features.
+        labeled: whether they hold readout features.
     """
-    spec = graph_spec(labelled=labelled)
+    spec = graph_spec(labeled=labeled)
     records = tf.data.TFRecordDataset([str(path) for path in paths])
     return records.map(lambda example: tfgnn.parse_single_example(spec, example), num_parallel_calls=tf.data.AUTOTUNE)
 

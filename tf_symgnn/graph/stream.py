@@ -34,7 +34,7 @@ _FIELDS = {
 _PADDING = -1
 
 
-class Share(NamedTuple):
+class ReplicaSlice(NamedTuple):
     """The part of every batch that a process receives: that of its own among the replicas that train together.
 
     Attributes:
@@ -48,7 +48,7 @@ class Share(NamedTuple):
     replicas: int = 1
 
 
-WHOLE = Share()
+WHOLE = ReplicaSlice()
 
 
 class SubsetStream:
@@ -103,11 +103,11 @@ class SubsetStream:
         """Return the number of batches in one pass over the data; the last may be smaller."""
         return -(-self.n_subsets // self.batch_size)
 
-    def in_order(self, share: Share = WHOLE) -> tf.data.Dataset:
+    def in_order(self, share: ReplicaSlice = WHOLE) -> tf.data.Dataset:
         """Return one pass in order, as batches of (GraphTensor, labels f32[N] eV, loss weights f32[N])."""
         return self._merged(self._batches(tf.range(self.n_subsets, dtype=tf.int64), share))
 
-    def shuffled(self, *, seed: int, first_epoch: int, epochs: int, share: Share = WHOLE) -> tf.data.Dataset:
+    def shuffled(self, *, seed: int, first_epoch: int, epochs: int, share: ReplicaSlice = WHOLE) -> tf.data.Dataset:
         """Return passes `first_epoch` to before `epochs`, each in an order that depends on the seed and the epoch only.
 
         A resumed run therefore reads the batches that an uninterrupted one does, and replicas that share each batch
@@ -137,7 +137,7 @@ class SubsetStream:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         return tf.random.experimental.stateless_shuffle(tf.range(self.n_subsets, dtype=tf.int64), seed=key)
 
-    def _batches(self, order: tf.Tensor, share: Share) -> tf.data.Dataset:
+    def _batches(self, order: tf.Tensor, share: ReplicaSlice) -> tf.data.Dataset:
         size = self.batch_size // share.replicas
         if share.replicas > 1:
             missing = self.steps_per_epoch * self.batch_size - self.n_subsets

@@ -19,13 +19,13 @@ INDEX_DTYPE = tf.int32
 
 
 @cache
-def graph_spec(*, labelled: bool) -> tfgnn.GraphTensorSpec:
+def graph_spec(*, labeled: bool) -> tfgnn.GraphTensorSpec:
     """Return the spec of one graph, from `schemas/glass.pbtxt` or, with readout, `schemas/labelled_glass.pbtxt`.
 
     Args:
-        labelled: whether the graph has readout features.
+        labeled: whether the graph has readout features.
     """
-    schema = tfgnn.read_schema(str(schema_folder() / ("labelled_glass.pbtxt" if labelled else "glass.pbtxt")))
+    schema = tfgnn.read_schema(str(schema_folder() / ("labelled_glass.pbtxt" if labeled else "glass.pbtxt")))
     return tfgnn.create_graph_spec_from_schema_pb(schema, indices_dtype=INDEX_DTYPE)
 
 

@@ -1,7 +1,7 @@
 """The folder of a run: configuration, statistics of the data, weights, history and glasses."""
 
 from tf_symgnn.runs.folder import RunFolder, configured_model
-from tf_symgnn.runs.glasses import glass_graphs, read_labelled
+from tf_symgnn.runs.glasses import glass_graphs, read_labeled
 from tf_symgnn.runs.history import read_history
 from tf_symgnn.runs.statistics import DatasetStatistics, package_versions
 
@@ -12,5 +12,5 @@ __all__ = [
     "glass_graphs",
     "package_versions",
     "read_history",
-    "read_labelled",
+    "read_labeled",
 ]

@@ -11,7 +11,7 @@ from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import GlassGraph, build_graph
 
 
-def read_labelled(
+def read_labeled(
     config: RunConfig, wanted: Sequence[str] = names.SPLITS, *, data: str | None = None
 ) -> dict[str, list[Glass]]:
     """Return the labeled glasses of some splits of a data set.

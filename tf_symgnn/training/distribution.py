@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError
-from tf_symgnn.graph import Share
+from tf_symgnn.graph import ReplicaSlice
 from tf_symgnn.training.checkpointing import TrainingStopped
 
 _CLUSTER = "TF_CONFIG"
@@ -70,14 +70,14 @@ class Team:
         """Whether there are other replicas, or might be."""
         return self._name != "none"
 
-    def shared(self, dataset: Callable[[Share], tf.data.Dataset]) -> tf.data.Dataset:
+    def shared(self, dataset: Callable[[ReplicaSlice], tf.data.Dataset]) -> tf.data.Dataset:
         """What this process is to see of a dataset, made by a function of its share of every batch."""
         if not self.distributed:
-            return dataset(Share())
+            return dataset(ReplicaSlice())
 
         def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
             local = context.num_replicas_in_sync // context.num_input_pipelines
-            return dataset(Share(context.input_pipeline_id * local, local, context.num_replicas_in_sync))
+            return dataset(ReplicaSlice(context.input_pipeline_id * local, local, context.num_replicas_in_sync))
 
         return self.strategy.distribute_datasets_from_function(own)
 

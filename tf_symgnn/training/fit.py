@@ -14,11 +14,11 @@ import tensorflow as tf
 from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
-from tf_symgnn.graph import GlassGraph, Share, SubsetStream, to_graph_tensor
+from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_tensor
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
-from tf_symgnn.runs import DatasetStatistics, RunFolder, configured_model, glass_graphs, package_versions, read_labelled
+from tf_symgnn.runs import DatasetStatistics, RunFolder, configured_model, glass_graphs, package_versions, read_labeled
 from tf_symgnn.training import plots
 from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
 from tf_symgnn.training.budget import TimeBudget, falling_rate
@@ -79,7 +79,7 @@ def _prepared(
         folder.require_config(config)
     elif team.is_chief:
         folder.require_free(overwrite=overwrite)
-    splits = read_labelled(config)
+    splits = read_labeled(config)
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
@@ -147,7 +147,7 @@ def _fit(
         callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION])]
     validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
 
-    def shuffled(share: Share) -> tf.data.Dataset:
+    def shuffled(share: ReplicaSlice) -> tf.data.Dataset:
         return training.shuffled(seed=config.seed, first_epoch=first, epochs=config.epochs, share=share)
 
     try:
