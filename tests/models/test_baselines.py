@@ -11,7 +11,7 @@ from tests.conftest import SPECIES, ZOO, random_glass
 from tests.small_runs import padded, small_config
 from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig
-from tf_symgnn.data import LabelScaling
+from tf_symgnn.data import Glass, LabelScaling
 from tf_symgnn.graph import build_graph, to_graph_tensor, with_pair_weights
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import CATALOG, Setting, build_model
@@ -135,10 +135,29 @@ def test_a_prediction_depends_on_no_more_than_the_receptive_field(model):
     delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
     distance = np.linalg.norm(delta, axis=1)
     reach = np.minimum(distance[graph.source], distance[graph.target])[felt].max(initial=0.0)
-    hops = {"mlp": 0, "symgnn_spectral": 4 + 2}.get(model.name, 2)  # of averages of spectra, and of differences
+    # The default model averages spectra, and then differences; graph convolutions count neighbors first.
+    hops = {"mlp": 0, "symgnn_spectral": 4 + 2, "gcn": 3, "gcn_edges": 3}.get(model.name, 2)
     assert model.receptive_field == hops * CUTOFF
     assert reach <= model.receptive_field
     assert felt.any() == (model.name not in ("mlp", "gcn"))
+
+
+def test_removing_atoms_beyond_the_receptive_field_changes_nothing(model):
+    # The end of a chain, in which a hop reaches the next atom.
+    if model.name == "faenet":
+        return
+    n_atoms = 14
+    positions = np.array([[0.9 * CUTOFF * k, 0.3 * (k % 3), 0.2 * (k % 2)] for k in range(n_atoms)])
+    chain = Glass(positions, np.diag([100.0, 50.0, 50.0]), np.zeros(3, bool), np.array(["Cu", "Zr"] * 7), None, "chain")
+
+    def change_with(kept: int) -> float:
+        shorter = replace(chain, positions=positions[:kept], species=chain.species[:kept])
+        return abs(predict(model, shorter)[0] - predict(model, chain)[0])
+
+    hops = round(model.receptive_field / CUTOFF)
+    assert change_with(hops + 1) < 1e-5
+    if model.name in ("gcn", "gcn_edges"):
+        assert change_with(hops) > 1e-5  # the hop that counts neighbors is a hop
 
 
 def test_a_model_comes_back_from_its_config(model):

@@ -73,7 +73,6 @@ class FAENet(BaselineNetwork):
 
     def __init__(self, *, width: int = 64, layers: int = 4, seed: int = 0, **kwargs):
         super().__init__(width=width, layers=layers, seed=seed, **kwargs)
-        self.receptive_field = math.inf
         self.seed = seed
         self.draws = self.add_weight(name="draws", shape=(), dtype=tf.int32, trainable=False, initializer="zeros")
         dtype = self.dtype_policy
@@ -109,6 +108,11 @@ class FAENet(BaselineNetwork):
         basis = gaussian_basis(view.distance, self.cutoff)
         pairs = tf.concat([self.direction(view.displacement), self.radial(basis)], axis=1)
         return State({NODES: nodes}, {PAIRS: self.pair(tf.nn.silu(pairs))})
+
+    @property
+    def receptive_field(self) -> float:
+        """Infinite: the frames are those of the whole glass."""
+        return math.inf
 
     def hops(self) -> list[Hop]:
         """Return one interaction a layer."""

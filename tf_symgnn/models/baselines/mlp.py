@@ -20,8 +20,12 @@ class MLP(BaselineNetwork):
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
         super().__init__(width=width, layers=layers, **kwargs)
-        self.receptive_field = 0.0
         self.blocks = DenseBlocks(units=(width,) * layers, name="blocks", dtype=self.dtype_policy)
+
+    @property
+    def receptive_field(self) -> float:
+        """Zero: a prediction depends on no other atom."""
+        return 0.0
 
     def hops(self) -> list[Hop]:
         """Return one step, which reads no pair."""

@@ -67,11 +67,15 @@ class BaselineNetwork(BarrierModel, abc.ABC):
         }
         self.cutoff, self.width = cutoff, width
         self.label_mean, self.label_std = label_mean, label_std
-        self.receptive_field = cutoff * layers  # A
         dtype = self.dtype_policy
         self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", dtype=dtype)
         self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", dtype=dtype)
         self.readout = tf.keras.layers.Dense(1, name="readout", dtype=self.variable_dtype)
+
+    @property
+    def receptive_field(self) -> float:
+        """How far an atom's prediction depends on others, A: one cutoff for each hop."""
+        return self.cutoff * len(self.hops())
 
     @abc.abstractmethod
     def hops(self) -> list[Hop]:
