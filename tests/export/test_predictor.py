@@ -66,7 +66,7 @@ def test_atoms_that_cannot_be_predicted_are_refused_in_a_line(predictor):
     dense.set_cell(dense.cell / 10, scale_atoms=True)
     same.positions[4] = same.positions[7]
     for atoms, words in (
-        (gold, "atoms: species: found Au, expected only what the model knows: Cu, Zr"),
+        (gold, "atoms: species: found Au, expected only species of the training glasses: Cu, Zr"),
         (flat, "atoms: cell: found volume 0"),
         (dense, r"atoms: cell: found 6\d\.\d+, expected A, and at most 0.25 atoms per A\^3"),
         (same, "atoms: positions: found 0, expected atoms over 0.001 A apart"),

@@ -154,11 +154,11 @@ def place(source: Path | str, frame: int | None) -> str:
 
 
 def require_species(glasses: Iterable[Glass], atomic_numbers: Sequence[int]) -> None:
-    """Check that a trained model knows all species of some glasses.
+    """Check that all species of some glasses were in the training glasses of a model.
 
     Args:
         glasses: the glasses.
-        atomic_numbers: of the species that the model knows.
+        atomic_numbers: of the training glasses.
 
     Raises:
         InputError: a glass has another species.
@@ -168,4 +168,4 @@ def require_species(glasses: Iterable[Glass], atomic_numbers: Sequence[int]) -> 
         if unknown:
             known = ", ".join(chemical_symbols[number] for number in sorted(atomic_numbers))
             found = ", ".join(chemical_symbols[number] for number in unknown)
-            raise InputError(glass.place, "species", found, f"only what the model knows: {known}")
+            raise InputError(glass.place, "species", found, f"only species of the training glasses: {known}")
