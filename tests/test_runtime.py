@@ -13,6 +13,7 @@ from tf_symgnn import runtime
 from tf_symgnn.compare import compare
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError
+from tf_symgnn.export.predictor import EnergyBarrierPredictor
 from tf_symgnn.server.servable import Servable
 from tf_symgnn.training import train
 
@@ -39,6 +40,12 @@ def test_compare_configures_the_process_for_all_its_models(calls, tmp_path, mode
     with pytest.raises(InputError):
         compare(str(tmp_path / "missing"), tmp_path / "out", models=models, seeds=[0], budget_minutes=1.0)
     assert calls == [chunked]
+
+
+def test_loading_a_run_or_an_export_configures_the_process(calls, finished_run, exported):
+    finished_run.load_model()
+    EnergyBarrierPredictor(exported)
+    assert calls == [True, True]
 
 
 def test_a_server_configures_the_process_before_it_loads_the_model(calls, exported, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tf_symgnn.compare.rows import Row
 
 
@@ -13,25 +15,25 @@ def scores(pearson: float | None) -> dict:
 
 def row(model: str, seed: int, *, test: float | None = 0.5, **changes) -> Row:
     """Return the row of a finished run with some fields changed."""
-    fields = {
-        "model": model,
-        "seed": seed,
-        "budget_minutes": 5.0,
-        "configuration": {},
-        "splits": {"train": ["a"], "validation": ["b"], "test": ["c"]},
-        "label_mean": 1.6,
-        "label_std": 0.3,
-        "train": scores(0.7),
-        "validation": scores(0.6),
-        "test": scores(test),
-        "invariance_error": 0.01,
-        "parameters": 1234,
-        "epochs": 10,
-        "best_epoch": 8,
-        "training_seconds": 300.0,
-        "prediction_seconds": 0.5,
-        "rising": False,
-        "machine": "a processor, 1 cores",
-        "versions": {},
-    }
-    return Row(**fields | changes)
+    finished = Row(
+        model=model,
+        seed=seed,
+        budget_minutes=5.0,
+        configuration={},
+        splits={"train": ["a"], "validation": ["b"], "test": ["c"]},
+        label_mean=1.6,
+        label_std=0.3,
+        train=scores(0.7),
+        validation=scores(0.6),
+        test=scores(test),
+        invariance_error=0.01,
+        parameters=1234,
+        epochs=10,
+        best_epoch=8,
+        training_seconds=300.0,
+        prediction_seconds=0.5,
+        rising=False,
+        machine="a processor, 1 cores",
+        versions={},
+    )
+    return replace(finished, **changes)

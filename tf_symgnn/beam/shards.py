@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from tf_symgnn import runtime
 from tf_symgnn.config import GraphConfig
 from tf_symgnn.data import Glass, InputError, iter_glasses, replacing, require_species, write_frames
 from tf_symgnn.graph import GlassGraph, build_graph, write_shard
 from tf_symgnn.inference import Predictor
-from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.runs import RunFolder
 
 
@@ -135,7 +133,6 @@ class WritePredictions(WriteShard):
         """Load the model, once per worker."""
         run = RunFolder.open(self._run)
         self._config, self._species_of_model = run.config(), run.statistics().species
-        runtime.configure(chunked=is_chunked(self._config.model))
         self._predict = Predictor(run.load_model(), patch_size=self._config.stream.patch_size)
 
     def record(self, glass: Glass) -> Glass:

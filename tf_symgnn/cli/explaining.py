@@ -31,9 +31,7 @@ def explain(args: Namespace) -> None:
         import plotly  # noqa: F401
     except ImportError as error:
         raise InputError("explain", "packages", f"no {error.name}", 'pip install "tf_symgnn[explain]"') from error
-    from tf_symgnn import runtime
     from tf_symgnn.explain import check_folder, explain, parse_centers, write_report
-    from tf_symgnn.models.catalog import is_chunked
     from tf_symgnn.runs import RunFolder, glass_graphs
 
     run = RunFolder.open(args.run)
@@ -42,7 +40,6 @@ def explain(args: Namespace) -> None:
     glass = read_glass(args.file, label=None, species=split_symbols(args.species) or config.type_names)
     require_species([glass], run.statistics().species)
     centers = parse_centers(args.atoms, glass)
-    runtime.configure(chunked=is_chunked(config.model))
     (graph,) = glass_graphs(config, [glass])
     found = explain(run.load_model(), graph, centers, cutoff=config.graph.cutoff, seed=args.seed)
     write_report(found, args.output, overwrite=args.overwrite)

@@ -71,9 +71,7 @@ def evaluate_parser() -> ArgumentParser:
 
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labelled glasses."""
-    from tf_symgnn import runtime
     from tf_symgnn.inference import Predictor
-    from tf_symgnn.models.catalog import is_chunked
     from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
     from tf_symgnn.training import evaluate
 
@@ -86,7 +84,6 @@ def evaluate(args: Namespace) -> None:
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
     require_species(glasses, run.statistics().species)
-    runtime.configure(chunked=is_chunked(config.model))
     predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
     record, _ = evaluate(predict, glass_graphs(config, glasses))
     print(_summary(args.split, record))
@@ -111,15 +108,12 @@ def predict(args: Namespace) -> None:
     """Write structures with their predicted barriers in the column `energy_barrier`, and no other columns."""
     if args.beam is not None:
         return pipelines.predict(args)
-    from tf_symgnn import runtime
     from tf_symgnn.inference.files import predict_files
     from tf_symgnn.inference.memory import parse_memory, peak_resident
-    from tf_symgnn.models.catalog import is_chunked
     from tf_symgnn.runs import RunFolder
 
     memory = parse_memory(args.memory) if args.memory else None
     run, type_names = RunFolder.open(args.run), split_symbols(args.species)
-    runtime.configure(chunked=is_chunked(run.config().model))
     n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite, memory=memory)
     peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
     print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")

@@ -9,11 +9,12 @@ import ase
 import numpy as np
 import tensorflow as tf
 
-from tf_symgnn import names
+from tf_symgnn import names, runtime
 from tf_symgnn.data import Glass, InputError, as_input_error, require_species
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.signatures import SERVING_DEFAULT
 from tf_symgnn.export.versions import METADATA, newest
+from tf_symgnn.models.catalog import is_chunked
 
 
 class EnergyBarrierPredictor:
@@ -34,6 +35,7 @@ class EnergyBarrierPredictor:
         with as_input_error(version, "export", "what tf-symgnn export has written"):
             self.metadata = json.loads((version / "assets" / METADATA).read_text())
             self._species = sorted(self.metadata["species"].values())
+            runtime.configure(chunked=is_chunked(str(self.metadata.get("model"))))
             self._loaded = tf.saved_model.load(str(version))  # signatures alone would let go of the weights
             self._served = self._loaded.signatures[SERVING_DEFAULT]
 

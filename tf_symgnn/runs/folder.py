@@ -24,10 +24,11 @@ import tensorflow as tf
 import yaml
 from jsonargparse import ArgumentParser
 
+from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, is_unfinished, replacing
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.models.catalog import Setting, build_model, complete
+from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
 from tf_symgnn.runs.statistics import FORMAT, DatasetStatistics
 
 # The files that a run writes. Anything else in the folder is the user's and is never removed.
@@ -203,11 +204,12 @@ class RunFolder:
         return configured_model(self.config(), statistics.species, statistics.scaling)
 
     def load_model(self) -> BarrierModel:
-        """Return the run's model with its best weights by validation Pearson.
+        """Return the run's model with its best weights by validation Pearson, and configure the process for it.
 
         Raises:
             InputError: no epoch of the run has finished yet.
         """
+        runtime.configure(chunked=is_chunked(self.config().model))
         model = self.build_model()
         self.load_best_weights(model)
         return model
