@@ -1,9 +1,9 @@
-"""The README's pictures of the viewer, taken in headless Chromium.
+"""Take the README's screenshots of the viewer in headless Chromium.
 
     tf-symgnn simulate glass --composition Cu64Zr36 --atoms 250 --quench-rate 1e14 --seed 0 --output glass.xyz
     python benchmarks/viewer.py EXPORT glass.xyz
 
-EXPORT is a folder that `tf-symgnn export` has made. Needs `pip install ".[serve]" playwright` and a chromium.
+EXPORT is a folder that `tf-symgnn export` wrote. Requires `pip install ".[serve]" playwright` and Chromium.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-
 
 
 def take_pictures(page: Page, address: str, glass: str) -> None:
-    """Opens the glass and takes it whole, then cut in half and turned, with an atom pointed at."""
+    """Open a glass and take a screenshot of all atoms, then one of a rotated slice with the pointer on an atom."""
     page.set_default_timeout(120_000)
     page.goto(address)
     expect(page.locator("#model")).not_to_be_empty(timeout=120_000)
@@ -37,7 +37,7 @@ def take_pictures(page: Page, address: str, glass: str) -> None:
 
 
 def main() -> None:
-    """Serves the export, takes the pictures, and stops."""
+    """Serve the export and take the screenshots."""
     export, glass = sys.argv[1:]
     command = [sys.executable, "-m", "tf_symgnn.cli", "serve", export, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:

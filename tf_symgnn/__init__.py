@@ -1,4 +1,4 @@
-"""Predicts and explains the energy barriers of metallic glasses from their structure."""
+"""Predict and explain the energy barriers of metallic glasses from their structure."""
 
 import os
 import sys
@@ -13,7 +13,11 @@ _KERAS_2 = (
 
 
 def _require_keras_2() -> None:
-    """TensorFlow reads the variable when its `keras` is first touched; after that it is too late to choose."""
+    """Select Keras 2, which TensorFlow can only do before the first use of its `keras`.
+
+    Raises:
+        ImportError: Keras 3 is requested or already loaded.
+    """
     if os.environ.setdefault("TF_USE_LEGACY_KERAS", "1").lower() not in ("1", "true"):
         raise ImportError(_KERAS_2)
     if "tensorflow" in sys.modules and not sys.modules["tensorflow"].keras.__name__.startswith("tf_keras"):
@@ -22,7 +26,7 @@ def _require_keras_2() -> None:
 
 _require_keras_2()
 
-# Looked up on first use, so that `import tf_symgnn` stays quick and free of TensorFlow.
+# Imported on first use, so that `import tf_symgnn` is fast and does not import TensorFlow.
 _PUBLIC = {
     "EnergyBarrierPredictor": "export.predictor",
     "Glass": "data",
