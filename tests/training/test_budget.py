@@ -1,13 +1,16 @@
 """A run that time ends: its schedule, its end, and how it goes on."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.small_runs import small_config
-from tf_symgnn.config import OptimizerConfig
-from tf_symgnn.runs import read_history
+from tf_symgnn.config import OptimizerConfig, RunConfig
+from tf_symgnn.runs import RunFolder, read_history
 from tf_symgnn.runs.history import write_history
 from tf_symgnn.training import train
 from tf_symgnn.training.budget import rate_at
+from tf_symgnn.training.monitoring import PICTURES, TensorBoard
 
 
 def test_the_rate_rises_then_falls_to_zero_over_the_time():
@@ -27,3 +30,17 @@ def test_time_ends_a_run_and_what_is_spent_stays_spent(data, tmp_path):
     history[-1]["seconds"] = 6.0
     write_history(folder, history)
     assert len(read_history(train(config, resume=True))) == len(history)
+
+
+def test_pictures_are_spread_over_a_run_whether_epochs_or_time_end_it(tmp_path):
+    """Under a clock the number of epochs is no more than a bound."""
+    clock = SimpleNamespace(share=0.0)
+    folder = RunFolder(tmp_path)
+    by_epochs = TensorBoard(folder, RunConfig(epochs=100), [])
+    by_time = TensorBoard(folder, RunConfig(epochs=100_000, minutes=1.0), [], clock=clock)
+    drawn = []
+    for epoch in range(100):
+        clock.share = 0.01 * epoch
+        drawn.append((by_epochs._picture_is_due(epoch), by_time._picture_is_due(epoch)))
+    assert [sum(which) for which in zip(*drawn, strict=True)] == [PICTURES + 1, PICTURES]  # and the last epoch
+    assert drawn[0] == (True, True)

@@ -26,7 +26,7 @@ from tf_symgnn.data import InputError
 from tf_symgnn.graph import ReplicaSlice, SubsetStream, build_graph
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs, read_labeled
-from tf_symgnn.training import Team, distribution, evaluate, train
+from tf_symgnn.training import Workers, distribution, evaluate, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,7 +97,7 @@ def test_a_cluster_that_is_not_described(monkeypatch, text, tmp_path):
     if text is not None:
         monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(InputError, match="TF_CONFIG: found"):
-        Team(small_config(tmp_path, tmp_path / "run", strategy="multiworker"))
+        Workers(small_config(tmp_path, tmp_path / "run", strategy="multiworker"))
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_one_is_chief(monkeypatch, tmp_path, tasks, chief):
         for index in range(n):
             task = {"type": job, "index": index}
             monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-            assert Team(config).is_chief == ((job, index) == chief)
+            assert Workers(config).is_chief == ((job, index) == chief)
     with pytest.raises(InputError, match="minutes"):
-        Team(replace(config, minutes=1.0))
+        Workers(replace(config, minutes=1.0))
 
 
 SLURM = {
@@ -145,7 +145,7 @@ def test_the_slurm_example_tells_each_worker_its_place(monkeypatch, tmp_path, re
         if not restarts:
             monkeypatch.setenv("TF_CONFIG", place)
             config = small_config(tmp_path, Path(args.run_dir), strategy=args.strategy)
-            assert Team(config).is_chief == (index == 0)
+            assert Workers(config).is_chief == (index == 0)
 
 
 def rows(run: Path) -> list[dict]:

@@ -36,7 +36,7 @@ def train(args: Namespace) -> None:
     from tf_symgnn.export.saved_model import export
     from tf_symgnn.export.versions import versions
     from tf_symgnn.runs import RunFolder
-    from tf_symgnn.training import Team, TrainingStopped, train
+    from tf_symgnn.training import TrainingStopped, Workers, train
 
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
@@ -46,7 +46,7 @@ def train(args: Namespace) -> None:
         folder = train(config, resume=args.resume, overwrite=args.overwrite)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
-    if not Team(config).is_chief:
+    if not Workers(config).is_chief:
         return  # only the chief worker exports the model and prints
     if not (finished and versions(folder.export)):
         export(folder, folder.export)

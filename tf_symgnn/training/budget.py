@@ -30,7 +30,12 @@ class TimeBudget(tf.keras.callbacks.Callback):
     @property
     def exhausted(self) -> bool:
         """Whether no time is left."""
-        return self._elapsed() >= self._seconds
+        return self.share >= 1
+
+    @property
+    def share(self) -> float:
+        """Return the share of the time that is spent."""
+        return self._elapsed() / self._seconds
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Starts the clock."""
@@ -42,7 +47,7 @@ class TimeBudget(tf.keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Sets the learning rate for the time gone by."""
-        self.model.optimizer.learning_rate.assign(rate_at(self._config, self._elapsed() / self._seconds))
+        self.model.optimizer.learning_rate.assign(rate_at(self._config, self.share))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Stops training where another epoch like this one would not fit."""

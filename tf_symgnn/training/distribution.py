@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 
 import tensorflow as tf
 
@@ -19,14 +20,14 @@ _CLUSTER = "TF_CONFIG"
 _COLLECTIVE_TIMEOUT = 300  # s
 
 
-class Team:
-    """The replicas of a run, and what this process is among them.
+class Workers:
+    """The processes that train a run together, and this one's part in it; one process without `multiworker`.
 
     Args:
         config: of the run.
 
     Raises:
-        InputError: TF_CONFIG does not describe a cluster, or the batch cannot be shared among the replicas.
+        InputError: TF_CONFIG does not describe a cluster, or training several machines would end by time.
     """
 
     def __init__(self, config: RunConfig):
@@ -34,19 +35,33 @@ class Team:
         if self._several_machines and config.minutes is not None:
             raise InputError("configuration", "minutes", "it with strategy multiworker", "epochs: clocks disagree")
         self.is_chief = not self._several_machines or _is_chief(_cluster())
-        self.strategy = None
         self._batch_size = config.stream.batch_size
         self._name = config.strategy
 
-    @contextmanager
-    def unanimous(self) -> Iterator[None]:
-        """Goes on after the block only where no worker's block was refused.
-
-        The workers meet after the first such block, and nothing may have been computed before.
+    @cached_property
+    def strategy(self) -> tf.distribute.Strategy:
+        """Return the strategy of the run; the workers meet on first use, before which nothing may be computed.
 
         Raises:
-            InputError: of the block, told once the others know; or the batch cannot be shared among the replicas.
-            TrainingStopped: another worker was refused, or is not there.
+            InputError: the batch cannot be divided among the replicas.
+            TrainingStopped: another worker is not there.
+        """
+        with self.reraise_worker_loss():
+            strategy = _STRATEGIES[self._name]()
+        replicas = strategy.num_replicas_in_sync
+        if self._batch_size % replicas:
+            raise InputError(
+                "configuration", "stream.batch_size", self._batch_size, f"a multiple of {replicas} replicas"
+            )
+        return strategy
+
+    @contextmanager
+    def agree(self) -> Iterator[None]:
+        """Go on after the block only where it was refused by no worker.
+
+        Raises:
+            InputError: of the block, once the others know; or the batch cannot be divided among the replicas.
+            TrainingStopped: another worker refused its block, or is not there.
         """
         refusal = None
         try:
@@ -56,22 +71,20 @@ class Team:
                 raise
             refusal = error
         try:
-            if self.strategy is None:
-                self._assemble()
-            if self._anyone(refusal is not None):
+            if self._any(refusal is not None):
                 with suppress(TrainingStopped):
-                    self._anyone(False)  # who is through with this knows that all have heard, and may go
+                    self._any(False)  # who is through with this knows that all have the refusal, and may go
                 raise TrainingStopped("another worker was refused: its own message says why")
         except TrainingStopped as stopped:
             raise refusal or stopped from None
 
     @property
     def distributed(self) -> bool:
-        """Whether there are other replicas, or might be."""
+        """Return whether there are other replicas, or might be."""
         return self._name != "none"
 
     def shared(self, dataset: Callable[[ReplicaSlice], tf.data.Dataset]) -> tf.data.Dataset:
-        """What this process is to see of a dataset, made by a function of its share of every batch."""
+        """Return this process's part of a dataset, from a function of its slice of every batch."""
         if not self.distributed:
             return dataset(ReplicaSlice())
 
@@ -82,8 +95,8 @@ class Team:
         return self.strategy.distribute_datasets_from_function(own)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Tells the loss of another worker, inside the block, in a line.
+    def reraise_worker_loss(self) -> Iterator[None]:
+        """Raise the loss of another worker inside the block as an error of one line.
 
         Raises:
             TrainingStopped: another worker is gone.
@@ -98,31 +111,22 @@ class Team:
                 "goes on from its last finished epoch"
             ) from error
 
-    def _assemble(self) -> None:
-        """Meets the others."""
-        with self.together():
-            self.strategy = _STRATEGIES[self._name]()
-        replicas = self.strategy.num_replicas_in_sync
-        if self._batch_size % replicas:
-            raise InputError(
-                "configuration", "stream.batch_size", self._batch_size, f"a multiple of {replicas} replicas"
-            )
-
-    def _anyone(self, flag: bool) -> bool:
-        """Whether a flag is raised by any of the workers."""
+    def _any(self, flag: bool) -> bool:
+        """Return whether a flag is raised by any of the workers."""
+        strategy = self.strategy
         if not self._several_machines:
             return flag
 
         def number() -> tf.Tensor:
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(float(flag)))
 
-        with self.together():
-            numbers = tf.function(lambda: self.strategy.run(number))()
-            return bool(self.strategy.experimental_local_results(numbers)[0] > 0)
+        with self.reraise_worker_loss():
+            numbers = tf.function(lambda: strategy.run(number))()
+            return bool(strategy.experimental_local_results(numbers)[0] > 0)
 
 
 def _cluster() -> dict:
-    """TF_CONFIG, checked."""
+    """Return TF_CONFIG, checked."""
     text = os.environ.get(_CLUSTER, "")
     try:
         cluster = json.loads(text)

@@ -23,7 +23,7 @@ from tf_symgnn.training import plots
 from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
 from tf_symgnn.training.budget import TimeBudget, falling_rate
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
-from tf_symgnn.training.distribution import Team
+from tf_symgnn.training.distribution import Workers
 from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
@@ -46,28 +46,28 @@ def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -
     """
     require_known(config.model)
     runtime.configure(chunked=is_chunked(config.model))
-    team = Team(config)
-    with team.unanimous():
-        folder, splits, statistics, graphs = _prepared(config, team, resume=resume, overwrite=overwrite)
+    workers = Workers(config)
+    with workers.agree():
+        folder, splits, statistics, graphs = _prepared(config, workers, resume=resume, overwrite=overwrite)
     tf.keras.utils.set_random_seed(config.seed)
-    with team.together(), team.strategy.scope():
+    with workers.reraise_worker_loss(), workers.strategy.scope():
         model = configured_model(config, statistics.species, statistics.scaling)
-    with team.unanimous():
-        if team.is_chief and not resume:
+    with workers.agree():
+        if workers.is_chief and not resume:
             folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
-    with team.together():
+    with workers.reraise_worker_loss():
         training = _stream(config, model, graphs[names.TRAIN])
-        course = _fit(config, team, folder, model, statistics, graphs, training)
-    if team.is_chief:
+        course = _fit(config, workers, folder, model, statistics, graphs, training)
+    if workers.is_chief:
         # Scored by this process alone, in variables that no other one shares.
-        model = folder.build_model() if team.distributed else model
+        model = folder.build_model() if workers.distributed else model
         _finish(config, folder, model, graphs, training)
         _report(config, folder, model, graphs, course)
     return folder
 
 
 def _prepared(
-    config: RunConfig, team: Team, *, resume: bool, overwrite: bool
+    config: RunConfig, workers: Workers, *, resume: bool, overwrite: bool
 ) -> tuple[RunFolder, dict[str, list[Glass]], DatasetStatistics, dict[str, list[GlassGraph]]]:
     """The run's folder, as yet untouched, its glasses by split, what they say, and their graphs.
 
@@ -77,7 +77,7 @@ def _prepared(
     folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
     if resume:
         folder.require_config(config)
-    elif team.is_chief:
+    elif workers.is_chief:
         folder.require_free(overwrite=overwrite)
     splits = read_labeled(config)
     for split in (names.TRAIN, names.VALIDATION):
@@ -112,7 +112,7 @@ def _to_start_from(config: RunConfig) -> RunFolder:
 
 def _fit(
     config: RunConfig,
-    team: Team,
+    workers: Workers,
     folder: RunFolder,
     model: BarrierModel,
     statistics: DatasetStatistics,
@@ -120,19 +120,19 @@ def _fit(
     training: SubsetStream,
 ) -> Checkpointing:
     """Run the Keras fit loop from where the folder stands; return the course it took."""
-    with team.strategy.scope():
+    with workers.strategy.scope():
         regressor = BarrierRegressor(model, statistics.scaling)
         steps = config.epochs * training.steps_per_epoch
         regressor.compile(optimizer=_optimizer(config, steps), weighted_metrics=[])
         regressor.optimizer.build(model.trained.trainable_variables)
-    checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=team.is_chief)
+    checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=workers.is_chief)
     checkpointing.restore()
     first = checkpointing.next_epoch
     budget = _budget(config, checkpointing)
     if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
         return checkpointing
     if first == 0:
-        with team.strategy.scope():
+        with workers.strategy.scope():
             if config.init:
                 RunFolder.open(config.init).load_best_weights(model)
             glasses = graphs[names.TRAIN]
@@ -143,8 +143,9 @@ def _fit(
         first_epoch=first,
         steps_per_epoch=training.steps_per_epoch,
     )
-    if team.is_chief:
-        callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION])]
+    if workers.is_chief:
+        clock = budget[0] if budget else None
+        callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION], clock=clock)]
     validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
 
     def shuffled(share: ReplicaSlice) -> tf.data.Dataset:
@@ -152,12 +153,12 @@ def _fit(
 
     try:
         regressor.fit(
-            team.shared(shuffled),
+            workers.shared(shuffled),
             steps_per_epoch=training.steps_per_epoch,
             initial_epoch=first,
             epochs=config.epochs,
-            validation_data=_validation_data(config, team, model, validation),
-            validation_steps=validation.steps_per_epoch if team.distributed else None,
+            validation_data=_validation_data(config, workers, model, validation),
+            validation_steps=validation.steps_per_epoch if workers.distributed else None,
             callbacks=[*callbacks, checkpointing, *budget],
             verbose=0,
         )
@@ -166,11 +167,13 @@ def _fit(
     return checkpointing
 
 
-def _validation_data(config: RunConfig, team: Team, model: BarrierModel, validation: SubsetStream) -> tf.data.Dataset:
+def _validation_data(
+    config: RunConfig, workers: Workers, model: BarrierModel, validation: SubsetStream
+) -> tf.data.Dataset:
     """Return batches of validation glasses, with what the model caches of each where they fit in memory."""
-    batches = team.shared(validation.in_order)
+    batches = workers.shared(validation.in_order)
     # Patches are streamed as they do not fit in memory, and what replicas share cannot be made anew.
-    return batches if config.stream.patch_size or team.distributed else with_cache(model, batches)
+    return batches if config.stream.patch_size or workers.distributed else with_cache(model, batches)
 
 
 def with_cache(model: BarrierModel, batches: tf.data.Dataset) -> tf.data.Dataset:

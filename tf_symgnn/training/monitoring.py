@@ -16,6 +16,7 @@ from tf_symgnn.inference import Predictor
 from tf_symgnn.nn.orthogonal import OrthogonalDistribution
 from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.training import plots
+from tf_symgnn.training.budget import TimeBudget
 
 # Pictures cost a prediction and a second of drawing: this many over a run.
 PICTURES = 20
@@ -59,20 +60,28 @@ class Progress(tf.keras.callbacks.Callback):
 
 
 class TensorBoard(tf.keras.callbacks.Callback):
-    """Writes the run's course to `logs/`: scalars every epoch, pictures now and then, hyperparameters once.
+    """Writes to `logs/`: scalars every epoch, pictures 20 times per run, hyperparameters once.
 
     Args:
         folder: of the run.
         config: of the run.
         validation: validation glasses, for the parity plot.
+        clock: of a run that ends by time, over which its pictures are spread; else they are over its epochs.
     """
 
-    def __init__(self, folder: RunFolder, config: RunConfig, validation: list[GlassGraph]):
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        validation: list[GlassGraph],
+        *,
+        clock: TimeBudget | None = None,
+    ):
         super().__init__()
         self._folder, self._config, self._validation = folder, config, validation
         splits = (names.TRAIN, names.VALIDATION)
         self._writers = {split: tf.summary.create_file_writer(str(folder.logs / split)) for split in splits}
-        self._picture_every = max(1, config.epochs // PICTURES)
+        self._clock, self._pictures = clock, 0
         self._predict = None
         self._started = 0.0
 
@@ -95,7 +104,7 @@ class TensorBoard(tf.keras.callbacks.Callback):
         self._seconds = time.perf_counter() - self._started
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Writes the epoch's scalars, and its pictures when it is their turn."""
+        """Write the epoch's scalars, and pictures when they are due."""
         optimizer = self.model.optimizer
         with self._writers[names.TRAIN].as_default(step=epoch):
             for name in ("loss", "pearson", "mae", "rmse", "gradient_norm"):
@@ -107,10 +116,18 @@ class TensorBoard(tf.keras.callbacks.Callback):
         with self._writers[names.VALIDATION].as_default(step=epoch):
             for name in ("loss", "pearson", "mae", "rmse"):
                 tf.summary.scalar(name, logs[f"val_{name}"])
-        if epoch % self._picture_every == 0 or epoch == self._config.epochs - 1:
+        if self._picture_is_due(epoch):
             self._draw(epoch)
         for writer in self._writers.values():
             writer.flush()
+
+    def _picture_is_due(self, epoch: int) -> bool:
+        """Return whether the run has come to its next picture; the first and the last epoch have one."""
+        share = epoch / self._config.epochs if self._clock is None else self._clock.share
+        due = int(share * PICTURES) >= self._pictures or epoch == self._config.epochs - 1
+        if due:
+            self._pictures = int(share * PICTURES) + 1
+        return due
 
     def _distributions(self) -> list[OrthogonalDistribution]:
         return [m for m in self.model.barrier_model.submodules if isinstance(m, OrthogonalDistribution)]
