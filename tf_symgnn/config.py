@@ -77,7 +77,8 @@ class NetworkConfig:
     Args:
         width: of node and edge states; baselines without attention heads take twice as much.
         heads: attention heads of each layer; null takes the model's default, 8, 4, 2, 1 as published and 2, 2, 1 for
-            the default model. Baselines without attention heads have as many layers, four by default.
+            the default model.
+        layers: of baselines without attention heads; null takes as many as `heads` has, four by default.
         decoder_layers: dense blocks before the readout.
         distribution: of the orthogonal transformations. haar averages over all of them, is exactly invariant and
             samples none. null takes the model's default, haar for the default model, else euler_von_mises.
@@ -91,6 +92,7 @@ class NetworkConfig:
 
     width: int = 32
     heads: tuple[int, ...] | None = None
+    layers: int | None = None
     decoder_layers: int = 4
     distribution: Distribution | None = None
     transforms: int = 8
@@ -98,6 +100,8 @@ class NetworkConfig:
 
     def __post_init__(self):
         _integer("network.width", self.width, least=1)
+        if self.layers is not None:
+            _integer("network.layers", self.layers, least=1)
         _integer("network.decoder_layers", self.decoder_layers, least=0)
         _choice("network.distribution", self.distribution, (None, *get_args(Distribution)))
         _integer("network.transforms", self.transforms, least=2)

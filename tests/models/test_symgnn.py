@@ -198,13 +198,13 @@ def test_config_defaults_are_the_models_own():
         else:
             assert own[name] == value, name
     assert own["cutoff"] == GraphConfig().cutoff
-    assert left_to_the_model == ["heads", "distribution"]
+    assert left_to_the_model == ["heads", "layers", "distribution"]
     published = {"heads": (8, 4, 2, 1), "distribution": "euler_von_mises"}
     for model, expected in (("symgnn", published), ("symgnn_spectral", {"heads": (2, 2, 1), "distribution": "haar"})):
         trained = build_model(model, NetworkConfig(), SETTING).trained
         assert {name: trained.get_config()[name] for name in expected} == expected
-    built = build_model("gcn", NetworkConfig(), SETTING)
-    assert built.get_config()["layers"] == 4
+    for network, layers in ((NetworkConfig(), 4), (NetworkConfig(heads=(2, 1)), 2), (NetworkConfig(layers=3), 3)):
+        assert build_model("gcn", network, SETTING).get_config()["layers"] == layers
 
 
 def test_a_model_comes_back_from_its_config(model):

@@ -106,7 +106,8 @@ def read_rows(output: Path) -> list[Row]:
     rows = []
     for path in sorted((output / FOLDER).glob("*.json")):
         with as_input_error(path, "row", "a row that compare wrote"):
-            row = Row(**json.loads(path.read_text()))
+            record = json.loads(path.read_text())
+            row = Row(**record | {"configuration": _completed(record["configuration"])})
         if path != row_file(output, row.model, row.seed):
             raise InputError(
                 path, "row", f"that of {row.model}, seed {row.seed}", "the row of the run in the file's name"
@@ -115,6 +116,15 @@ def read_rows(output: Path) -> list[Row]:
     for row in rows[1:]:
         require_protocol(row_file(output, row.model, row.seed), row, rows[0])
     return rows
+
+
+def _completed(configuration: dict) -> dict:
+    """Return a row's configuration with the defaults of fields that are newer than the row."""
+    default = {name: value for name, value in RunConfig().as_plain().items() if name not in _RUN_FIELDS}
+    return default | {
+        name: default.get(name, {}) | value if isinstance(value, dict) else value
+        for name, value in configuration.items()
+    }
 
 
 def require_protocol(path: Path, row: Row, other: Protocol) -> None:

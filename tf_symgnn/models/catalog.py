@@ -72,7 +72,7 @@ def _baseline(kind: type[BaselineNetwork], name: str, network: NetworkConfig, se
         label_std=setting.scaling.std,
         # SymGNN's heads widen its messages: twice its width comes closer to its number of parameters.
         width=2 * network.width,
-        layers=len(network.heads),
+        layers=network.layers or len(network.heads),
         decoder_layers=network.decoder_layers,
         seed=setting.seed,
         name=name,
