@@ -16,7 +16,7 @@ def _vectors(lengths: np.ndarray) -> tf.Tensor:
 
 
 @pytest.mark.parametrize(("columns", "error"), [(16, 0.2), (32, 0.08), (64, 0.04)])
-def test_even_directions_add_up_to_a_length(columns, error):
+def test_fibonacci_sphere_add_up_to_a_length(columns, error):
     tf.keras.utils.set_random_seed(0)
     directions = EvenDirections()((3, columns)).numpy()
     np.testing.assert_allclose(np.linalg.norm(directions, axis=0), 1, atol=1e-6)

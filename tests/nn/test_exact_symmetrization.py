@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.conftest import SPECIES, random_glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.models.symgnn import SymGNN
-from tf_symgnn.nn.edge_encoder import even_directions
+from tf_symgnn.nn.edge_encoder import fibonacci_sphere
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
 from tf_symgnn.nn.orthogonal import Uniform
 from tf_symgnn.nn.symmetrization import DIRECTIONS, SPACING, ExactSymmetrization
@@ -58,7 +58,7 @@ def test_it_is_the_mean_of_phi_over_uniform_transforms(layer):
 def test_its_directions_are_enough(layer):
     """Beside the mean over 8192 of them."""
     distance = np.linspace(2, CUTOFF, 40)
-    points = distance[:, None, None] * even_directions(8192)
+    points = distance[:, None, None] * fibonacci_sphere(8192)
     expected = tf.reduce_mean(layer._encoder(points.astype("f")), axis=1).numpy()
     found = layer((distance[:, None] * [0.36, 0.48, -0.8]).astype("f")).numpy()
     assert np.sqrt(np.mean((found - expected) ** 2)) < 0.05 * expected.std(axis=0).mean()
@@ -68,7 +68,7 @@ def test_its_directions_are_enough(layer):
 def test_between_distances_it_is_as_good_as_taken_there(layer):
     given = edges(60)
     distance = np.linalg.norm(given, axis=1)
-    points = distance[:, None, None] * even_directions(DIRECTIONS)
+    points = distance[:, None, None] * fibonacci_sphere(DIRECTIONS)
     expected = tf.reduce_mean(layer._encoder(points.astype("f")), axis=1)
     np.testing.assert_allclose(layer(given), expected, atol=1e-4)
 
@@ -81,7 +81,7 @@ def test_statistics_are_those_of_the_edges_that_count():
         layer.build(tf.TensorShape([None, 3]))
     layers[0](given, mask=mask, training=True)
     distance = np.linalg.norm(given[:200], axis=1)
-    points = (distance[:, None, None] * even_directions(DIRECTIONS)).astype("f")
+    points = (distance[:, None, None] * fibonacci_sphere(DIRECTIONS)).astype("f")
     layers[1]._encoder(points, training=True)  # of every edge in every direction
     for one, other in zip(*(statistics(layer) for layer in layers), strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-3, atol=1e-4)

@@ -22,7 +22,7 @@ Step = Callable[[tfgnn.GraphTensor, bool], tfgnn.GraphTensor]
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a forward pass: after it an atom's state depends on one more hop of neighbours.
+    """One step of a forward pass: after it an atom's state depends on one more hop of neighbors.
 
     The state is the features of the graph: named tensors [N, ...] of atoms and [E, ...] of pairs. The first stage reads
     species, positions, displacements and, optionally, pair weights; of an atom that sends it reads the species alone.
@@ -206,7 +206,7 @@ def _advance(stages: Mapping[str, Stage], graph: tfgnn.GraphTensor, training: bo
 
 
 def create_weights(model: BarrierModel, atomic_number: int) -> BarrierModel:
-    """Create the weights of a model by a prediction of one atom that neighbours itself, and return the model."""
+    """Create the weights of a model by a prediction of one atom that neighbors itself, and return the model."""
     zero = np.zeros(1, np.int32)
     atom = GlassGraph(
         name="atom",

@@ -34,7 +34,7 @@ class Setting:
     Attributes:
         species: atomic numbers of the training glasses.
         scaling: mean and standard deviation of the training labels, eV.
-        cutoff: of the neighbour graph, A.
+        cutoff: of the neighbor graph, A.
         seed: of transforms and of what is drawn in training.
         precision: a Keras policy.
     """

@@ -27,11 +27,11 @@ CORRECTION = "correction"  # the local part of the difference [N]
 class HybridModel(BarrierModel):
     """A baseline, and a network whose difference from it is added in part: the local part, times a blend weight.
 
-    With d = network - baseline and A the average over the neighbourhood of two hops,
+    With d = network - baseline and A the average over the neighborhood of two hops,
 
         y = baseline + blend * (d A(1) - A(d))
 
-    A(1) is 1 but where all neighbours are far, and 0 of an atom without neighbours. Training fits the network to the
+    A(1) is 1 but where all neighbors are far, and 0 of an atom without neighbors. Training fits the network to the
     barriers themselves: fitted to the baseline's errors, it learned what is particular to the training glasses. The
     average is taken off because batch normalization, glass by glass, hides from the network how high the barriers of a
     whole region are; there the baseline errs less (benchmarks/RESULTS.md).
@@ -39,7 +39,7 @@ class HybridModel(BarrierModel):
     Args:
         network: trained by gradient descent; its forward pass has stages.
         baseline: prepared before training; its forward pass has stages.
-        cutoff: of the neighbour graph, A.
+        cutoff: of the neighbor graph, A.
         blend: from 0, the baseline alone, to 1; training starts with it, and `calibrate` fits it.
         hops: that differences are averaged over.
 

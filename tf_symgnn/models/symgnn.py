@@ -26,7 +26,7 @@ class SymGNN(BarrierModel):
 
     Args:
         species: atomic numbers that the model is trained on.
-        cutoff: of the neighbour graph, A.
+        cutoff: of the neighbor graph, A.
         label_mean, label_std: of the training labels, eV; predictions are in eV.
         width: of node and edge states.
         heads: attention heads of each layer; heads are concatenated, in the last layer averaged.

@@ -1,4 +1,4 @@
-"""Attention message passing over directed neighbour pairs, on TF-GNN's softmax and pooling."""
+"""Attention message passing over directed neighbor pairs, on TF-GNN's softmax and pooling."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from tf_symgnn import names
 
 
 def weighted_exp(score: tf.Tensor, highest: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """weight * exp(score - highest), `highest` being that of the pairs with a weight, so others may lie above it.
+    """Return weight * exp(score - highest), without overflow where a pair of weight 0 has a score above the highest.
 
-    Without weights, all are 1.
+    Args:
+        score: [E, H].
+        highest: [E, H], the highest score of the receiver's pairs whose weight is not 0.
+        weight: [E, 1] or None, where all are 1.
     """
     if weight is None:
         return tf.exp(score - highest)
@@ -31,8 +34,8 @@ class EdgeAttention(tf.keras.layers.Layer):
         a_ij  = softmax over incoming edges of j ( v . f'_ij )
         h'_j  = sum_i a_ij W_n h_i
 
-    A pair weight w in the graph takes the softmax to w exp(.) / sum w exp(.), so weight 0 is as if the pair were not
-    there. An atom that receives nothing gets zeros.
+    With a pair weight w in the graph the softmax is w exp(.) / sum w exp(.): weight 0 removes the pair. An atom without
+    pairs receives zeros.
 
     Args:
         heads: number of heads H.
@@ -45,7 +48,7 @@ class EdgeAttention(tf.keras.layers.Layer):
         self.heads, self.node_units, self.edge_units = heads, node_units, edge_units
 
     def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
-        """Creates W_s, W_t [C_n, H F_e], W_n [C_n, H F_n], W_e [C_e, H F_e], b [H F_e] and v [H, F_e]."""
+        """Create W_s, W_t [C_n, H F_e], W_n [C_n, H F_n], W_e [C_e, H F_e], b [H F_e] and v [H, F_e]."""
         nodes, edges = (shape[-1] for shape in input_shape)
         wide, sent = self.heads * self.edge_units, self.heads * self.node_units
         weight = {"initializer": "glorot_normal"}
@@ -58,7 +61,12 @@ class EdgeAttention(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, ...]:
-        """Takes nodes [N, C_n] and edges [E, C_e]; gives nodes [N, H, F_n], edges f' [E, H, F_e], attention [E, H]."""
+        """Return messages [N, H, F_n], edges f' [E, H, F_e] and attention [E, H].
+
+        Args:
+            inputs: nodes [N, C_n] and edges [E, C_e].
+            graph: with optional pair weights.
+        """
         nodes, edges = inputs
         at = {"graph_tensor": graph, "edge_set_name": names.NEIGHBORS}
         sent = tfgnn.broadcast_node_to_edges(node_tag=tfgnn.SOURCE, feature_value=nodes @ self.source_kernel, **at)
@@ -86,6 +94,6 @@ class EdgeAttention(tf.keras.layers.Layer):
         return tf.math.divide_no_nan(share, tfgnn.broadcast_node_to_edges(feature_value=total, **at))
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         own = {"heads": self.heads, "node_units": self.node_units, "edge_units": self.edge_units}
         return super().get_config() | own

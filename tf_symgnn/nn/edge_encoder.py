@@ -10,8 +10,11 @@ import tensorflow as tf
 from tf_symgnn.nn.normalization import DenseBlocks, MaskedBatchNormalization
 
 
-def even_directions(n: int) -> np.ndarray:
-    """Unit vectors f64[n, 3] in pairs of opposite ones that lie evenly over the sphere; of an odd one, one is alone."""
+def fibonacci_sphere(n: int) -> np.ndarray:
+    """Return unit vectors f64[n, 3] that lie evenly over the sphere, in pairs of opposite ones (a Fibonacci lattice).
+
+    With an odd number one vector has no opposite.
+    """
     pairs = (n + 1) // 2
     height = (np.arange(pairs) + 0.5) / pairs
     angle = np.pi * (1 + np.sqrt(5)) * np.arange(pairs)  # of a Fibonacci lattice
@@ -22,14 +25,14 @@ def even_directions(n: int) -> np.ndarray:
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EvenDirections(tf.keras.initializers.Initializer):
-    """Even directions as columns [3, C], turned at random.
+    """Even directions as columns [3, C], rotated at random.
 
     For even C, sum_c ReLU(v_c . x) is then about C |x| / 4.
     """
 
     def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs) -> tf.Tensor:
-        """Makes the columns; `shape` is (3, C)."""
-        columns = tf.constant(even_directions(shape[1]).T, dtype)
+        """Return the columns; `shape` is (3, C)."""
+        columns = tf.constant(fibonacci_sphere(shape[1]).T, dtype)
         return tf.keras.initializers.Orthogonal()((3, 3), dtype) @ columns
 
 
@@ -59,7 +62,7 @@ class EdgeEncoder(tf.keras.layers.Layer):
         )
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the weights of the blocks, as their calls would."""
+        """Create the weights of the blocks."""
         for block, units in ((self._directions, input_shape[-1]), (self._lengths, self.units[0])):
             with tf.name_scope(block.name):
                 block.build(tf.TensorShape([None, units]))
@@ -67,11 +70,11 @@ class EdgeEncoder(tf.keras.layers.Layer):
 
     @property
     def linear_and_norm(self) -> list[tuple[tf.keras.layers.Dense, MaskedBatchNormalization]]:
-        """The linear map and the normalisation of each block."""
+        """Return the linear map and the batch norm of each block."""
         return self._directions.linear_and_norm + self._lengths.linear_and_norm
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encodes [..., 3] A as [..., units[1]]; `mask` [...] is 1 for edges that count in the statistics."""
+        """Encode [..., 3] A as [..., units[1]]; `mask` [...] is 1 for edges that count in the statistics."""
         return self._lengths(self._directions(displacement, mask=mask, training=training), mask=mask, training=training)
 
     def bytes_per_pair(self) -> int:
@@ -79,5 +82,5 @@ class EdgeEncoder(tf.keras.layers.Layer):
         return 12 * max(self.units)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units}

@@ -1,4 +1,4 @@
-"""What a model knows of an atom before it hears from others: its species."""
+"""Embedding of species: the first state of an atom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEAVIEST = 118  # the largest atomic number
 
 
 def rows_of_species(atomic_numbers: tf.Tensor, species: Sequence[int], *, padding: int) -> tf.Tensor:
-    """Which row of a table of S species, and of one row more for all others, is that of each atom, i[N].
+    """Return the row i[N] of each atom in a table of S species and one further row for all others.
 
     Args:
         atomic_numbers: i32[N].
@@ -26,7 +26,7 @@ def rows_of_species(atomic_numbers: tf.Tensor, species: Sequence[int], *, paddin
 class SpeciesEmbedding(tf.keras.layers.Layer):
     """A learned vector for each species the model is trained on, looked up by atomic number.
 
-    Padding (atomic number 0) gets the first species' vector. Other species get NaN: never a silent guess.
+    Padding (atomic number 0) has the first species' vector. Other species have NaN: never a silent guess.
 
     Args:
         species: atomic numbers.
@@ -38,16 +38,16 @@ class SpeciesEmbedding(tf.keras.layers.Layer):
         self.species, self.units = tuple(species), units
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates one vector a species [S, F]."""
+        """Create one vector per species [S, F]."""
         start = tf.keras.initializers.RandomNormal(stddev=1.0)
         self.vectors = self.add_weight(name="vectors", shape=(len(self.species), self.units), initializer=start)
         super().build(input_shape)
 
     def call(self, atomic_numbers: tf.Tensor) -> tf.Tensor:
-        """Looks i32[N] up as [N, F]."""
+        """Return the vectors [N, F] of atomic numbers i32[N]."""
         vectors = tf.concat([self.vectors, tf.fill([1, self.units], tf.cast(float("nan"), self.vectors.dtype))], axis=0)
         return tf.gather(vectors, rows_of_species(atomic_numbers, self.species, padding=0))
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"species": self.species, "units": self.units}

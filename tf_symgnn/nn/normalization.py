@@ -1,4 +1,4 @@
-"""Batch normalisation over real atoms and edges only, and the dense blocks made with it."""
+"""Batch normalization over real atoms and edges only, and the dense blocks made with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 class Moments(NamedTuple):
-    """What batch normalisation needs to know of groups of rows, G of them, in no less than single precision."""
+    """Moments of G groups of rows, in no less than single precision."""
 
     count: tf.Tensor  # [G, 1]  rows that count
     mean: tf.Tensor  # [G, C]
@@ -18,12 +18,12 @@ class Moments(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: tf.Tensor, mask: tf.Tensor) -> Moments:
-        """Of one group of rows [R, C] without the group's axis; `mask` [R] is 1 for rows that count."""
+        """Return those of one group of rows [R, C], without the group's axis; `mask` [R] is 1 for rows that count."""
         return cls(*_moments_of_rows(rows, mask))
 
 
 def _at_least_single(x: tf.Tensor) -> tf.Tensor:
-    """Half precision counts no further than 65504 rows."""
+    """Return a tensor in single precision where it has half: half precision counts to 65504 rows."""
     return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
 
 
@@ -49,9 +49,9 @@ def _moments_of_rows(rows: tf.Tensor, mask: tf.Tensor) -> tuple:
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class MaskedBatchNormalization(tf.keras.layers.Layer):
-    """Batch normalisation (Ioffe & Szegedy 2015) of the last axis whose statistics leave padding out.
+    """Batch normalization (Ioffe & Szegedy 2015) of the last axis whose statistics leave padding out.
 
-    Statistics are synchronised across replicas. Keras's own layer does either, not both at once.
+    Statistics are synchronised across replicas. Keras's own layer does one or the other, not both.
 
     Args:
         momentum: share of the moving average that stays in each step.
@@ -67,7 +67,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         self.momentum, self.epsilon, self.scale, self.spread = momentum, epsilon, scale, spread
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates scale, offset and moving moments, each [C]."""
+        """Create scale, offset and moving moments, each [C]."""
         shape = input_shape[-1:]
         exact = {"experimental_autocast": False}  # statistics stay in the variables' precision
         moving = {"trainable": False, "aggregation": tf.VariableAggregation.MEAN, **exact}
@@ -80,7 +80,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Normalises [..., C]; `mask` [...] is 1 for rows that count, None where all do."""
+        """Normalize [..., C]; `mask` [...] is 1 for rows that count, None where all do."""
         moments = self._row_moments(inputs, mask) if training else None
         if training:
             self.track(moments)
@@ -88,31 +88,31 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         return tf.cast(_at_least_single(inputs) * scale + offset, inputs.dtype)
 
     def affine(self, moments: Moments | None, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The normalisation as a scale and an offset [C], from moments of this batch or, if None, moving ones."""
+        """Return the normalization as a scale and an offset [C], by moments of the batch or, if None, moving ones."""
         mean, variance = (self.moving_mean, self.moving_variance) if moments is None else _pooled(moments)
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)
         return scale, beta - mean * scale
 
     def track(self, moments: Moments) -> None:
-        """Moves the moving averages towards the moments of this batch."""
+        """Move the moving averages towards the moments of this batch."""
         mean, variance = _pooled(moments)
         self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
         self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
 
     def _row_moments(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> Moments:
-        """Each row is a group of its own, or of nothing where it is padding."""
+        """Return moments of which each row is a group of its own, empty for padding."""
         rows = _at_least_single(tf.reshape(inputs, [-1, inputs.shape[-1]]))
         count = tf.ones_like(rows[:, :1]) if mask is None else tf.reshape(tf.cast(mask, rows.dtype), [-1, 1])
         return Moments(count, rows, tf.zeros_like(count))
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         own = {"momentum": self.momentum, "epsilon": self.epsilon, "scale": self.scale, "spread": self.spread}
         return super().get_config() | own
 
 
 def _pooled(groups: Moments) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance [C] of the rows of all groups on every replica (Chan et al. 1979)."""
+    """Return the mean and the variance [C] of the rows of all groups on every replica (Chan et al. 1979)."""
     count = tf.maximum(sum_over_replicas(tf.reduce_sum(groups.count)), 1)
     mean = sum_over_replicas(tf.reduce_sum(groups.count * groups.mean, axis=0)) / count
     deviation = groups.deviation + groups.count * tf.math.squared_difference(groups.mean, mean)
@@ -120,7 +120,7 @@ def _pooled(groups: Moments) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def sum_over_replicas(nest: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
-    """Sums over the replicas that train together."""
+    """Return sums over the replicas that train together."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return nest
@@ -133,13 +133,13 @@ SPREAD = 2.0
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 def gaussian(x: tf.Tensor) -> tf.Tensor:
-    """exp(-x^2 / 2)."""
+    """Return exp(-x^2 / 2)."""
     return tf.exp(-0.5 * tf.square(x))
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class DenseBlocks(tf.keras.layers.Layer):
-    """Dense blocks in a row, each a linear map, batch normalisation and an activation.
+    """Dense blocks in a row, each a linear map, batch normalization and an activation.
 
     Args:
         units: width of each block.
@@ -172,7 +172,7 @@ class DenseBlocks(tf.keras.layers.Layer):
         self._activate = [_activation(activation, name=f"activation_{k}", dtype=dtype) for k in range(len(self.units))]
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the weights of the layers inside, as their calls would."""
+        """Create the weights of the layers inside."""
         inputs = input_shape[-1]
         for linear, norm, activate in zip(self._linear, self._norm, self._activate, strict=True):
             for layer, units in ((linear, inputs), (norm, linear.units), (activate, linear.units)):
@@ -183,24 +183,24 @@ class DenseBlocks(tf.keras.layers.Layer):
 
     @property
     def linear_and_norm(self) -> list[tuple[tf.keras.layers.Dense, MaskedBatchNormalization]]:
-        """The linear map and the normalisation of each block."""
+        """Return the linear map and the batch norm of each block."""
         return list(zip(self._linear, self._norm, strict=True))
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Maps [..., C] to [..., units[-1]]; `mask` [...] is 1 for rows that count in the statistics."""
+        """Map [..., C] to [..., units[-1]]; `mask` [...] is 1 for rows that count in the statistics."""
         for linear, norm, activate in zip(self._linear, self._norm, self._activate, strict=True):
             inputs = activate(norm(linear(inputs), mask=mask, training=training))
         return inputs
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         start = tf.keras.initializers.serialize(self.kernel_initializer)
         own = {"units": self.units, "activation": self.activation, "kernel_initializer": start}
         return super().get_config() | own
 
 
 def _start(activation: str, units: int) -> dict[str, float]:
-    """Scale and spread that the normalisation before an activation of so many channels starts with."""
+    """Return the initial scale and spread of the batch norm before an activation of so many channels."""
     if activation != "gaussian" or units == 1:
         return {}
     # A Gaussian's standard deviation is twice the distance of two centres; of few, no more than what is given spreads.

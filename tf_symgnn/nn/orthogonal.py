@@ -25,7 +25,7 @@ ORBIT = 4  # a rotation, and its products with three half-turns
 
 
 def rotation_from_quaternion(q: tf.Tensor) -> tf.Tensor:
-    """Rotation matrices [..., 3, 3] of unit quaternions (w, x, y, z) [..., 4] (Euler-Rodrigues formula)."""
+    """Return rotation matrices [..., 3, 3] of unit quaternions (w, x, y, z) [..., 4] (Euler-Rodrigues formula)."""
     w, x, y, z = tf.unstack(q, axis=-1)
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -36,7 +36,7 @@ def rotation_from_quaternion(q: tf.Tensor) -> tf.Tensor:
 
 
 def rotation_from_euler(angles: tf.Tensor) -> tf.Tensor:
-    """Rotation matrices [..., 3, 3] R_z(a) R_y(b) R_z(c) of Euler angles (a, b, c) [..., 3], radians."""
+    """Return rotation matrices [..., 3, 3] R_z(a) R_y(b) R_z(c) of Euler angles (a, b, c) [..., 3], radians."""
     (ca, cb, cc), (sa, sb, sc) = (tf.unstack(f(angles), axis=-1) for f in (tf.cos, tf.sin))
     rows = [
         [ca * cb * cc - sa * sc, -ca * cb * sc - sa * cc, ca * sb],
@@ -48,7 +48,7 @@ def rotation_from_euler(angles: tf.Tensor) -> tf.Tensor:
 
 @tf.function  # eagerly, the two hundred small loops of the bisection take seconds
 def von_mises_quantile(u: tf.Tensor, concentration: tf.Tensor) -> tf.Tensor:
-    """The angle in [-pi, pi] below which a von Mises variable of mean 0 falls with probability `u` in (0, 1).
+    """Return the angle in [-pi, pi] below which a von Mises variable of mean 0 falls with probability `u` in (0, 1).
 
     Found by bisection; the last step is Newton's, so that the derivative in the concentration is the implicit one,
     dz/dk = -(dF/dk) / p(z) (Figurnov et al. 2018, eq. 5).
@@ -92,7 +92,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         self.transforms, self.seed, self.resample = transforms, seed, resample
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the kept noise; subclasses add their parameters."""
+        """Create the kept noise; subclasses add their parameters."""
         noise = self.draw_noise(self.transforms, (self.seed, 0))
         self.noise = self.add_weight(
             name="noise", shape=noise.shape, dtype=noise.dtype, trainable=False, initializer=lambda *_, **__: noise
@@ -116,11 +116,11 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         self._frozen = self(None).numpy()
 
     def sample(self, n: int, *, seed: int) -> tf.Tensor:
-        """Draws `n` (even) fresh transforms [n, 3, 3] at the present parameters, in orbits."""
+        """Draw `n` (even) fresh transforms [n, 3, 3] at the present parameters, in orbits."""
         return self.transform(tf.cast(self.draw_noise(n, (seed, 0)), self.compute_dtype))
 
     def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
-        """Base noise of `n` transforms [2, n / 2, ...]: that of the rotations, and the same of the improper ones."""
+        """Return base noise [2, n / 2, ...] of `n` transforms: the same for rotations and for improper rotations."""
         half = n // 2
         orbits = self.orbits(-(-half // ORBIT), seed)
         noise = tf.reshape(orbits, [-1, orbits.shape[-1]])[:half]
@@ -128,19 +128,19 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
 
     @abc.abstractmethod
     def orbits(self, n: int, seed: tuple) -> tf.Tensor:
-        """Base noise [n, 4, ...] of `n` rotations R, each followed by R H, H half-turns about z, y and x."""
+        """Return base noise [n, 4, ...] of `n` rotations R, each followed by R H, H half-turns about z, y and x."""
 
     @abc.abstractmethod
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Proper rotations [2, n / 2, 3, 3] from base noise."""
+        """Return proper rotations [2, n / 2, 3, 3] from base noise."""
 
     def transform(self, noise: tf.Tensor) -> tf.Tensor:
-        """Transforms [n, 3, 3] from base noise; the second half is inverted, so improper."""
+        """Return transforms [n, 3, 3] from base noise; the second half is inverted, so improper."""
         proper, improper = tf.unstack(self.rotations(noise))
         return tf.concat([proper, -improper], axis=0)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         own = {"transforms": self.transforms, "seed": self.seed, "resample": self.resample}
         return super().get_config() | own
 
@@ -155,7 +155,7 @@ class EulerVonMises(OrthogonalDistribution):
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates mean [2, 1, 3] radians and log concentration [2, 1, 3]."""
+        """Create mean [2, 1, 3] radians and log concentration [2, 1, 3]."""
         super().build(input_shape)
         for_both = tf.keras.initializers.Constant
         self.mean = self.add_weight(name="mean", shape=(2, 1, 3), initializer=for_both([[START_MEAN]] * 2))
@@ -163,7 +163,7 @@ class EulerVonMises(OrthogonalDistribution):
         self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=for_both(start))
 
     def orbits(self, n: int, seed: tuple) -> tf.Tensor:
-        """Uniform numbers in (0, 1), f32[n, 4, 3].
+        """Return uniform numbers in (0, 1), f32[n, 4, 3].
 
         Half-turns are exact where angles about z are uniform and the mean of that about y is pi / 2.
         """
@@ -174,7 +174,7 @@ class EulerVonMises(OrthogonalDistribution):
         return tf.clip_by_value(orbit % 1, 1e-6, 1 - 1e-6)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Rotations by the angles at which the noise is the cumulative probability."""
+        """Return rotations by the angles at which the noise is the cumulative probability."""
         concentration = tf.broadcast_to(tf.exp(self.log_concentration), tf.shape(noise))
         return rotation_from_euler(self.mean + von_mises_quantile(noise, concentration))
 
@@ -184,14 +184,14 @@ class Uniform(OrthogonalDistribution):
     """The uniform (Haar) measure on O(3): normalised Gaussian quaternions (Shoemake 1992). Nothing is learned."""
 
     def orbits(self, n: int, seed: tuple) -> tf.Tensor:
-        """Standard normal numbers f32[n, 4, 4]."""
+        """Return standard normal numbers f32[n, 4, 4]."""
         w, x, y, z = tf.unstack(tf.random.stateless_normal((n, 4), seed), axis=-1)
         # Products with the unit quaternions 1, k, j and i.
         orbit = [(w, x, y, z), (-z, y, -x, w), (-y, -z, w, x), (-x, w, z, -y)]
         return tf.stack([tf.stack(product, axis=-1) for product in orbit], axis=1)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Rotations of the quaternions z / |z|."""
+        """Return rotations of the quaternions z / |z|."""
         return rotation_from_quaternion(noise / tf.norm(noise, axis=-1, keepdims=True))
 
 
@@ -203,7 +203,7 @@ class AngularGaussian(Uniform):
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the factors L [2, 4, 4]; what stands above the diagonal is not used."""
+        """Create the factors L [2, 4, 4], of which the upper triangle is not used."""
         super().build(input_shape)
 
         def identity(shape: tuple, dtype: tf.DType) -> tf.Tensor:
@@ -212,7 +212,7 @@ class AngularGaussian(Uniform):
         self.factor = self.add_weight(name="factor", shape=(2, 4, 4), initializer=identity)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Rotations of the quaternions L z / |L z|."""
+        """Return rotations of the quaternions L z / |L z|."""
         return super().rotations(tf.einsum("hij,hkj->hki", tf.linalg.band_part(self.factor, -1, 0), noise))
 
 

@@ -1,4 +1,4 @@
-"""The power spectrum of the neighbour density of each atom, which no rotation or reflection changes."""
+"""The power spectrum of the neighbor density of each atom, which no rotation or reflection changes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NORM_EPSILON = 0.1  # added to a squared length, which is about 15 in a glass
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class PowerSpectrum(tf.keras.layers.Layer):
-    """The power spectrum of the neighbour density (Bartók, Kondor and Csányi 2013, eq. 25), without a trained weight.
+    """The power spectrum of the neighbor density (Bartók, Kondor and Csányi 2013, eq. 25), without a trained weight.
 
-    For neighbours of each species s in radial shells n,
+    For neighbors of each species s in radial shells n,
 
         c_nslm = sum_i w_ij g_n(r_ij) [species of i = s] Y_lm(x_ij / r_ij)
         p_l(ns, n's') = sum_m c_nslm c_n's'lm / sqrt(2 l + 1)
@@ -32,8 +32,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
     Exactly invariant under rotation, reflection and permutation.
 
     Args:
-        species: S atomic numbers that neighbours may be of.
-        cutoff: of the neighbour graph, A; shells lie evenly up to it.
+        species: S atomic numbers that neighbors may be of.
+        cutoff: of the neighbor graph, A; shells lie evenly up to it.
         shells: how many.
         degree: the largest l.
         kernel: `reference`, plain TF-GNN operations; `chunked`, in chunks that stay in a CPU cache, for pairs that are

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_symgnn.nn.chunked import uses_chunks
 from tf_symgnn.nn.chunked.symmetrization import symmetrize_in_chunks
-from tf_symgnn.nn.edge_encoder import EdgeEncoder, even_directions
+from tf_symgnn.nn.edge_encoder import EdgeEncoder, fibonacci_sphere
 from tf_symgnn.nn.orthogonal import DISTRIBUTIONS
 from tf_symgnn.nn.pairs import length
 
@@ -77,7 +77,7 @@ class Symmetrization(tf.keras.layers.Layer):
         return 8 * self.units[-1]
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         drawn = self.distribution
         return super().get_config() | {
             "units": self.units,
@@ -110,13 +110,13 @@ class ExactSymmetrization(tf.keras.layers.Layer):
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the weights of the encoder, as its call would."""
+        """Create the weights of the encoder."""
         with tf.name_scope(self._encoder.name):
             self._encoder.build(input_shape)
         super().build(input_shape)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encodes displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        """Encode displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
         distance = tf.minimum(length(tf.cast(displacement, self.variable_dtype))[:, 0], self.cutoff) / SPACING
         before = tf.floor(distance)
         beyond, row = distance - before, tf.cast(before, tf.int32)
@@ -130,21 +130,21 @@ class ExactSymmetrization(tf.keras.layers.Layer):
 
     @property
     def _radii(self) -> np.ndarray:
-        """The table's distances f64[R] A: from one below zero to two beyond the cutoff, as interpolation asks for.
+        """Return the table's distances f64[R] A: from one below zero to two beyond the cutoff, as interpolation needs.
 
         Directions come in opposite pairs, so that the mean at the one below zero is that above it.
         """
         return SPACING * np.arange(-1, math.ceil(self.cutoff / SPACING) + 3)
 
     def _density(self, row: tf.Tensor, beyond: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-        """How many edges there are at each of the table's distances [R], from each edge's row and how far beyond."""
+        """Return the number of edges at each of the table's distances [R], from each edge's row and offset."""
         count = tf.ones_like(beyond) if mask is None else tf.cast(mask, beyond.dtype)
         shares, rows = tf.concat([count * (1 - beyond), count * beyond], axis=0), tf.concat([row + 1, row + 2], axis=0)
         return tf.math.unsorted_segment_sum(shares, rows, len(self._radii))
 
     def _table(self, density: tf.Tensor | None, training: bool) -> tf.Tensor:
-        """Means over directions at the table's distances [R, units[-1]]; `density` [R] weighs them in statistics."""
-        points = self._radii[:, np.newaxis, np.newaxis] * even_directions(DIRECTIONS)
+        """Return means over directions at the table's distances [R, units[-1]], with `density` [R] edges at each."""
+        points = self._radii[:, np.newaxis, np.newaxis] * fibonacci_sphere(DIRECTIONS)
         if density is not None:
             density = tf.repeat(density[:, tf.newaxis] / DIRECTIONS, DIRECTIONS, axis=1)
         encoded = self._encoder(tf.constant(points, self.compute_dtype), mask=density, training=training)
@@ -155,12 +155,12 @@ class ExactSymmetrization(tf.keras.layers.Layer):
         return 20 * self.units[-1]
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"units": self.units, "cutoff": self.cutoff}
 
 
 def _cubic_weights(t: tf.Tensor) -> list[tf.Tensor]:
-    """Of the values at -1, 0, 1 and 2, in what lies at t between 0 and 1."""
+    """Return the weights of the values at -1, 0, 1 and 2 in the interpolated value at t between 0 and 1."""
     return [
         t * (-0.5 + t * (1 - 0.5 * t)),
         1 + t * t * (-2.5 + 1.5 * t),

@@ -42,5 +42,5 @@ class PearsonCorrelation(tf.keras.metrics.Metric):
         self.sums.assign(tf.zeros_like(self.sums))
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"center": self.center}

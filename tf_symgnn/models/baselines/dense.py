@@ -17,7 +17,7 @@ def dense_stack(
     dtype: tf.keras.mixed_precision.Policy,
     last: str | Callable | None = None,
 ) -> tf.keras.Sequential:
-    """Dense layers in a row with an activation between them, and `last` after the last one."""
+    """Return dense layers in a row with an activation between them, and `last` after the last one."""
     activations = [activation] * (len(units) - 1) + [last]
     layers = [
         tf.keras.layers.Dense(n, activation=function, name=f"linear_{k}", dtype=dtype)
@@ -30,7 +30,7 @@ def dense_stack(
 class PairDense(tf.keras.layers.Layer):
     """A dense map of [h_source, h_target, e]: W_s h_source + W_t h_target + W_e e + b.
 
-    A linear map of what is joined is a sum of linear maps, and those of atoms are taken once an atom.
+    A linear map of a concatenation is a sum of linear maps, and those of atoms are taken once per atom.
 
     Args:
         units: width of the result.
@@ -52,7 +52,7 @@ class PairDense(tf.keras.layers.Layer):
         self.bias_initializer = tf.keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
-        """Creates W_s and W_t [C_n, F], W_e [C_e, F] and b [F], as parts of one kernel."""
+        """Create W_s and W_t [C_n, F], W_e [C_e, F] and b [F], as parts of one kernel."""
         nodes, pairs = (shape[-1] for shape in input_shape)
         shape = (2 * nodes + pairs, self.units)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
@@ -60,7 +60,7 @@ class PairDense(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tf.Tensor:
-        """Maps nodes [N, C_n] and pairs [E, C_e] to [E, F]."""
+        """Map nodes [N, C_n] and pairs [E, C_e] to [E, F]."""
         nodes, pairs = inputs
         width = nodes.shape[-1]
         source, target, pair = tf.split(self.kernel, [width, width, pairs.shape[-1]])
@@ -68,7 +68,7 @@ class PairDense(tf.keras.layers.Layer):
         return sent + kept + pairs @ pair
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         own = {
             "units": self.units,
             "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer),

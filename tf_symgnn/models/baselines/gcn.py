@@ -18,9 +18,9 @@ SCALE = "scale"  # of each atom's messages [N, 1]
 class GCN(BaselineNetwork):
     """Graph convolutions of species (Kipf & Welling 2017, eq. 2), each with batch norm.
 
-        h'_j = ReLU(BN(W (h_j / d_j + sum_i h_i / sqrt(d_i d_j)))),   d_j = 1 + number of neighbours
+        h'_j = ReLU(BN(W (h_j / d_j + sum_i h_i / sqrt(d_i d_j)))),   d_j = 1 + number of neighbors
 
-    It reads which atoms are neighbours, not where they are: predictions are exactly invariant under translation,
+    It reads which atoms are neighbors, not where they are: predictions are exactly invariant under translation,
     permutation, rotation and reflection.
     """
 
@@ -29,7 +29,7 @@ class GCN(BaselineNetwork):
         self.layers_ = [DenseBlocks(units=(width,), name=f"layer_{k}", dtype=self.dtype_policy) for k in range(layers)]
 
     def hops(self) -> list[Hop]:
-        """Return the hop that counts neighbours, and one convolution a layer."""
+        """Return the hop that counts neighbors, and one convolution a layer."""
         return [add_scale, *(partial(self._convolve, layer) for layer in self.layers_)]
 
     def _convolve(self, layer: DenseBlocks, state: State, view: PairView, training: bool) -> State:

@@ -66,7 +66,7 @@ class EdgeGCN(BaselineNetwork):
         return State({NODES: nodes}, {PAIRS: edges})
 
     def hops(self) -> list[Hop]:
-        """Return the hop that counts neighbours, and one convolution a layer."""
+        """Return the hop that counts neighbors, and one convolution a layer."""
         return [add_scale, *(partial(self._convolve, layer) for layer in self.layers_)]
 
     def _convolve(self, layer: EdgeConvolution, state: State, view: PairView, training: bool) -> State:

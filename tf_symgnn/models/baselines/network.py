@@ -33,10 +33,10 @@ class BaselineNetwork(BarrierModel, abc.ABC):
 
     Args:
         species: atomic numbers that the model is trained on.
-        cutoff: of the neighbour graph, A.
+        cutoff: of the neighbor graph, A.
         label_mean, label_std: of the training labels, eV; predictions are in eV.
         width: of node and pair states.
-        layers: number of interactions between neighbours.
+        layers: number of interactions between neighbors.
         decoder_layers: dense blocks before the readout.
         seed: of what is drawn in training.
     """
@@ -79,7 +79,7 @@ class BaselineNetwork(BarrierModel, abc.ABC):
 
     @abc.abstractmethod
     def hops(self) -> list[Hop]:
-        """Return the steps by which atoms receive from their neighbours, at least one.
+        """Return the steps by which atoms receive from their neighbors, at least one.
 
         A step takes the state, the pairs, and whether it trains, and returns the state.
         """

@@ -1,4 +1,4 @@
-"""A linear model of an atom's descriptors and of their averages over the neighbourhood, solved in closed form."""
+"""A linear model of an atom's descriptors and of their averages over the neighborhood, solved in closed form."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ HOPS = 3  # that averages reach over
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class NeighborhoodRidge(tf.keras.layers.Layer):
-    """Ridge regression on descriptors and their averages over the neighbourhood.
+    """Ridge regression on descriptors and their averages over the neighborhood.
 
-    Descriptors are averaged over neighbours of each species, and those averages once and twice more over all neighbours
+    Descriptors are averaged over neighbors of each species, and those averages once and twice more over all neighbors
     (after Boattini et al. 2021, eq. 5), on the graph that messages pass over. One regression serves all species of
     atoms: one for each was no better on the published glasses, and worse on few.
 
     Args:
-        species: S atomic numbers of neighbours.
+        species: S atomic numbers of neighbors.
     """
 
     def __init__(self, *, species: Sequence[int], **kwargs):
@@ -80,7 +80,7 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         return tf.concat([descriptors, *averages], axis=1)
 
     def _average(self, hop: int, values: Sequence[tf.Tensor], view: PairView) -> list[tf.Tensor]:
-        """Return averages of values [N, C] over neighbours: in the first hop of one species each, in others of all."""
+        """Return averages of values [N, C] over neighbors: in the first hop of one species each, in others of all."""
         averages = NeighborhoodAverages(view)
         if hop == 0:
             return [averages.over_species(z, x) for z, x in zip(self.species, values, strict=True)]

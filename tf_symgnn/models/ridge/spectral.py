@@ -1,4 +1,4 @@
-"""Ridge regression on the power spectrum of each atom's neighbourhood."""
+"""Ridge regression on the power spectrum of each atom's neighborhood."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SCALED_BARRIER, TERMS = "scaled_barrier", "terms"  # of `NeighborhoodRidge.after
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class SpectralRidge(BarrierModel):
-    """Ridge regression on principal components of power spectra and their averages over the neighbourhood.
+    """Ridge regression on principal components of power spectra and their averages over the neighborhood.
 
     It is solved by `prepare`, not trained by gradient descent. Predictions are exactly invariant under translation,
     permutation, rotation and reflection.
 
     Args:
         species: atomic numbers that the model is trained on.
-        cutoff: of the neighbour graph, A.
+        cutoff: of the neighbor graph, A.
         label_mean, label_std: of the training labels, eV; predictions are in eV.
         kernel: of the power spectrum, `auto`, `reference` or `chunked`.
     """
