@@ -183,7 +183,7 @@ def test_files_of_others_are_not_changed(folder, tmp_path, finished_run):
     assert contents(mine) == {"test0.xyz": b"somebody's"}
 
 
-def test_a_frame_without_labels_among_labelled_ones_is_a_dead_letter(folder, tmp_path):
+def test_a_frame_without_labels_among_labeled_ones_is_a_dead_letter(folder, tmp_path):
     text = (folder / "train0.xyz").read_text()
     (folder / "train0.xyz").write_text(text + text.replace("energy_barrier", "another"))
     ends_with(3, "convert", folder, "--output", tmp_path / "out", IN_PROCESS)

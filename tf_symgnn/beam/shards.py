@@ -66,13 +66,13 @@ class WriteShard(beam.DoFn, abc.ABC):
         names, problems = [], []
 
         def records() -> Iterator[Any]:
-            labelled = None
+            labeled = None
             try:
                 for glass in iter_glasses(file, label=self._label, species=self._species):
                     has_labels = glass.barrier is not None
-                    if labelled not in (None, has_labels):
+                    if labeled not in (None, has_labels):
                         raise InputError(glass.place, "labels", f"{glass.name} unlike those before it", "all or none")
-                    labelled, record = has_labels, self.record(glass)
+                    labeled, record = has_labels, self.record(glass)
                     names.append(glass.name)
                     yield record
             except InputError as error:

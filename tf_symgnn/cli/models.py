@@ -70,7 +70,7 @@ def evaluate_parser() -> ArgumentParser:
 
 
 def evaluate(args: Namespace) -> None:
-    """Score the best weights of a run on labelled glasses."""
+    """Score the best weights of a run on labeled glasses."""
     from tf_symgnn.inference import Predictor
     from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
     from tf_symgnn.training import evaluate
@@ -178,7 +178,7 @@ def convert(args: Namespace) -> None:
 def compare_parser() -> ArgumentParser:
     """Return the parser of `compare`."""
     parser = ArgumentParser(exit_on_error=False, description=compare.__doc__)
-    parser.add_argument("--data", required=True, help="folder of labelled structure files")
+    parser.add_argument("--data", required=True, help="folder of labeled structure files")
     parser.add_argument("--output", required=True, help="results folder: rows of finished runs and their table")
     parser.add_argument("--models", nargs="+", required=True, help="names in the model catalog, or ridge")
     parser.add_argument("--seeds", nargs="+", type=parse_seed, default=[0, 1, 2], help="each model runs with each seed")

@@ -30,7 +30,7 @@ def add_parts(parser: ArgumentParser) -> None:
 
 
 def simulate(args: Namespace) -> None:
-    """Make labelled glasses with LAMMPS."""
+    """Make labeled glasses with LAMMPS."""
     {"glass": _glass, "barriers": _barriers}[args.part](args[args.part])
 
 
@@ -73,7 +73,7 @@ def _glass(args: Namespace) -> None:
 def _barriers_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=_barriers.__doc__)
     parser.add_argument("files", nargs="+", help="structure files of glasses at their minima")
-    parser.add_argument("--output", required=True, help="folder for labelled glasses and journals of the searches")
+    parser.add_argument("--output", required=True, help="folder for labeled glasses and journals of the searches")
     parser.add_argument("--events", type=PositiveInt, default=4, help="distinct events per label")
     parser.add_argument(
         "--most_searches", type=PositiveInt, default=400, help="searches per atom, after which it keeps fewer events"
@@ -114,8 +114,8 @@ def _barriers(args: Namespace) -> None:
     except LabellingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}; the same command continues")
     for stem, glass in glasses.items():
-        unlabelled = int((glass.arrays[EVENTS] == 0).sum())
-        note = f", {unlabelled} of {len(glass)} atoms without an event" if unlabelled else ""
+        unlabeled = int((glass.arrays[EVENTS] == 0).sum())
+        note = f", {unlabeled} of {len(glass)} atoms without an event" if unlabeled else ""
         print(f"{Path(args.output) / f'{stem}.xyz'}{note}")
     if args.report:
         print(report_glasses(glasses, Path(args.report), labelling.potential))

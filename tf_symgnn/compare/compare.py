@@ -46,7 +46,7 @@ def compare(
     repeated.
 
     Args:
-        data: folder of labelled structure files.
+        data: folder of labeled structure files.
         output: results folder. It holds `rows/` with one file per run; `table.md`, `table.csv` and `table.png`, which
             are made from the rows; and `runs/`, from which an interrupted comparison continues.
         models: names in the model catalog, or `ridge`.
@@ -102,7 +102,7 @@ def configuration(
 
 
 def _read_splits(config: RunConfig) -> dict[str, list[Glass]]:
-    """Return the labelled glasses of all three splits, none of which may be empty."""
+    """Return the labeled glasses of all three splits, none of which may be empty."""
     glasses = read_labeled(config)
     for split, members in glasses.items():
         if not members:

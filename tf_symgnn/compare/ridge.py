@@ -41,7 +41,7 @@ class DescriptorRidge:
         return sum(ridge.coef_.size + 1 for ridge in fitted)
 
     def fit(self, graphs: Sequence[GlassGraph]) -> DescriptorRidge:
-        """Fit the barriers of labelled glasses.
+        """Fit the barriers of labeled glasses.
 
         Args:
             graphs: from `descriptor_graph`, with barriers.
