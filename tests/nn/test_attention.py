@@ -1,4 +1,4 @@
-"""Attention message passing: an independent reference, a cycle by hand, finite differences, pair weights."""
+"""Attention message passing: an independent implementation, a cycle by hand, finite differences, pair weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ REFERENCE = Path(__file__).parents[1] / "egat_dgl_reference.npz"
 
 
 def topology(source, target, n_atoms) -> tfgnn.GraphTensor:
-    """A graph of bare atoms and pairs."""
+    """Return a graph without features."""
     adjacency = tfgnn.Adjacency.from_indices(
         (names.ATOMS, tf.constant(source, tf.int32)), (names.ATOMS, tf.constant(target, tf.int32))
     )
@@ -29,8 +29,12 @@ def topology(source, target, n_atoms) -> tfgnn.GraphTensor:
 
 
 def attention_with(weights: dict[str, np.ndarray], *, heads: int, nodes, edges, graph) -> EdgeAttention:
-    units = {"node_units": np.shape(weights["message_kernel"])[1] // heads, "edge_units": np.shape(weights["score"])[1]}
-    layer = EdgeAttention(heads=heads, **units, dtype=nodes.dtype)
+    layer = EdgeAttention(
+        heads=heads,
+        node_units=np.shape(weights["message_kernel"])[1] // heads,
+        edge_units=np.shape(weights["score"])[1],
+        dtype=nodes.dtype,
+    )
     layer((nodes, edges), graph=graph)
     for name, value in weights.items():
         getattr(layer, name).assign(value)
@@ -52,8 +56,8 @@ def test_matches_an_independent_implementation():
     graph = topology(reference["source"], reference["target"], len(reference["node_in"]))
     layer = attention_with(weights, heads=heads, nodes=nodes, edges=edges, graph=graph)
     new_nodes, new_edges, attention = layer((nodes, edges), graph=graph)
-    for found, key in ((new_nodes, "node_out"), (new_edges, "edge_out"), (attention, "attention")):
-        np.testing.assert_allclose(np.squeeze(found), np.squeeze(reference[key]), atol=1e-5, rtol=1e-5)
+    for result, key in ((new_nodes, "node_out"), (new_edges, "edge_out"), (attention, "attention")):
+        np.testing.assert_allclose(np.squeeze(result), np.squeeze(reference[key]), atol=1e-5, rtol=1e-5)
 
 
 def test_three_node_cycle_by_hand():
@@ -67,15 +71,15 @@ def test_three_node_cycle_by_hand():
     # 1 + 2 + 0.5 - 1; leaky(2 - 3 + 0 - 1); leaky(-3 + 1 + 1 - 1); leaky(1 - 3 + 0.25 - 1)
     hidden = [2.5, -0.02, -0.02, -0.0275]
     into_2 = np.exp([2 * -0.02, 2 * -0.0275])
-    share = into_2 / into_2.sum()
+    softmax = into_2 / into_2.sum()
     np.testing.assert_allclose(tf.reshape(new_edges, [-1]), hidden, rtol=1e-6)
-    np.testing.assert_allclose(tf.reshape(attention, [-1]), [1.0, share[0], 1.0, share[1]], rtol=1e-6)
-    np.testing.assert_allclose(tf.reshape(new_nodes, [-1]), [-3.0, 1.0, 2.0 * share[0] + 1.0 * share[1]], rtol=1e-6)
+    np.testing.assert_allclose(tf.reshape(attention, [-1]), [1.0, softmax[0], 1.0, softmax[1]], rtol=1e-6)
+    np.testing.assert_allclose(tf.reshape(new_nodes, [-1]), [-3.0, 1.0, 2.0 * softmax[0] + 1.0 * softmax[1]], rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
 def small():
-    """A small graph with random states in float64."""
+    """Return a small graph with random states in float64."""
     graph = build_graph(random_glass(0, 12), cutoff=4.0, self_loops=True)
     rng = np.random.default_rng(1)
     states = (rng.normal(size=(graph.n_atoms, 5)), rng.normal(size=(graph.n_edges, 3)))
@@ -101,38 +105,39 @@ def test_gradients_are_finite_differences(small):
         direction = tf.random.stateless_normal(variable.shape, (k, 7), dtype=tf.float64)
         step = 1e-6 * direction
         variable.assign_add(step)
-        above = value()
+        upper = value()
         variable.assign_sub(2 * step)
-        below = value()
+        lower = value()
         variable.assign_add(step)
         expected = float(tf.reduce_sum(tf.convert_to_tensor(gradient) * direction))
-        np.testing.assert_allclose(float(above - below) / 2e-6, expected, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(float(upper - lower) / 2e-6, expected, rtol=1e-5, atol=1e-7)
 
 
-def drop_pairs(graph, kept):
+def select_pairs(graph, kept):
+    """Return a graph with some of the pairs of another."""
     return replace(graph, source=graph.source[kept], target=graph.target[kept], displacement=graph.displacement[kept])
 
 
 @pytest.mark.parametrize("merge", ["concat", "mean"])
-def test_weight_zero_is_as_if_the_pair_were_not_there(merge):
+def test_a_pair_of_weight_zero_has_no_effect(merge):
     graph = build_graph(random_glass(2, 15), cutoff=4.0, self_loops=True)
     rng = np.random.default_rng(0)
     kept = rng.random(graph.n_edges) < 0.6
-    kept[graph.target == 3] = False  # one atom loses every pair
+    kept[graph.target == 3] = False  # one atom keeps no pair
     nodes = tf.constant(rng.normal(size=(graph.n_atoms, 8)))
     edges = tf.constant(rng.normal(size=(graph.n_edges, 8)))
     layer = MessagePassing(heads=2, units=8, merge=merge, dtype=tf.float64)
     real = (tf.ones(graph.n_atoms, tf.float64), tf.ones(graph.n_edges, tf.float64))
     weighted = with_pair_weights(to_graph_tensor(graph), tf.constant(kept, tf.float32))
-    found, found_edges = layer((nodes, edges), graph=weighted, masks=real)
-    less = to_graph_tensor(drop_pairs(graph, kept))
-    expected, expected_edges = layer((nodes, edges[kept]), graph=less, masks=(real[0], real[1][kept]))
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    np.testing.assert_allclose(found_edges[kept], expected_edges, atol=1e-12)
+    new_nodes, new_edges = layer((nodes, edges), graph=weighted, masks=real)
+    without = to_graph_tensor(select_pairs(graph, kept))
+    expected, expected_edges = layer((nodes, edges[kept]), graph=without, masks=(real[0], real[1][kept]))
+    np.testing.assert_allclose(new_nodes, expected, atol=1e-12)
+    np.testing.assert_allclose(new_edges[kept], expected_edges, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype, rtol", [("float32", 1e-6), ("float16", 2e-3)])
-def test_a_pair_without_weight_leaves_the_others_theirs_however_high_its_score(dtype, rtol):
+def test_a_high_score_of_a_pair_of_weight_zero_does_not_underflow_the_others(dtype, rtol):
     graph = topology([0, 1, 2], [2, 2, 2], 3)
     nodes, edges = tf.zeros([3, 1], dtype), tf.constant([[1.0], [2.0], [300.0]], dtype)
     ones = {name: [[1.0]] for name in ("source_kernel", "target_kernel", "edge_kernel", "message_kernel")}
@@ -142,7 +147,7 @@ def test_a_pair_without_weight_leaves_the_others_theirs_however_high_its_score(d
     np.testing.assert_allclose(attention[:, 0], expected, rtol=rtol)
 
 
-def test_weight_one_changes_nothing(small):
+def test_weights_of_one_have_no_effect(small):
     graph, nodes, edges = small
     layer = EdgeAttention(heads=2, node_units=4, edge_units=3, dtype=tf.float64)
     plain = layer((nodes, edges), graph=graph)
@@ -159,7 +164,7 @@ def test_attention_over_incoming_pairs_sums_to_one(small):
     np.testing.assert_allclose(tf.math.segment_sum(attention, target), 1.0, rtol=1e-12)
 
 
-def test_an_atom_that_receives_nothing_gets_zeros():
+def test_an_atom_without_incoming_pairs_gets_zeros():
     graph = topology([0, 0], [1, 1], 3)
     layer = EdgeAttention(heads=2, node_units=4, edge_units=4)
     new_nodes, _, _ = layer((tf.ones([3, 4]), tf.ones([2, 4])), graph=graph)
@@ -170,6 +175,11 @@ def test_an_atom_that_receives_nothing_gets_zeros():
 @pytest.mark.parametrize(
     "layer", [EdgeAttention(heads=3, node_units=4, edge_units=2), MessagePassing(heads=2, units=8, merge="mean")]
 )
-def test_layers_come_back_from_their_config(layer):
-    again = type(layer).from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
+def test_layers_are_restored_from_their_config(layer):
+    restored = type(layer).from_config(layer.get_config())
+    assert restored.get_config() == layer.get_config()
+
+
+def test_an_unknown_merge_is_refused():
+    with pytest.raises(ValueError, match="merge: found max, expected concat or mean"):
+        MessagePassing(heads=1, units=2, merge="max")

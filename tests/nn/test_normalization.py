@@ -1,4 +1,4 @@
-"""Batch normalisation that leaves padding out."""
+"""Batch normalization that excludes padding, and dense blocks."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_symgnn.nn.normalization import DenseBlocks, MaskedBatchNormalization
 
 
-def test_without_padding_it_is_keras_batch_normalization():
+def test_without_padding_the_layer_equals_that_of_keras():
     rows = tf.random.stateless_normal((50, 4), (0, 0)) * [1.0, 2.0, 0.1, 5.0] + 3.0
     own = MaskedBatchNormalization()
     keras = tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
@@ -40,36 +40,37 @@ def test_leading_axes_share_statistics():
 
 
 @pytest.mark.parametrize("activation", ["relu", "prelu", "gaussian"])
-def test_dense_blocks_come_back_from_their_config(activation):
+def test_dense_blocks_are_restored_from_their_config(activation):
     layer = DenseBlocks(units=(3, 5), activation=activation)
     assert layer(tf.ones([2, 4])).shape == (2, 5)
     assert DenseBlocks.from_config(layer.get_config()).get_config() == layer.get_config()
 
 
-def test_blocks_come_back_with_their_initializer_and_each_with_numbers_of_its_own():
+def test_blocks_are_restored_with_their_initializer_and_draw_different_kernels():
     layer = DenseBlocks(units=(4, 4), kernel_initializer=tf.keras.initializers.Ones())
-    again = DenseBlocks.from_config(layer.get_config())
-    again(tf.ones([2, 4]))
-    np.testing.assert_array_equal(again.linear_and_norm[0][0].kernel, np.ones((4, 4)))
-    drawn = DenseBlocks(units=(4, 4))
-    drawn(tf.ones([2, 4]))
-    (one, _), (other, _) = drawn.linear_and_norm
+    restored = DenseBlocks.from_config(layer.get_config())
+    restored(tf.ones([2, 4]))
+    np.testing.assert_array_equal(restored.linear_and_norm[0][0].kernel, np.ones((4, 4)))
+    random = DenseBlocks(units=(4, 4))
+    random(tf.ones([2, 4]))
+    (one, _), (other, _) = random.linear_and_norm
     assert np.abs(one.kernel - other.kernel).max() > 0.1
 
 
-def test_gaussians_start_evenly_centred_over_what_they_are_given():
-    values = tf.linspace(-1.0, 1.0, 2001)[:, tf.newaxis]  # of standard deviation 1 / sqrt(3)
-    made = DenseBlocks(units=(9,), activation="gaussian", kernel_initializer="ones")(values, training=True).numpy()
-    centres = values.numpy()[np.argmax(made, axis=0), 0]
+def test_initial_gaussians_are_evenly_centered_over_their_inputs():
+    values = tf.linspace(-1.0, 1.0, 2001)[:, tf.newaxis]  # the standard deviation is 1 / sqrt(3)
+    layer = DenseBlocks(units=(9,), activation="gaussian", kernel_initializer="ones")
+    outputs = layer(values, training=True).numpy()
+    centers = values.numpy()[np.argmax(outputs, axis=0), 0]
     inside = np.abs(np.linspace(-2, 2, 9)) < np.sqrt(3)
-    np.testing.assert_allclose(centres[inside], np.linspace(-2, 2, 9)[inside] / np.sqrt(3), atol=1e-3)
-    # Each is exp(-1/2) high two centres on, hence one standard deviation wide.
-    np.testing.assert_allclose(made[np.argmax(made[:, 4]), 6], np.exp(-0.5), atol=1e-3)
+    np.testing.assert_allclose(centers[inside], np.linspace(-2, 2, 9)[inside] / np.sqrt(3), atol=1e-3)
+    # A Gaussian falls to exp(-1/2) at the next center but one, hence that is its standard deviation.
+    np.testing.assert_allclose(outputs[np.argmax(outputs[:, 4]), 6], np.exp(-0.5), atol=1e-3)
 
 
-def test_statistics_are_synchronised_across_replicas():
-    """Two replicas with unequal shares of real rows normalise as one device with all of them."""
-    # Logical devices can only be made before TensorFlow starts, hence a process of its own.
+def test_statistics_are_synchronized_across_replicas():
+    """Two replicas with different numbers of real rows give the same result as one device with all rows."""
+    # Logical devices must be configured before TensorFlow starts, so the test needs its own process.
     script = """
 import numpy as np, tf_symgnn, tensorflow as tf
 from tf_symgnn.nn.normalization import MaskedBatchNormalization

@@ -32,29 +32,30 @@ def test_transforms_are_orthogonal_half_of_them_improper(distribution):
     np.testing.assert_allclose(np.linalg.det(transforms), [1] * 4 + [-1] * 4, atol=1e-5)
 
 
-def test_transforms_stay_put_and_depend_on_the_seed(distribution):
+def test_transforms_are_constant_and_depend_on_the_seed(distribution):
     np.testing.assert_array_equal(distribution(None), distribution(None, training=True))
     other = type(distribution)(transforms=8, seed=4)
     assert np.abs(distribution(None) - other(None)).max() > 0.1
 
 
 @pytest.mark.parametrize("name", list(DISTRIBUTIONS))
-def test_resampling_draws_afresh_in_training_only(name):
+def test_resampling_draws_new_transforms_in_training_only(name):
     layer = DISTRIBUTIONS[name](transforms=4, resample=True)
-    kept = layer(None).numpy()
+    stored = layer(None).numpy()
     first, second = layer(None, training=True).numpy(), layer(None, training=True).numpy()
-    assert min(np.abs(first - second).max(), np.abs(first - kept).max()) > 0.1
-    np.testing.assert_array_equal(layer(None), kept)
+    assert min(np.abs(first - second).max(), np.abs(first - stored).max()) > 0.1
+    np.testing.assert_array_equal(layer(None), stored)
 
 
 @pytest.mark.parametrize("layer", [Uniform(), AngularGaussian()])
 def test_uniform_has_the_moments_of_the_haar_measure(layer):
-    """E[T_ij] = 0 and E[T_ij T_kl] = delta_ik delta_jl / 3 on rotations and on improper rotations alike."""
+    """E[T_ij] = 0 and E[T_ij T_kl] = delta_ik delta_jl / 3, for rotations and for improper rotations."""
     layer(None)
     n = 40_000
-    drawn = layer.sample(4 * n, seed=1).numpy().astype(float)[::4]  # one of each orbit, or sums of orbits say it all
-    np.testing.assert_allclose(np.linalg.det(drawn), np.repeat([1.0, -1.0], n // 2), atol=1e-4)
-    for half in (drawn[: n // 2], drawn[n // 2 :]):
+    # One transform of each orbit: sums over an orbit have some of these moments whatever the distribution.
+    sample = layer.sample(4 * n, seed=1).numpy().astype(float)[::4]
+    np.testing.assert_allclose(np.linalg.det(sample), np.repeat([1.0, -1.0], n // 2), atol=1e-4)
+    for half in (sample[: n // 2], sample[n // 2 :]):
         np.testing.assert_allclose(half.mean(0), 0.0, atol=0.02)
         second = np.einsum("nij,nkl->ijkl", half, half) / len(half)
         np.testing.assert_allclose(second, np.einsum("ik,jl->ijkl", np.eye(3), np.eye(3)) / 3, atol=0.02)
@@ -64,7 +65,7 @@ def test_uniform_has_the_moments_of_the_haar_measure(layer):
 
 
 def with_uniform_angles(layer):
-    """A distribution before anything is learned, Euler angles made quite uniform."""
+    """Return an initial distribution, with Euler angles made uniform."""
     layer(None)
     if isinstance(layer, EulerVonMises):
         layer.log_concentration.assign(tf.fill((2, 1, 3), -12.0))
@@ -72,34 +73,34 @@ def with_uniform_angles(layer):
 
 
 def test_base_noise_comes_in_orbits_of_half_turns_and_inversion(distribution):
-    """T_0^-1 T_k are the eight changes of signs of coordinates, each once."""
+    """T_0^-1 T_k are the eight changes of sign of coordinates, once each."""
     distribution = with_uniform_angles(distribution)
     transforms = distribution(None).numpy()
-    between = transforms[0].T @ transforms
-    signs = {tuple(np.round(np.diag(matrix)).astype(int)) for matrix in between}
+    relative = transforms[0].T @ transforms
+    signs = {tuple(np.round(np.diag(matrix)).astype(int)) for matrix in relative}
     assert signs == set(itertools.product((1, -1), repeat=3))
-    np.testing.assert_allclose(np.abs(between), np.tile(np.eye(3), (8, 1, 1)), atol=1e-4)
+    np.testing.assert_allclose(np.abs(relative), np.tile(np.eye(3), (8, 1, 1)), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", list(DISTRIBUTIONS))
-def test_orbits_cut_short_begin_with_a_half_turn(name):
-    first, turned, *_ = with_uniform_angles(DISTRIBUTIONS[name](transforms=4, seed=3))(None).numpy()
-    np.testing.assert_allclose(first.T @ turned, np.diag([-1, -1, 1]), atol=1e-4)
+def test_partial_orbits_start_with_a_half_turn(name):
+    first, second, *_ = with_uniform_angles(DISTRIBUTIONS[name](transforms=4, seed=3))(None).numpy()
+    np.testing.assert_allclose(first.T @ second, np.diag([-1, -1, 1]), atol=1e-4)
 
 
-def test_euler_angles_start_with_the_second_moments_of_the_haar_measure():
+def test_initial_euler_angles_have_the_second_moments_of_the_haar_measure():
     layer = EulerVonMises()
     layer(None)
-    drawn = layer.sample(40_000, seed=1).numpy().astype(float)[::4]
-    second = np.einsum("nij,nkl->ijkl", drawn, drawn) / len(drawn)
+    sample = layer.sample(40_000, seed=1).numpy().astype(float)[::4]
+    second = np.einsum("nij,nkl->ijkl", sample, sample) / len(sample)
     np.testing.assert_allclose(second, np.einsum("ik,jl->ijkl", np.eye(3), np.eye(3)) / 3, atol=0.03)
 
 
 def test_uniform_euler_angles_are_not_haar():
-    """The tests above can fail: uniform Euler angles are not uniform rotations."""
+    """Uniform Euler angles are not uniform rotations, so the tests above can fail."""
     layer = with_uniform_angles(EulerVonMises())
-    drawn = layer.sample(4_000, seed=1).numpy()[:2_000]
-    assert abs(np.mean(drawn[:, 2, 2] ** 2) - 1 / 3) > 0.1  # E cos^2 of a uniform angle is 1/2
+    sample = layer.sample(4_000, seed=1).numpy()[:2_000]
+    assert abs(np.mean(sample[:, 2, 2] ** 2) - 1 / 3) > 0.1  # E cos^2 of a uniform angle is 1/2
 
 
 @pytest.mark.parametrize("layer", [EulerVonMises(seed=1), AngularGaussian(seed=1)])
@@ -111,7 +112,7 @@ def test_gradients_reach_every_learned_parameter(layer):
     assert layer.trainable_variables
     for gradient in tape.gradient(value, layer.trainable_variables):
         assert np.isfinite(gradient).all()
-        for half in gradient:  # of the rotations, and of the improper rotations
+        for half in gradient:  # rotations, then improper rotations
             assert np.abs(half).max() > 1e-3
 
 
@@ -134,14 +135,14 @@ def test_gradients_are_finite_differences(layer):
         )
 
 
-def test_von_mises_quantile_is_scipys():
+def test_von_mises_quantiles_match_scipy():
     u = np.linspace(0.001, 0.999, 41)
     for concentration in (0.01, 0.5, 3.0, 40.0):
-        found = von_mises_quantile(tf.constant(u), tf.fill(u.shape, tf.constant(concentration, tf.float64)))
-        np.testing.assert_allclose(found, vonmises(concentration).ppf(u), atol=2e-3 if concentration > 10 else 1e-6)
+        quantile = von_mises_quantile(tf.constant(u), tf.fill(u.shape, tf.constant(concentration, tf.float64)))
+        np.testing.assert_allclose(quantile, vonmises(concentration).ppf(u), atol=2e-3 if concentration > 10 else 1e-6)
 
 
-def test_rotations_are_scipys():
+def test_rotations_match_scipy():
     rng = np.random.default_rng(0)
     quaternion = rng.normal(size=(20, 4))
     quaternion /= np.linalg.norm(quaternion, axis=1, keepdims=True)

@@ -1,1 +1,1 @@
-"""Layers that know no task."""
+"""Layers for graphs of atoms that do not depend on a task."""

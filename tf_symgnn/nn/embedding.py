@@ -1,4 +1,4 @@
-"""Embedding of species: the first state of an atom."""
+"""Species as indices and as learned vectors."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-HEAVIEST = 118  # the largest atomic number
+MAX_ATOMIC_NUMBER = 118
 
 
-def rows_of_species(atomic_numbers: tf.Tensor, species: Sequence[int], *, padding: int) -> tf.Tensor:
-    """Return the row i[N] of each atom in a table of S species and one further row for all others.
+def species_index(atomic_numbers: tf.Tensor, species: Sequence[int], *, padding: int) -> tf.Tensor:
+    """Return the index of each atom's species in a list of S species, i[N]; S if the list does not contain it.
 
     Args:
         atomic_numbers: i32[N].
-        species: atomic numbers of the table's first S rows.
-        padding: the row of padding (atomic number 0).
+        species: S atomic numbers.
+        padding: the index of padding (atomic number 0).
     """
-    rows = [species.index(z) if z in species else len(species) for z in range(HEAVIEST + 1)]
-    rows[0] = padding
-    return tf.gather(tf.constant(rows), atomic_numbers)
+    index = [species.index(z) if z in species else len(species) for z in range(MAX_ATOMIC_NUMBER + 1)]
+    index[0] = padding
+    return tf.gather(tf.constant(index), atomic_numbers)
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class SpeciesEmbedding(tf.keras.layers.Layer):
-    """A learned vector for each species the model is trained on, looked up by atomic number.
+    """A learned vector for each species of the training glasses.
 
-    Padding (atomic number 0) has the first species' vector. Other species have NaN: never a silent guess.
+    Padding (atomic number 0) gets the vector of the first species. A species that is not in `species` gets NaN, so that
+    predictions that depend on it are NaN too.
 
     Args:
-        species: atomic numbers.
+        species: S atomic numbers.
         units: width F of the vectors.
     """
 
@@ -38,15 +39,17 @@ class SpeciesEmbedding(tf.keras.layers.Layer):
         self.species, self.units = tuple(species), units
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Create one vector per species [S, F]."""
-        start = tf.keras.initializers.RandomNormal(stddev=1.0)
-        self.vectors = self.add_weight(name="vectors", shape=(len(self.species), self.units), initializer=start)
+        """Create the vectors [S, F]."""
+        normal = tf.keras.initializers.RandomNormal(stddev=1.0)
+        self.vectors = self.add_weight(name="vectors", shape=(len(self.species), self.units), initializer=normal)
         super().build(input_shape)
 
     def call(self, atomic_numbers: tf.Tensor) -> tf.Tensor:
         """Return the vectors [N, F] of atomic numbers i32[N]."""
-        vectors = tf.concat([self.vectors, tf.fill([1, self.units], tf.cast(float("nan"), self.vectors.dtype))], axis=0)
-        return tf.gather(vectors, rows_of_species(atomic_numbers, self.species, padding=0))
+        unknown = tf.fill([1, self.units], tf.cast(float("nan"), self.vectors.dtype))
+        return tf.gather(
+            tf.concat([self.vectors, unknown], axis=0), species_index(atomic_numbers, self.species, padding=0)
+        )
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""

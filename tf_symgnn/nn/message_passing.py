@@ -1,4 +1,4 @@
-"""One update of node and edge states by attention message passing."""
+"""One layer of attention message passing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from tf_symgnn.nn.normalization import MaskedBatchNormalization
 class MessagePassing(tf.keras.layers.Layer):
     """One update of node and edge states: attention, merged heads, batch norm, projection and residual.
 
+    The equations of attention are those of `EdgeAttention` (Li et al. 2024, arXiv:2401.08627).
+
     Args:
         heads: number of attention heads.
         units: width of a head and of the states.
-        merge: `concat` the heads, or take their `mean`.
-        update_edges: whether edge states are updated; no layer would read those of the last one.
-        kernel: `reference`, plain TF-GNN operations; `chunked`, in chunks that stay in a CPU cache, for pairs that are
-            sorted by target; or `auto`, chunked where there is no GPU.
+        merge: `concat` or `mean` of the heads.
+        update_edges: whether to update edge states. The last layer need not, since no layer reads them afterwards.
+        kernel: `reference`, plain TF-GNN operations; `chunked`, chunks of pairs that fit into a CPU cache, which
+            requires pairs sorted by target; or `auto`, `chunked` if TensorFlow has no GPU.
+
+    Raises:
+        ValueError: `merge` or `kernel` is unknown.
     """
 
     def __init__(
@@ -35,7 +40,9 @@ class MessagePassing(tf.keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        uses_chunks(kernel)  # refuses a kernel that is none
+        uses_chunks(kernel)  # raises ValueError for an unknown kernel
+        if merge not in ("concat", "mean"):
+            raise ValueError(f"merge: found {merge}, expected concat or mean")
         self.heads, self.units, self.merge, self.update_edges, self.kernel = heads, units, merge, update_edges, kernel
         dtype = self.dtype_policy
         self.edge_attention = EdgeAttention(
@@ -48,12 +55,12 @@ class MessagePassing(tf.keras.layers.Layer):
             self.edge_projection = tf.keras.layers.Dense(units, name="edge_projection", dtype=dtype)
 
     def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
-        """Create the weights of the layers inside, whichever kernel is to use them."""
+        """Create the weights of all sublayers. They do not depend on the kernel."""
         merged = tf.TensorShape([None, self.units * (self.heads if self.merge == "concat" else 1)])
-        inside = {self.edge_attention: input_shape, self.node_norm: merged, self.node_projection: merged}
+        sublayers = {self.edge_attention: input_shape, self.node_norm: merged, self.node_projection: merged}
         if self.update_edges:
-            inside |= {self.edge_norm: merged, self.edge_projection: merged}
-        for layer, shape in inside.items():
+            sublayers |= {self.edge_norm: merged, self.edge_projection: merged}
+        for layer, shape in sublayers.items():
             with tf.name_scope(layer.name):
                 layer.build(shape)
         super().build(input_shape)
@@ -65,32 +72,39 @@ class MessagePassing(tf.keras.layers.Layer):
         masks: tuple[tf.Tensor, tf.Tensor],
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Update nodes [N, F] and edges [E, F]; `masks` [N] and [E] are 1 for real ones, 0 for padding."""
+        """Return updated nodes [N, F] and edges [E, F].
+
+        Args:
+            inputs: nodes [N, F] and edges [E, F].
+            graph: its adjacency and, optionally, its pair weights.
+            masks: [N] and [E], 1 for real atoms and pairs, 0 for padding.
+            training: whether batch norm uses and tracks the statistics of the batch.
+        """
         nodes, _ = inputs
         attend = self._attend_in_chunks if uses_chunks(self.kernel) else self._attend
         messages, edges = attend(inputs, graph, masks[1], training)
-        normed = self.node_norm(self._merge_heads(messages), mask=masks[0], training=training)
-        return nodes + self.node_projection(normed), edges
+        normalized = self.node_norm(self._merge_heads(messages), mask=masks[0], training=training)
+        return nodes + self.node_projection(normalized), edges
 
     def attention(self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """Return the attention a_ij [E, H] that each head pays to each pair, of nodes [N, F] and edges [E, F]."""
+        """Return the attention a_ij [E, H], from nodes [N, F] and edges [E, F]."""
         return self.edge_attention(inputs, graph=graph)[2]
 
     def _attend(
         self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor, edge_mask: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return messages [N, H, F] and new edge states [E, F]."""
+        """Return messages [N, H, F] and updated edges [E, F], by the kernel `reference`."""
         messages, hidden, _ = self.edge_attention(inputs, graph=graph)
         _, edges = inputs
         if self.update_edges:
-            normed = self.edge_norm(self._merge_heads(hidden), mask=edge_mask, training=training)
-            edges += self.edge_projection(normed)
+            normalized = self.edge_norm(self._merge_heads(hidden), mask=edge_mask, training=training)
+            edges += self.edge_projection(normalized)
         return messages, edges
 
     def _attend_in_chunks(
         self, inputs: tuple[tf.Tensor, tf.Tensor], graph: tfgnn.GraphTensor, edge_mask: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what `_attend` returns."""
+        """Return messages [N, H, F] and updated edges [E, F], by the kernel `chunked`."""
         return attend_in_chunks(
             self.edge_attention,
             inputs,
@@ -102,16 +116,17 @@ class MessagePassing(tf.keras.layers.Layer):
         )
 
     def _merge_heads(self, states: tf.Tensor) -> tf.Tensor:
+        """Return states [., H, F] as [., H F] or, with `mean`, [., F]."""
         if self.merge == "mean":
             return tf.reduce_mean(states, axis=1)
         return tf.reshape(states, [-1, self.heads * self.units])
 
     def bytes_per_pair(self) -> int:
-        """Return the bytes that a pair takes at once: new states, in chunks and joined."""
+        """Return the peak memory of a pair in bytes: its updated state, per chunk and concatenated."""
         return 8 * self.units
 
     def bytes_per_atom(self) -> int:
-        """Return the bytes that an atom takes at once: sums as wide as all heads, and states."""
+        """Return the peak memory of an atom in bytes: two tensors as wide as all heads and three states."""
         return 8 * self.heads * self.units + 12 * self.units
 
     def get_config(self) -> dict:

@@ -1,13 +1,13 @@
 """Learnable distributions over the orthogonal group O(3), sampled pathwise: T_k = g(theta, eps_k).
 
-Half of the transforms are rotations, half improper rotations (det -1). Vectors are rows, so a transform acts
-as `x @ T`.
+Half of the transforms are rotations, half are improper rotations (det -1). Vectors are rows: a transform acts as
+`x @ T`.
 
-Base noise comes in orbits of four: with each rotation R go R H for the half-turns H about three axes, and as improper
-rotations the same four inverted. Each is distributed as if drawn alone, but together, where rotations are uniform, they
-are an orbit of the point group D2h, over which whatever is odd in a coordinate averages to nothing; what is learned
-moves them away from that. Eight transforms are one orbit, four the half of it with one half-turn. Drawn one by one,
-transforms leave more noise in an edge's encoding (benchmarks/RESULTS.md).
+Base noise is drawn in orbits of four: a rotation R and its products R H with the half-turns H about three axes. The
+improper rotations are the same four, inverted. Each transform has the same distribution as an independent draw. For
+uniform rotations, the eight transforms are an orbit of the point group D2h, over which every function that is odd in a
+coordinate averages to zero. Learned parameters break this symmetry. Eight transforms are one orbit; four are half of
+it, with one half-turn. Independent draws leave more noise in the encoding of an edge (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import tensorflow_probability as tfp
 
 KerasLayer = tf.keras.layers.Layer
 
-START_MEAN, START_CONCENTRATION = (0.0, math.pi / 2, 0.0), (0.1, 2.17, 0.1)  # of the Euler angles
-ORBIT = 4  # a rotation, and its products with three half-turns
+INITIAL_MEAN, INITIAL_CONCENTRATION = (0.0, math.pi / 2, 0.0), (0.1, 2.17, 0.1)  # of the Euler angles
+ORBIT_SIZE = 4  # a rotation and its products with three half-turns
 
 
 def rotation_from_quaternion(q: tf.Tensor) -> tf.Tensor:
@@ -36,7 +36,7 @@ def rotation_from_quaternion(q: tf.Tensor) -> tf.Tensor:
 
 
 def rotation_from_euler(angles: tf.Tensor) -> tf.Tensor:
-    """Return rotation matrices [..., 3, 3] R_z(a) R_y(b) R_z(c) of Euler angles (a, b, c) [..., 3], radians."""
+    """Return rotation matrices [..., 3, 3] R_z(a) R_y(b) R_z(c) of Euler angles (a, b, c) [..., 3] in radians."""
     (ca, cb, cc), (sa, sb, sc) = (tf.unstack(f(angles), axis=-1) for f in (tf.cos, tf.sin))
     rows = [
         [ca * cb * cc - sa * sc, -ca * cb * sc - sa * cc, ca * sb],
@@ -46,12 +46,16 @@ def rotation_from_euler(angles: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-@tf.function  # eagerly, the two hundred small loops of the bisection take seconds
+@tf.function  # in eager execution, the loops of the bisection take seconds
 def von_mises_quantile(u: tf.Tensor, concentration: tf.Tensor) -> tf.Tensor:
-    """Return the angle in [-pi, pi] below which a von Mises variable of mean 0 falls with probability `u` in (0, 1).
+    """Return quantiles of the von Mises distribution of mean 0, in radians from -pi to pi.
 
-    Found by bisection; the last step is Newton's, so that the derivative in the concentration is the implicit one,
-    dz/dk = -(dF/dk) / p(z) (Figurnov et al. 2018, eq. 5).
+    A bisection finds the quantile z. A last Newton step makes the derivative with respect to the concentration k the
+    implicit one, dz/dk = -(dF/dk) / p(z) (Figurnov et al. 2018, eq. 5).
+
+    Args:
+        u: cumulative probabilities in (0, 1), of any shape.
+        concentration: of the same shape.
     """
     cdf = tfp.distributions.von_mises.von_mises_cdf
     u, k = tf.cast(u, tf.float64), tf.cast(concentration, tf.float64)
@@ -70,15 +74,15 @@ def von_mises_quantile(u: tf.Tensor, concentration: tf.Tensor) -> tf.Tensor:
 
 
 class OrthogonalDistribution(KerasLayer, abc.ABC):
-    """A distribution on O(3) that yields K transforms from base noise kept with the weights.
+    """A distribution on O(3) that returns K transforms from base noise that is stored with the weights.
 
-    The noise is drawn once from `seed`, so training, prediction and serving use the same transforms and only the
-    learned parameters move them. With `resample`, training steps draw it afresh from the seed and a step count.
+    The noise is drawn once from `seed`, so training, prediction and serving use the same transforms up to changes of
+    the learned parameters. With `resample`, each training step draws new noise from the seed and the number of draws.
 
     Args:
-        transforms: K, even: half rotations, half improper rotations.
+        transforms: K, an even number; half are rotations, half are improper rotations.
         seed: of the base noise.
-        resample: draw the noise afresh in every training step.
+        resample: whether each training step draws new noise.
 
     Raises:
         ValueError: `transforms` is not a positive even number.
@@ -92,7 +96,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         self.transforms, self.seed, self.resample = transforms, seed, resample
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Create the kept noise; subclasses add their parameters."""
+        """Create the stored noise; subclasses add their parameters."""
         noise = self.draw_noise(self.transforms, (self.seed, 0))
         self.noise = self.add_weight(
             name="noise", shape=noise.shape, dtype=noise.dtype, trainable=False, initializer=lambda *_, **__: noise
@@ -102,7 +106,7 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         super().build(input_shape)
 
     def call(self, inputs: None = None, training: bool = False) -> tf.Tensor:
-        """Return the K transforms [K, 3, 3]: of the kept noise, or of fresh noise when resampling in training."""
+        """Return the K transforms [K, 3, 3], from stored noise or, when resampling in training, from new noise."""
         if self._frozen is not None:
             return tf.constant(self._frozen)
         noise = self.noise
@@ -112,86 +116,85 @@ class OrthogonalDistribution(KerasLayer, abc.ABC):
         return self.transform(tf.cast(noise, self.compute_dtype))
 
     def freeze(self) -> None:
-        """Keep the transforms as they are now, as constants."""
+        """Replace the transforms by constants of their present values."""
         self._frozen = self(None).numpy()
 
     def sample(self, n: int, *, seed: int) -> tf.Tensor:
-        """Draw `n` (even) fresh transforms [n, 3, 3] at the present parameters, in orbits."""
+        """Return `n` (even) transforms [n, 3, 3] from new noise at the present parameters, in orbits."""
         return self.transform(tf.cast(self.draw_noise(n, (seed, 0)), self.compute_dtype))
 
     def draw_noise(self, n: int, seed: tuple) -> tf.Tensor:
-        """Return base noise [2, n / 2, ...] of `n` transforms: the same for rotations and for improper rotations."""
+        """Return base noise of `n` transforms [2, n / 2, ...]; rotations and improper rotations share it."""
         half = n // 2
-        orbits = self.orbits(-(-half // ORBIT), seed)
+        orbits = self.draw_orbits(-(-half // ORBIT_SIZE), seed)
         noise = tf.reshape(orbits, [-1, orbits.shape[-1]])[:half]
         return tf.stack([noise, noise])
 
     @abc.abstractmethod
-    def orbits(self, n: int, seed: tuple) -> tf.Tensor:
-        """Return base noise [n, 4, ...] of `n` rotations R, each followed by R H, H half-turns about z, y and x."""
+    def draw_orbits(self, n: int, seed: tuple) -> tf.Tensor:
+        """Return base noise [n, 4, ...] of `n` rotations R, each followed by R H for half-turns H about z, y and x."""
 
     @abc.abstractmethod
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Return proper rotations [2, n / 2, 3, 3] from base noise."""
+        """Return proper rotations [2, n / 2, 3, 3] from base noise [2, n / 2, ...]."""
 
     def transform(self, noise: tf.Tensor) -> tf.Tensor:
-        """Return transforms [n, 3, 3] from base noise; the second half is inverted, so improper."""
+        """Return transforms [n, 3, 3] from base noise [2, n / 2, ...]; the second half is improper, by inversion."""
         proper, improper = tf.unstack(self.rotations(noise))
         return tf.concat([proper, -improper], axis=0)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        own = {"transforms": self.transforms, "seed": self.seed, "resample": self.resample}
-        return super().get_config() | own
+        return super().get_config() | {"transforms": self.transforms, "seed": self.seed, "resample": self.resample}
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EulerVonMises(OrthogonalDistribution):
-    """Three Euler angles for rotations and three for improper rotations, each von Mises with learnable mean and
-    concentration: the published form of SymGNN's symmetrization (Li et al. 2024).
+    """Von Mises distributions of three Euler angles, as published for SymGNN (Li et al. 2024).
 
-    Starts close to uniform rotations: the angles about z near uniform, that about y around pi / 2 as narrowly as a
-    uniform rotation's, by its second moment, E cos^2 = I_1(k) / (k I_0(k)) = 1/3.
+    Rotations and improper rotations have separate means and concentrations, which are learned. The initial distribution
+    is close to uniform rotations: the angles about z are nearly uniform, and the angle about y has mean pi / 2 and the
+    second moment of a uniform rotation, E cos^2 = I_1(k) / (k I_0(k)) = 1/3.
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Create mean [2, 1, 3] radians and log concentration [2, 1, 3]."""
+        """Create the mean [2, 1, 3] in radians and the logarithm of the concentration [2, 1, 3]."""
         super().build(input_shape)
-        for_both = tf.keras.initializers.Constant
-        self.mean = self.add_weight(name="mean", shape=(2, 1, 3), initializer=for_both([[START_MEAN]] * 2))
-        start = [[[math.log(concentration) for concentration in START_CONCENTRATION]]] * 2
-        self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=for_both(start))
+        mean = tf.keras.initializers.Constant([[INITIAL_MEAN]] * 2)
+        self.mean = self.add_weight(name="mean", shape=(2, 1, 3), initializer=mean)
+        logarithm = tf.keras.initializers.Constant([[[math.log(k) for k in INITIAL_CONCENTRATION]]] * 2)
+        self.log_concentration = self.add_weight(name="log_concentration", shape=(2, 1, 3), initializer=logarithm)
 
-    def orbits(self, n: int, seed: tuple) -> tf.Tensor:
+    def draw_orbits(self, n: int, seed: tuple) -> tf.Tensor:
         """Return uniform numbers in (0, 1), f32[n, 4, 3].
 
-        Half-turns are exact where angles about z are uniform and the mean of that about y is pi / 2.
+        The half-turns are exact if the angles about z are uniform and the mean of the angle about y is pi / 2.
         """
         a, b, c = tf.unstack(tf.random.stateless_uniform((n, 3), seed), axis=-1)
-        # R_z(a) R_y(b) R_z(c) times a half-turn about z is c + pi; times one about y, a + pi, pi - b and pi - c.
+        # A half-turn about z changes c to c + pi. One about y changes the angles to a + pi, pi - b and pi - c.
         orbit = [(a, b, c), (a, b, c + 0.5), (a + 0.5, 1 - b, 1.5 - c), (a + 0.5, 1 - b, 1 - c)]
         orbit = tf.stack([tf.stack(angles, axis=-1) for angles in orbit], axis=1)
         return tf.clip_by_value(orbit % 1, 1e-6, 1 - 1e-6)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Return rotations by the angles at which the noise is the cumulative probability."""
+        """Return rotations by the Euler angles whose cumulative probability is the noise."""
         concentration = tf.broadcast_to(tf.exp(self.log_concentration), tf.shape(noise))
         return rotation_from_euler(self.mean + von_mises_quantile(noise, concentration))
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class Uniform(OrthogonalDistribution):
-    """The uniform (Haar) measure on O(3): normalised Gaussian quaternions (Shoemake 1992). Nothing is learned."""
+    """The uniform (Haar) measure on O(3): normalized Gaussian quaternions (Shoemake 1992). It has no parameters."""
 
-    def orbits(self, n: int, seed: tuple) -> tf.Tensor:
+    def draw_orbits(self, n: int, seed: tuple) -> tf.Tensor:
         """Return standard normal numbers f32[n, 4, 4]."""
         w, x, y, z = tf.unstack(tf.random.stateless_normal((n, 4), seed), axis=-1)
-        # Products with the unit quaternions 1, k, j and i.
+        # The products of a quaternion with the unit quaternions 1, k, j and i.
         orbit = [(w, x, y, z), (-z, y, -x, w), (-y, -z, w, x), (-x, w, z, -y)]
         return tf.stack([tf.stack(product, axis=-1) for product in orbit], axis=1)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Return rotations of the quaternions z / |z|."""
+        """Return the rotations of the quaternions z / |z|."""
         return rotation_from_quaternion(noise / tf.norm(noise, axis=-1, keepdims=True))
 
 
@@ -199,11 +202,12 @@ class Uniform(OrthogonalDistribution):
 class AngularGaussian(Uniform):
     """Angular central Gaussian on unit quaternions (Tyler 1987): q = L z / |L z|, z ~ N(0, I), L lower triangular.
 
-    One L for rotations, one for improper rotations; both start at the identity, the uniform (Haar) measure.
+    Rotations and improper rotations have separate factors L. The initial value is the identity, which gives the uniform
+    (Haar) measure.
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Create the factors L [2, 4, 4], of which the upper triangle is not used."""
+        """Create the factors L [2, 4, 4]; elements above the diagonal are not used."""
         super().build(input_shape)
 
         def identity(shape: tuple, dtype: tf.DType) -> tf.Tensor:
@@ -212,7 +216,7 @@ class AngularGaussian(Uniform):
         self.factor = self.add_weight(name="factor", shape=(2, 4, 4), initializer=identity)
 
     def rotations(self, noise: tf.Tensor) -> tf.Tensor:
-        """Return rotations of the quaternions L z / |L z|."""
+        """Return the rotations of the quaternions L z / |L z|."""
         return super().rotations(tf.einsum("hij,hkj->hki", tf.linalg.band_part(self.factor, -1, 0), noise))
 
 

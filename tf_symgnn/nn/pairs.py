@@ -1,4 +1,4 @@
-"""The directed pairs of a graph, as power spectra and baselines read them; functions of distances."""
+"""A view of the directed pairs of a graph, and functions of their distances."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tf_symgnn import names
 
 
 class PairView(NamedTuple):
-    """The directed pairs of a graph without self-loops, which equations that have them treat on their own.
+    """The directed pairs of a graph, with weight zero for self-loops and padding.
 
     Attributes:
-        graph: that the pairs are of.
+        graph: with species, adjacency and displacements.
         displacement: [E, 3] A, source minus target.
-        weight: [E, 1], the pair weight or 1; 0 for self-loops and padding.
-        real_atoms: [N], 0 for padding.
+        weight: [E, 1], the pair weight, by default 1; 0 for self-loops and padding.
+        real_atoms: [N], 1 for atoms, 0 for padding.
     """
 
     graph: tfgnn.GraphTensor
@@ -27,7 +27,7 @@ class PairView(NamedTuple):
 
     @classmethod
     def of(cls, graph: tfgnn.GraphTensor, dtype: str) -> PairView:
-        """Return the view of a graph that has species and displacements, with tensors of a dtype."""
+        """Return the view of a graph with species and displacements; its tensors have the given dtype."""
         pairs = graph.edge_sets[names.NEIGHBORS]
         displacement = tf.cast(pairs[names.DISPLACEMENT], dtype)
         real_atoms = tf.cast(graph.node_sets[names.ATOMS][names.SPECIES] > 0, dtype)
@@ -39,7 +39,7 @@ class PairView(NamedTuple):
 
     @property
     def real_pairs(self) -> tf.Tensor:
-        """Return 1 for pairs that count, else 0, [E]."""
+        """Return 1 for pairs of nonzero weight, else 0, [E]."""
         return tf.cast(self.weight[:, 0] > 0, self.weight.dtype)
 
     @property
@@ -54,12 +54,12 @@ class PairView(NamedTuple):
 
     @property
     def source(self) -> tf.Tensor:
-        """Return the atom that sends each pair, i[E]."""
+        """Return the index of the sender of each pair, i[E]."""
         return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.SOURCE]
 
     @property
     def target(self) -> tf.Tensor:
-        """Return the atom that receives each pair, i[E], ascending."""
+        """Return the index of the receiver of each pair, i[E], ascending."""
         return self.graph.edge_sets[names.NEIGHBORS].adjacency[tfgnn.TARGET]
 
     @property
@@ -73,35 +73,35 @@ class PairView(NamedTuple):
         return self.graph.node_sets[names.ATOMS].total_size
 
     def source_is(self, atomic_number: int) -> tf.Tensor:
-        """Return 1 for pairs whose sender is of a species, else 0, [E, 1]."""
+        """Return 1 for pairs whose sender has the atomic number, else 0, [E, 1]."""
         of_species = self.atomic_numbers == atomic_number
         return self.gather_source(tf.cast(of_species, self.weight.dtype)[:, tf.newaxis])
 
     def gather_source(self, values: tf.Tensor) -> tf.Tensor:
-        """Return values [N, C] of the atoms that send each pair, [E, C]."""
+        """Return the values [N, C] of the sender of each pair, [E, C]."""
         return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.SOURCE, feature_value=values)
 
     def gather_target(self, values: tf.Tensor) -> tf.Tensor:
-        """Return values [N, C] of the atoms that receive each pair, [E, C]."""
+        """Return the values [N, C] of the receiver of each pair, [E, C]."""
         return tfgnn.broadcast_node_to_edges(self.graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=values)
 
     def sum_to_receiver(self, values: tf.Tensor) -> tf.Tensor:
-        """Return sums of weighted values [E, C] over the pairs that each atom receives, [N, C]."""
+        """Return sums of weight times values [E, C] over the pairs that each atom receives, [N, C]."""
         return tfgnn.pool_edges_to_node(
             self.graph, names.NEIGHBORS, tfgnn.TARGET, "sum", feature_value=self.weight * values
         )
 
 
 def length(displacement: tf.Tensor) -> tf.Tensor:
-    """Return lengths [E, 1] A of displacements [E, 3] A, with a gradient of zero where they are zero, as self-loops."""
+    """Return lengths [E, 1] A of displacements [E, 3] A; the gradient at a length of zero is zero."""
     squared = tf.reduce_sum(tf.square(displacement), axis=1, keepdims=True)
     return tf.where(squared > 0, tf.sqrt(tf.where(squared > 0, squared, 1)), 0)
 
 
 def gaussian_basis(distance: tf.Tensor, cutoff: float) -> tf.Tensor:
-    """Return exp(-gamma (r - mu)^2) of distances [E, 1] A, mu every 0.1 A up to the cutoff, gamma 10 / A^2 [E, B].
+    """Return SchNet's radial basis exp(-gamma (r - mu)^2) of distances [E, 1] A, [E, B].
 
-    SchNet's radial basis (Schütt et al. 2017, section 4.2).
+    The centers mu are 0.1 A apart, from 0 to the cutoff, and gamma is 10 / A^2 (Schütt et al. 2017, section 4.2).
     """
     centers = tf.range(0.0, cutoff + 0.05, 0.1, dtype=distance.dtype)
     return tf.exp(-10.0 * tf.square(distance - centers))

@@ -1,4 +1,4 @@
-"""Symmetrization: an edge encoding averaged over orthogonal transformations, over some that are drawn or over all."""
+"""Symmetrization: edge encodings averaged over a sample of orthogonal transforms or over all of O(3)."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from tf_symgnn.nn.edge_encoder import EdgeEncoder, fibonacci_sphere
 from tf_symgnn.nn.orthogonal import DISTRIBUTIONS
 from tf_symgnn.nn.pairs import length
 
-HAAR = "haar"  # the distribution over which `ExactSymmetrization` averages
-SPACING = 0.025  # A, of the distances at which it does
-DIRECTIONS = 64  # in which
+HAAR = "haar"  # the name of the distribution of `ExactSymmetrization`
+# The grid on which `ExactSymmetrization` evaluates phi.
+GRID_SPACING = 0.025  # A
+N_DIRECTIONS = 64
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class Symmetrization(tf.keras.layers.Layer):
-    """Edge encoding e_ij = (1/K) sum_k phi(x_ij T_k) with phi an `EdgeEncoder` (SymGNN's symmetrization module).
+    """Edge encoding e_ij = (1/K) sum_k phi(x_ij T_k), the symmetrization module of SymGNN (Li et al. 2024).
 
-    Rotation-invariant in expectation where the distribution's rotations are uniform on SO(3); K transforms leave an
-    error, which evaluation measures.
+    phi is an `EdgeEncoder`. The encoding is rotation-invariant in expectation if the rotations are uniform on SO(3).
+    Averaging over K transforms leaves an error, which evaluation measures.
 
     Args:
-        units: widths of phi's two blocks.
+        units: widths of the two blocks of phi.
         distribution: `euler_von_mises`, `angular_gaussian` or `uniform`.
-        transforms: K, even; whole orbits are multiples of 8.
-        seed: of the distribution's base noise.
-        resample: draw transforms afresh in every training step.
-        kernel: `reference`, plain operations; `chunked`, in chunks that stay in a CPU's cache; or `auto`, chunked where
-            there is no GPU.
+        transforms: K, an even number; multiples of 8 are whole orbits.
+        seed: of the base noise of the distribution.
+        resample: whether each training step draws new transforms.
+        kernel: `reference`, plain operations; `chunked`, chunks of pairs that fit into a CPU cache; or `auto`,
+            `chunked` if TensorFlow has no GPU.
+
+    Raises:
+        ValueError: `distribution` or `kernel` is unknown, or `transforms` is not a positive even number.
     """
 
     def __init__(
@@ -47,7 +51,9 @@ class Symmetrization(tf.keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        uses_chunks(kernel)  # refuses a kernel that is none
+        uses_chunks(kernel)  # raises ValueError for an unknown kernel
+        if distribution not in DISTRIBUTIONS:
+            raise ValueError(f"distribution: found {distribution}, expected one of {', '.join(DISTRIBUTIONS)}")
         self.units, self.kernel = tuple(units), kernel
         self.distribution = DISTRIBUTIONS[distribution](
             transforms=transforms, seed=seed, resample=resample, name=distribution, dtype=self.variable_dtype
@@ -55,7 +61,7 @@ class Symmetrization(tf.keras.layers.Layer):
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Create the weights of the layers inside, whichever kernel is to use them."""
+        """Create the weights of all sublayers. They do not depend on the kernel."""
         with tf.name_scope(self.distribution.name):
             self.distribution.build(None)
         with tf.name_scope(self._encoder.name):
@@ -63,49 +69,52 @@ class Symmetrization(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encode displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        """Return encodings [E, units[-1]] of displacements [E, 3] A.
+
+        `mask` [E] is 1 for edges that count in statistics, None if all do.
+        """
         transforms = self.distribution(None, training=training)  # [K, 3, 3]
         if uses_chunks(self.kernel):
             return symmetrize_in_chunks(self._encoder, displacement, transforms, mask, training)
-        moved = tf.einsum("ei,kij->ekj", displacement, tf.cast(transforms, self.compute_dtype))  # [E, K, 3]
+        transformed = tf.einsum("ei,kij->ekj", displacement, tf.cast(transforms, self.compute_dtype))  # [E, K, 3]
         if mask is not None:
             mask = tf.repeat(mask[:, tf.newaxis], self.distribution.transforms, axis=1)  # [E, K]
-        return tf.reduce_mean(self._encoder(moved, mask=mask, training=training), axis=1)
+        return tf.reduce_mean(self._encoder(transformed, mask=mask, training=training), axis=1)
 
     def bytes_per_pair(self) -> int:
-        """Return the bytes that a pair takes at once: encodings, in chunks and joined."""
+        """Return the peak memory of a pair in bytes: its encoding, per chunk and concatenated."""
         return 8 * self.units[-1]
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        drawn = self.distribution
+        distribution = self.distribution
         return super().get_config() | {
             "units": self.units,
-            "distribution": drawn.name,
-            "transforms": drawn.transforms,
-            "seed": drawn.seed,
-            "resample": drawn.resample,
+            "distribution": distribution.name,
+            "transforms": distribution.transforms,
+            "seed": distribution.seed,
+            "resample": distribution.resample,
             "kernel": self.kernel,
         }
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class ExactSymmetrization(tf.keras.layers.Layer):
-    """Edge encoding averaged over all of O(3), e(x) = int phi(x T) dT, T uniform: SymGNN's symmetrization as K grows.
+    """Edge encoding averaged over O(3), e(x) = int phi(x T) dT with uniform T: `Symmetrization` for large K.
 
-    As x T then is uniform on the sphere of radius |x|, the mean is a function of the distance alone, and so exactly
-    invariant under rotation and reflection. It is taken at distances 0.025 A apart and between these interpolated by
-    cubic convolution (Keys 1981, eq. 15), so that phi is computed at thousands of points and not at each edge; and over
-    64 even directions, which leave an error of a hundredth of an encoding's spread. Batch statistics are those of the
-    edges, each shared out among the two distances next to its own.
+    x T is uniform on the sphere of radius |x|, so e is a function of the distance alone and exactly invariant under
+    rotation and reflection. phi is evaluated on a grid: distances 0.025 A apart, in 64 directions of a Fibonacci
+    sphere. The average over these directions has an error of about 1% of the standard deviation of an encoding. Cubic
+    convolution (Keys 1981, eq. 15) interpolates between distances. Batch statistics are those of the edges: each edge
+    adds linear weights to the two nearest distances of the grid.
 
     Args:
-        units: widths of phi's two blocks.
+        units: widths of the two blocks of phi.
         cutoff: the longest distance, A.
     """
 
     def __init__(self, *, units: tuple[int, int] = (32, 32), cutoff: float = 5.0, **kwargs):
-        super().__init__(autocast=False, **kwargs)  # half precision knows a distance to a few hundredths of an A
+        super().__init__(autocast=False, **kwargs)  # half precision resolves a distance to 0.03 A only
         self.units, self.cutoff = tuple(units), cutoff
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
@@ -116,42 +125,51 @@ class ExactSymmetrization(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encode displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
-        distance = tf.minimum(length(tf.cast(displacement, self.variable_dtype))[:, 0], self.cutoff) / SPACING
-        before = tf.floor(distance)
-        beyond, row = distance - before, tf.cast(before, tf.int32)
-        density = self._density(row, beyond, mask) if training else None
+        """Return encodings [E, units[-1]] of displacements [E, 3] A.
+
+        `mask` [E] is 1 for edges that count in statistics, None if all do.
+        """
+        distance = tf.minimum(length(tf.cast(displacement, self.variable_dtype))[:, 0], self.cutoff) / GRID_SPACING
+        floor = tf.floor(distance)
+        fraction, row = distance - floor, tf.cast(floor, tf.int32)
+        density = self._density(row, fraction, mask) if training else None
         table = self._table(density, training)
-        parts = [
+        terms = [
             tf.cast(weight, table.dtype)[:, tf.newaxis] * tf.gather(table, row + k)
-            for k, weight in enumerate(_cubic_weights(beyond))
+            for k, weight in enumerate(_cubic_weights(fraction))
         ]
-        return tf.add_n(parts)
+        return tf.add_n(terms)
 
     @property
     def _radii(self) -> np.ndarray:
-        """Return the table's distances f64[R] A: from one below zero to two beyond the cutoff, as interpolation needs.
+        """Return the distances of the grid f64[R] A, with the points beyond 0 and the cutoff that interpolation needs.
 
-        Directions come in opposite pairs, so that the mean at the one below zero is that above it.
+        Directions are opposite pairs, so the average at -r equals that at r.
         """
-        return SPACING * np.arange(-1, math.ceil(self.cutoff / SPACING) + 3)
+        return GRID_SPACING * np.arange(-1, math.ceil(self.cutoff / GRID_SPACING) + 3)
 
-    def _density(self, row: tf.Tensor, beyond: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-        """Return the number of edges at each of the table's distances [R], from each edge's row and offset."""
-        count = tf.ones_like(beyond) if mask is None else tf.cast(mask, beyond.dtype)
-        shares, rows = tf.concat([count * (1 - beyond), count * beyond], axis=0), tf.concat([row + 1, row + 2], axis=0)
-        return tf.math.unsorted_segment_sum(shares, rows, len(self._radii))
+    def _density(self, row: tf.Tensor, fraction: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """Return the number of edges at each distance of the grid [R].
+
+        Args:
+            row: i32[E], the largest multiple of the grid spacing below the distance of each edge.
+            fraction: [E], the rest of the distance in units of the spacing.
+            mask: [E], 1 for edges that count; None if all do.
+        """
+        count = tf.ones_like(fraction) if mask is None else tf.cast(mask, fraction.dtype)
+        weights = tf.concat([count * (1 - fraction), count * fraction], axis=0)
+        return tf.math.unsorted_segment_sum(weights, tf.concat([row + 1, row + 2], axis=0), len(self._radii))
 
     def _table(self, density: tf.Tensor | None, training: bool) -> tf.Tensor:
-        """Return means over directions at the table's distances [R, units[-1]], with `density` [R] edges at each."""
-        points = self._radii[:, np.newaxis, np.newaxis] * fibonacci_sphere(DIRECTIONS)
+        """Return averages of phi over directions [R, units[-1]]; `density` [R] weights the distances in statistics."""
+        points = self._radii[:, np.newaxis, np.newaxis] * fibonacci_sphere(N_DIRECTIONS)
         if density is not None:
-            density = tf.repeat(density[:, tf.newaxis] / DIRECTIONS, DIRECTIONS, axis=1)
+            density = tf.repeat(density[:, tf.newaxis] / N_DIRECTIONS, N_DIRECTIONS, axis=1)
         encoded = self._encoder(tf.constant(points, self.compute_dtype), mask=density, training=training)
         return tf.reduce_mean(encoded, axis=1)
 
     def bytes_per_pair(self) -> int:
-        """Return the bytes that a pair takes at once: interpolation adds up four rows of its table."""
+        """Return the peak memory of a pair in bytes: four rows of the table and their sum."""
         return 20 * self.units[-1]
 
     def get_config(self) -> dict:
@@ -160,7 +178,7 @@ class ExactSymmetrization(tf.keras.layers.Layer):
 
 
 def _cubic_weights(t: tf.Tensor) -> list[tf.Tensor]:
-    """Return the weights of the values at -1, 0, 1 and 2 in the interpolated value at t between 0 and 1."""
+    """Return the weights of the values at -1, 0, 1 and 2 in the interpolated value at t from 0 to 1."""
     return [
         t * (-0.5 + t * (1 - 0.5 * t)),
         1 + t * t * (-2.5 + 1.5 * t),

@@ -1,4 +1,7 @@
-"""Kernels that compute layers of pairs in chunks that stay in a CPU's cache: same weights, same numbers, faster."""
+"""Kernels that compute layers on pairs in chunks that fit into a CPU cache.
+
+They have the weights and, up to rounding, the results of the kernel `reference`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ KERNELS = ("auto", "reference", "chunked")
 
 
 def uses_chunks(kernel: str) -> bool:
-    """Return whether a layer computes in chunks: with kernel `auto` where TensorFlow has no GPU.
+    """Return whether a kernel computes in chunks; `auto` does if TensorFlow has no GPU.
 
     Raises:
-        ValueError: there is no such kernel.
+        ValueError: the kernel is unknown.
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel: found {kernel}, expected one of {', '.join(KERNELS)}")
