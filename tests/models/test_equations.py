@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.conftest import SPECIES, random_glass
 from tf_symgnn.data import Glass
 from tf_symgnn.graph import build_graph, to_graph_tensor
-from tf_symgnn.models.baselines.egnn import UNIT, EquivariantConvolution
+from tf_symgnn.models.baselines.egnn import AVERAGE_NEIGHBORS, EquivariantConvolution
 from tf_symgnn.models.baselines.schnet import Interaction
 from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
@@ -66,7 +66,7 @@ def test_an_egnn_layer_by_hand(view):
         message = {i: silu(silu(STATES[i] + STATES[j] + squared(i, j))) for i in others(j)}
         push = sum((POSITIONS[j] - POSITIONS[i]) * silu(message[i]) for i in others(j))
         np.testing.assert_allclose(moved[j], push / 2, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(found[j, 0], STATES[j] + silu(STATES[j] + sum(message.values()) / UNIT), rtol=1e-5)
+        np.testing.assert_allclose(found[j, 0], STATES[j] + silu(STATES[j] + sum(message.values()) / AVERAGE_NEIGHBORS), rtol=1e-5)
 
 
 def test_egnn_messages_start_with_bends_at_various_distances(view):

@@ -13,7 +13,7 @@ from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.models.base import create_weights
 from tf_symgnn.models.baselines.faenet import FAENet
 from tf_symgnn.models.baselines.schnet import SchNet
-from tf_symgnn.models.hybrid import BLEND, HybridModel
+from tf_symgnn.models.hybrid import INITIAL_BLEND, HybridModel
 from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET
 from tf_symgnn.models.ridge.spectral import SpectralRidge
 from tf_symgnn.models.symgnn import SymGNN
@@ -45,7 +45,7 @@ def prepared():
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("blend", [BLEND, 0.3])
+@pytest.mark.parametrize("blend", [INITIAL_BLEND, 0.3])
 def test_the_prediction_is_the_baseline_and_a_part_of_the_local_difference(blend, training, prepared):
     """Of numbers on the neighbours of each atom, in NumPy: differences less their averages over two hops."""
     graph, model = prepared
@@ -101,7 +101,7 @@ def test_the_blend_weight_is_fitted_by_least_squares(agreement, expected):
     model.calibrate([tensor], [barrier])
     assert float(model.blend) == pytest.approx(expected, abs=1e-3)
     model.prepare([tensor], [glass.barrier])
-    assert float(model.blend) == BLEND  # to be fitted again
+    assert float(model.blend) == INITIAL_BLEND  # reset by `prepare`
 
 
 def test_atoms_without_a_label_do_not_count_in_the_blend_weight():

@@ -1,1 +1,1 @@
-"""Models, and one catalog from name to builder."""
+"""Models of energy barriers, and the catalog that builds them by name."""

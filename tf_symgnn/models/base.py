@@ -1,4 +1,4 @@
-"""The base class of all models, and the stages that their forward passes are made of."""
+"""The base class of all models, and the stages of their forward passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 
-# Features of a graph before the first stage. A stage may drop them, and never changes what they mean.
+# Features of a graph before the first stage. A stage may remove but not change them.
 INPUTS = (names.SPECIES, names.POSITION, names.DISPLACEMENT, names.PAIR_WEIGHT)
 
 Step = Callable[[tfgnn.GraphTensor, bool], tfgnn.GraphTensor]
@@ -22,16 +22,16 @@ Step = Callable[[tfgnn.GraphTensor, bool], tfgnn.GraphTensor]
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a forward pass: after it an atom's state depends on one more hop of neighbors.
+    """One step of a forward pass, which extends the receptive field by one hop.
 
     The state is the features of the graph: named tensors [N, ...] of atoms and [E, ...] of pairs. The first stage reads
-    species, positions, displacements and, optionally, pair weights; of an atom that sends it reads the species alone.
-    The last stage leaves the atoms' feature `energy_barrier` f[N], eV.
+    species, positions, displacements and, optionally, pair weights. Of a sender, it reads only the species. The last
+    stage sets the feature `energy_barrier` f[N] of atoms, in eV.
 
     Attributes:
-        apply: from a graph, and whether it trains, to the graph with the features that later stages read.
-        bytes_per_pair: working memory, besides the state, of a pair.
-        bytes_per_atom: working memory, besides the state, of an atom, be it one that only sends.
+        apply: takes a graph and whether it is for training; returns the graph with the features that later stages read.
+        bytes_per_pair: working memory of a pair, without the state.
+        bytes_per_atom: working memory of an atom, without the state; atoms include those that only send.
     """
 
     apply: Step
@@ -39,7 +39,7 @@ class Stage:
     bytes_per_atom: int
 
     def after(self, step: Step, *, bytes_per_pair: int = 0) -> Stage:
-        """Return the stage preceded by a step that reads no other atom's state."""
+        """Return this stage preceded by a step that reads the states of no other atoms."""
 
         def apply(graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
             return self.apply(step(graph, training), training)
@@ -47,7 +47,7 @@ class Stage:
         return replace(self, apply=apply, bytes_per_pair=max(self.bytes_per_pair, bytes_per_pair))
 
     def then(self, step: Step) -> Stage:
-        """Return the stage followed by a step that reads no other atom's state."""
+        """Return this stage followed by a step that reads the states of no other atoms."""
 
         def apply(graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
             return step(self.apply(graph, training), training)
@@ -68,36 +68,36 @@ class State(NamedTuple):
         return cls(atoms.get_features_dict(), pairs.get_features_dict())
 
     def on(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
-        """Return the graph with this state in place of its own."""
+        """Return the graph with this state as its features."""
         return graph.replace_features(node_sets={names.ATOMS: self.atoms}, edge_sets={names.NEIGHBORS: self.pairs})
 
     def merged(self, other: State) -> State:
-        """Return the tensors of both; where both have one of a name, that of the other."""
+        """Return the tensors of both states; of two tensors with one name, that of `other`."""
         return State(self.atoms | other.atoms, self.pairs | other.pairs)
 
     def renamed(self, rename: Callable[[str], str | None]) -> State:
-        """Return the tensors under new names, without those whose new name is None."""
+        """Return the tensors under new names; a new name of None removes a tensor."""
         return State(*({new: x for name, x in part.items() if (new := rename(name)) is not None} for part in self))
 
     def inputs(self) -> State:
-        """Return the tensors that the graph had before the first stage."""
+        """Return the tensors of the graph before the first stage."""
         return self.renamed(lambda name: name if name in INPUTS else None)
 
 
 class BarrierModel(tf.keras.Model):
     """A model that takes a GraphTensor and predicts one energy barrier per atom, eV.
 
-    Subclasses override `stages`, or `call` where the forward pass is not made of steps of one hop. All other methods
-    have a default.
+    Subclasses override `stages`, or `call` if the forward pass is not a sequence of single hops. All other methods have
+    a default.
 
     Attributes:
-        receptive_field: how far an atom's prediction depends on others, A; infinite where on the whole glass.
+        receptive_field: the largest distance of an atom that affects a prediction, A; infinite for the whole glass.
     """
 
     receptive_field: float
 
     def stages(self) -> list[Stage]:
-        """Return the forward pass as steps of one hop each; none where it is not made of such steps."""
+        """Return the forward pass as stages of one hop each; an empty list if it has no such stages."""
         return []
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
@@ -105,64 +105,64 @@ class BarrierModel(tf.keras.Model):
 
         Args:
             graph: with the features of `schemas/glass.pbtxt` and, optionally, pair weights.
-            training: whether batch norm uses and tracks statistics of the batch, and random draws are made.
+            training: whether batch norm uses and tracks the statistics of the batch, and resampling draws transforms.
         """
         return run_stages(self.stages(), graph, training).node_sets[names.ATOMS][names.ENERGY_BARRIER]
 
     @property
     def trained(self) -> BarrierModel:
-        """Return the sub-model that gradient descent fits to the labels."""
+        """Return the submodel that gradient descent fits to the labels; by default the model itself."""
         return self
 
     def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Solve for what is not trained by gradient descent, before training.
+        """Fit, before training, the weights that are not trained by gradient descent; by default none.
 
         Args:
             graphs: of the training glasses.
-            labels: barriers f[N] eV of each.
+            labels: barriers f[N] eV of each glass.
         """
 
     def cache(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
-        """Return the graph with features that training cannot change and that a prediction need not compute again."""
+        """Return the graph with features added that do not change in training; by default none."""
         return graph
 
     def calibrate(self, graphs: Iterable[tfgnn.GraphTensor], labels: Iterable[np.ndarray]) -> None:
-        """Fit what is fitted to validation after training.
+        """Fit, after training, the parameters that are fitted to validation; by default none.
 
         Args:
-            graphs: of the validation glasses, or of patches of them; read once, side by side with the labels.
-            labels: barriers f[N] eV of each; NaN for atoms that do not count.
+            graphs: of the validation glasses or of patches of them. They are read once, in step with the labels.
+            labels: barriers f[N] eV of each graph; NaN for atoms to leave out.
         """
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
-        """Return how unlike the training atoms each atom is, f[N], 1 on average over these; None if unknown."""
+        """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N]; None if not available."""
         return None
 
     def uncertainty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
-        """Return the standard error of each prediction, f[N] eV; None if unknown."""
+        """Return the standard error of each prediction, f[N] eV; None if not available."""
         return None
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
-        """Return the additive terms of the predictions by name, each f[N] eV; None where there is one term."""
+        """Return the additive terms of the predictions by name, each f[N] eV; None if there is one term only."""
         return None
 
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor] | None:
-        """Return the attention a_ij [E, H] of each layer's heads, from first to last; None without attention."""
+        """Return the attention a_ij [E, H] of each layer, from first to last; None for a model without attention."""
         return None
 
     def portable(self) -> BarrierModel | None:
-        """Return a copy in operations that runtimes other than TensorFlow have; None where there is none."""
+        """Return a copy that consists of operations of ONNX; None if there is no such copy."""
         return None
 
     def get_build_config(self) -> None:
-        """Return nothing: Keras would build the model by the shapes of tensors, and its input is a graph."""
+        """Return None. Keras can build a model from shapes of tensors only, and the input of this one is a graph."""
 
     def bytes_per_pair(self) -> int:
-        """Return the working memory of a pair, besides the state, in the stage that takes most."""
+        """Return the largest working memory of a pair in any stage, in bytes, without the state."""
         return max((stage.bytes_per_pair for stage in self.stages()), default=0)
 
     def bytes_per_atom(self) -> int:
-        """Return the working memory of an atom, besides the state, in the stage that takes most."""
+        """Return the largest working memory of an atom in any stage, in bytes, without the state."""
         return max((stage.bytes_per_atom for stage in self.stages()), default=0)
 
 
@@ -174,13 +174,13 @@ def run_stages(stages: Sequence[Stage], graph: tfgnn.GraphTensor, training: bool
 
 
 def in_parallel(branches: Mapping[str, Sequence[Stage]]) -> list[Stage]:
-    """Return stages that advance several models side by side.
+    """Return stages that run several models in parallel.
 
-    A model's features are named `branch/feature`; those of the input graph are shared, and stay. A branch that has
+    The features of a model are named `branch/feature`. All models share the features of the input graph. A branch with
     fewer stages than others keeps its last state.
 
     Args:
-        branches: the stages of each model by the branch's name.
+        branches: the stages of each model, by name of the branch.
     """
     depth = max(len(stages) for stages in branches.values())
     return [
@@ -206,7 +206,7 @@ def _advance(stages: Mapping[str, Stage], graph: tfgnn.GraphTensor, training: bo
 
 
 def create_weights(model: BarrierModel, atomic_number: int) -> BarrierModel:
-    """Create the weights of a model by a prediction of one atom that neighbors itself, and return the model."""
+    """Create the weights of a model by a prediction for one atom with a self-loop, and return the model."""
     zero = np.zeros(1, np.int32)
     atom = GlassGraph(
         name="atom",

@@ -1,4 +1,4 @@
-"""One catalog of models by name, and how each is built."""
+"""The catalog of models: names and builders."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tf_symgnn.nn.symmetrization import HAAR
 
 @dataclass(frozen=True)
 class Setting:
-    """What a model is built for.
+    """The arguments of a model that depend on the data and the run, not on the network.
 
     Attributes:
         species: atomic numbers of the training glasses.
         scaling: mean and standard deviation of the training labels, eV.
         cutoff: of the neighbor graph, A.
-        seed: of transforms and of what is drawn in training.
-        precision: a Keras policy.
+        seed: of the transforms and of random numbers in training.
+        precision: name of a Keras mixed-precision policy.
     """
 
     species: Sequence[int]
@@ -70,7 +70,7 @@ def _baseline(kind: type[BaselineNetwork], name: str, network: NetworkConfig, se
         cutoff=setting.cutoff,
         label_mean=setting.scaling.mean,
         label_std=setting.scaling.std,
-        # SymGNN's heads widen its messages: twice its width comes closer to its number of parameters.
+        # Baselines have no heads. Twice the width gives about as many parameters as SymGNN has.
         width=2 * network.width,
         layers=network.layers or len(network.heads),
         decoder_layers=network.decoder_layers,
@@ -94,17 +94,17 @@ def _hybrid(name: str, network: NetworkConfig, setting: Setting) -> HybridModel:
 
 @dataclass(frozen=True)
 class Entry:
-    """How a model is built, and what a configuration may leave to it.
+    """A builder of a model, and its defaults for fields that a configuration leaves empty.
 
     Attributes:
-        build: of the model's name, the size of the network and the setting.
+        build: takes the name of the model, the size of the network and the setting; returns the model.
         heads: attention heads of each layer.
-        distribution: of the symmetrization's transformations.
-        chunked: whether its layers compute in chunks of pairs on a CPU.
+        distribution: of the transforms of the symmetrization.
+        chunked: whether the layers have the kernel `chunked`.
     """
 
     build: Callable[[str, NetworkConfig, Setting], BarrierModel]
-    heads: tuple[int, ...] = (8, 4, 2, 1)  # as published, as is the distribution
+    heads: tuple[int, ...] = (8, 4, 2, 1)  # heads and distribution as published
     distribution: str = "euler_von_mises"
     chunked: bool = False
 
@@ -127,16 +127,16 @@ CATALOG: dict[str, Entry] = {
 
 
 def require_known(name: str) -> None:
-    """Raise InputError where no model has a name."""
+    """Raise InputError if the catalog does not contain a name."""
     if name not in CATALOG:
         raise InputError("configuration", "model", name, "one of " + ", ".join(sorted(CATALOG)))
 
 
 def complete(name: str, network: NetworkConfig) -> NetworkConfig:
-    """Return the network of a configuration, with the model's own values where these are left to the model.
+    """Return the network of a configuration, with empty fields replaced by the defaults of a model.
 
     Raises:
-        InputError: no model has that name.
+        InputError: the catalog does not contain the name.
     """
     require_known(name)
     entry = CATALOG[name]
@@ -144,20 +144,20 @@ def complete(name: str, network: NetworkConfig) -> NetworkConfig:
 
 
 def build_model(name: str, network: NetworkConfig, setting: Setting) -> BarrierModel:
-    """Return the model of a name, with fresh weights.
+    """Return a model with initial weights.
 
     Args:
-        name: in the catalog.
-        network: its size; what is left to the model takes the model's own value.
-        setting: what it is built for.
+        name: of the model in the catalog.
+        network: its size; empty fields take the defaults of the model.
+        setting: the arguments that depend on the data and the run.
 
     Raises:
-        InputError: no model has that name.
+        InputError: the catalog does not contain the name.
     """
     network = complete(name, network)
     return create_weights(CATALOG[name].build(name, network, setting), setting.species[0])
 
 
 def is_chunked(name: str) -> bool:
-    """Return whether the model of a name computes in cache-sized chunks on a CPU; False where no model has it."""
+    """Return whether a model has the kernel `chunked`; False if the catalog does not contain the name."""
     return name in CATALOG and CATALOG[name].chunked

@@ -1,4 +1,4 @@
-"""A network that corrects a baseline by the local part of their difference."""
+"""A model that adds part of the difference of a network from a baseline to the baseline."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from tf_symgnn.models.base import BarrierModel, Stage, State, in_parallel, run_s
 from tf_symgnn.models.ridge.averages import NeighborhoodAverages, average_bytes
 from tf_symgnn.nn.pairs import PairView
 
-HOPS = 2  # over which the difference is averaged
-BLEND = 0.5  # until it is fitted to validation
+HOPS = 2  # of the neighborhood over which the difference is averaged
+INITIAL_BLEND = 0.5  # before `calibrate`
 
-NETWORK, BASELINE = "network", "baseline"  # branches
-# Between the stages after both have predicted, eV: the difference d [N], and averages of (d, 1) [N, 2].
+NETWORK, BASELINE = "network", "baseline"  # names of branches
+# Features of atoms in the stages after both predictions, eV: the difference d [N], and averages of (d, 1) [N, 2].
 DIFFERENCE, AVERAGES = "difference", "averages"
-CORRECTION = "correction"  # the local part of the difference [N]
+CORRECTION = "correction"  # the local part of the difference [N], eV
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class HybridModel(BarrierModel):
-    """A baseline, and a network whose difference from it is added in part: the local part, times a blend weight.
+    """A baseline plus the local part of the difference of a network from it, times a blend weight.
 
-    With d = network - baseline and A the average over the neighborhood of two hops,
+    With d = network - baseline and A the average over a neighborhood of two hops:
 
         y = baseline + blend * (d A(1) - A(d))
 
-    A(1) is 1 but where all neighbors are far, and 0 of an atom without neighbors. Training fits the network to the
-    barriers themselves: fitted to the baseline's errors, it learned what is particular to the training glasses. The
-    average is taken off because batch normalization, glass by glass, hides from the network how high the barriers of a
-    whole region are; there the baseline errs less (benchmarks/RESULTS.md).
+    A(1) is about 1. It is smaller for an atom whose neighbors are all far, and 0 for an atom without neighbors.
+    Training fits the network to the barriers. A network fitted to the errors of the baseline overfitted the training
+    glasses. The average A(d) is subtracted because the batch norm of single glasses removes the mean barrier of a
+    region from the network, while the baseline predicts it with less error (benchmarks/RESULTS.md).
 
     Args:
-        network: trained by gradient descent; its forward pass has stages.
-        baseline: prepared before training; its forward pass has stages.
+        network: a model with stages, trained by gradient descent.
+        baseline: a model with stages, fitted by `prepare` before training.
         cutoff: of the neighbor graph, A.
-        blend: from 0, the baseline alone, to 1; training starts with it, and `calibrate` fits it.
-        hops: that differences are averaged over.
+        blend: the initial blend weight, from 0 (the baseline alone) to 1. `calibrate` fits it.
+        hops: of the neighborhood over which the difference is averaged, at least 1.
 
     Raises:
-        ValueError: a model has no stages.
+        ValueError: a model has no stages, `blend` is outside 0 to 1, or `hops` is less than 1.
     """
 
     def __init__(
@@ -53,13 +53,17 @@ class HybridModel(BarrierModel):
         network: BarrierModel,
         baseline: BarrierModel,
         cutoff: float,
-        blend: float = BLEND,
+        blend: float = INITIAL_BLEND,
         hops: int = HOPS,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if not (network.stages() and baseline.stages()):
             raise ValueError("network, baseline: found a model without stages, expected models with stages")
+        if not 0 <= blend <= 1:
+            raise ValueError(f"blend: found {blend}, expected a number from 0 to 1")
+        if hops < 1:
+            raise ValueError(f"hops: found {hops}, expected at least 1")
         self.network, self.baseline = network, baseline
         self.cutoff, self.hops, self._initial_blend = cutoff, hops, blend
         self.receptive_field = max(network.receptive_field, baseline.receptive_field) + cutoff * hops  # A
@@ -73,11 +77,11 @@ class HybridModel(BarrierModel):
         )
 
     def stages(self) -> list[Stage]:
-        """Return stages of both models side by side, then one for each hop of averages."""
+        """Return the stages of both models in parallel, then one stage per hop of averages."""
         return self._stages({NETWORK: self.network.stages(), BASELINE: self.baseline.stages()})
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        """Predict one energy barrier per atom f[N], eV; the baseline is not computed where `cache` has stored it."""
+        """Predict one energy barrier per atom f[N], eV; a baseline stored by `cache` is not computed again."""
         graph = run_stages(self._stages(self._branches(graph)), graph, training)
         return graph.node_sets[names.ATOMS][names.ENERGY_BARRIER]
 
@@ -90,15 +94,15 @@ class HybridModel(BarrierModel):
         return [*others, last.then(self._add_terms)]
 
     def _stages_of_terms(self, branches: dict[str, list[Stage]]) -> list[Stage]:
-        """Return the stages after which atoms have the baseline and the correction, f[N] eV each."""
+        """Return stages whose last state has the baseline and the correction of atoms, each f[N] eV."""
         *others, last = in_parallel(branches)
-        of_pair = average_bytes(columns=2)
-        averages = [Stage(self._average, of_pair, of_pair)] * self.hops
+        size = average_bytes(columns=2)
+        averages = [Stage(self._average, size, size)] * self.hops
         averages[-1] = averages[-1].then(self._correct)
         return [*others, last.then(self._subtract), *averages]
 
     def _subtract(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
-        """Return the graph with the difference of both models, and what is to be averaged."""
+        """Return the graph with the difference of both models and the columns (d, 1) to average."""
         state = State.of(graph)
         baseline = state.atoms[names.BASELINE_BARRIER]
         difference = tf.cast(state.atoms[f"{NETWORK}/{names.ENERGY_BARRIER}"], baseline.dtype) - baseline
@@ -107,13 +111,13 @@ class HybridModel(BarrierModel):
         return state.inputs().merged(terms).on(graph)
 
     def _average(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
-        """Return the graph with averages over one hop more."""
+        """Return the graph with averages over one more hop."""
         state = State.of(graph)
         averages = NeighborhoodAverages(PairView.of(graph, tf.float32)).over_all(state.atoms[AVERAGES])
         return state.merged(State({AVERAGES: averages}, {})).on(graph)
 
     def _correct(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
-        """Return the graph with the baseline and the local part of the difference, d A(1) - A(d), alone."""
+        """Return the graph with only the baseline and the correction d A(1) - A(d)."""
         atoms, _ = State.of(graph)
         of_difference, of_ones = tf.unstack(atoms[AVERAGES], axis=1)
         correction = of_ones * atoms[DIFFERENCE] - of_difference
@@ -121,33 +125,34 @@ class HybridModel(BarrierModel):
         return State({names.BASELINE_BARRIER: baseline, CORRECTION: correction}, {}).on(graph)
 
     def _add_terms(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with only the energy barrier of atoms f[N], eV."""
         atoms, _ = State.of(graph)
         barrier = atoms[names.BASELINE_BARRIER] + self.blend * atoms[CORRECTION]
         return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
 
     def _terms(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the baseline and the local part of the difference, f[N] eV each."""
+        """Return the baseline and the correction, each f[N] eV."""
         atoms, _ = State.of(run_stages(self._stages_of_terms(self._branches(graph)), graph, False))
         return atoms[names.BASELINE_BARRIER], atoms[CORRECTION]
 
     @property
     def trained(self) -> BarrierModel:
-        """Return the network."""
+        """Return the trained submodel of the network."""
         return self.network.trained
 
     def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Prepare both models on graphs of training glasses and their barriers [N] eV; reset the blend weight."""
+        """Prepare both models on training glasses and their barriers [N] eV, and reset the blend weight."""
         self.blend.assign(self._initial_blend)
         self.baseline.prepare(graphs, labels)
         self.network.prepare(graphs, labels)
 
     def cache(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
-        """Return the graph with the baseline's prediction as a feature of its atoms: training does not change it."""
+        """Return the graph with the prediction of the baseline, which does not change in training, as a feature."""
         barrier = self.baseline(graph, training=False)
         return State.of(graph).merged(State({names.BASELINE_BARRIER: barrier}, {})).on(graph)
 
     def calibrate(self, graphs: Iterable[tfgnn.GraphTensor], labels: Iterable[np.ndarray]) -> None:
-        """Fit the blend weight, between 0 and 1, by least squares to barriers f[N] eV, a constant aside."""
+        """Fit the blend weight, from 0 to 1, and a constant by least squares to barriers f[N] eV."""
         terms = tf.function(self._terms, reduce_retracing=True)
         rows = [np.stack([*terms(graph), label], axis=1) for graph, label in zip(graphs, labels, strict=True)]
         rows = np.concatenate(rows).astype(np.float64)
@@ -157,11 +162,11 @@ class HybridModel(BarrierModel):
         print(f"the blend weight, fitted on validation, is {float(self.blend):.2f}", file=sys.stderr, flush=True)
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
-        """Return how unlike the training atoms each atom is, by the baseline, f[N], 1 on average over these."""
+        """Return the novelty of atoms according to the baseline, f[N]."""
         return self.baseline.novelty(graph)
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
-        """Return the `baseline` and the `correction`, each f[N] eV."""
+        """Return the `baseline` and the `correction` times the blend weight, each f[N] eV."""
         baseline, correction = self._terms(graph)
         return {"baseline": baseline, "correction": self.blend * correction}
 
@@ -170,7 +175,7 @@ class HybridModel(BarrierModel):
         return self.network.attention(graph)
 
     def get_config(self) -> dict:
-        """Return the constructor's arguments, the models as Keras serializes layers."""
+        """Return the constructor's arguments; Keras serializes the models."""
         return super().get_config() | {
             "network": tf.keras.layers.serialize(self.network),
             "baseline": tf.keras.layers.serialize(self.baseline),
@@ -181,6 +186,6 @@ class HybridModel(BarrierModel):
 
     @classmethod
     def from_config(cls, config: dict) -> HybridModel:
-        """Return a model of `get_config`'s arguments, with fresh weights."""
+        """Return a model from the arguments that `get_config` returns, with initial weights."""
         models = {name: tf.keras.layers.deserialize(config[name]) for name in (NETWORK, BASELINE)}
         return cls(**config | models)

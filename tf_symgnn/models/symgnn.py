@@ -1,4 +1,4 @@
-"""SymGNN: encode, update by attention message passing, read one energy barrier per atom out."""
+"""SymGNN: a symmetrized edge encoding, attention message passing, and a decoder of one barrier per atom."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ from tf_symgnn.nn.symmetrization import HAAR, ExactSymmetrization, Symmetrizatio
 class SymGNN(BarrierModel):
     """The published model (Li et al. 2024, arXiv:2401.08627): symmetrized encoding, attention message passing, decoder.
 
-    Predictions are exactly invariant under translation and permutation of atoms, and under rotation and reflection
-    exactly where the distribution is `haar`, else up to an error that evaluation measures.
+    Predictions are exactly invariant under translation and permutation of atoms. With the distribution `haar`, they are
+    exactly invariant under rotation and reflection. Other distributions leave an error, which evaluation measures.
 
     Args:
-        species: atomic numbers that the model is trained on.
+        species: atomic numbers of the training glasses.
         cutoff: of the neighbor graph, A.
-        label_mean, label_std: of the training labels, eV; predictions are in eV.
+        label_mean, label_std: mean and standard deviation of the training labels, eV.
         width: of node and edge states.
-        heads: attention heads of each layer; heads are concatenated, in the last layer averaged.
-        decoder_layers: dense blocks before the readout.
-        distribution: of the symmetrization's transformations; `haar` takes the mean over all of O(3).
-        transforms, resample, seed: how many are drawn of other distributions, whether afresh, and of what base noise.
-        kernel: of the layers on pairs, `auto`, `reference` or `chunked`: see `MessagePassing`.
+        heads: attention heads of each layer. The last layer averages its heads, the others concatenate them.
+        decoder_layers: number of dense blocks before the readout.
+        distribution: of the transforms, as in `Symmetrization`; `haar` averages over O(3) (`ExactSymmetrization`).
+        transforms: number of transforms, an even number; not used by `haar`.
+        resample: whether each training step draws new transforms.
+        seed: of the base noise of the transforms.
+        kernel: of the layers on pairs, `auto`, `reference` or `chunked`, as in `MessagePassing`.
+
+    Raises:
+        ValueError: `distribution` or `kernel` is unknown, or `transforms` is not a positive even number.
     """
 
     def __init__(
@@ -109,7 +114,7 @@ class SymGNN(BarrierModel):
         )
 
     def stages(self) -> list[Stage]:
-        """Return one stage a layer; the first one encodes before, the last one decodes after."""
+        """Return one stage per layer. The first includes the encoders, the last the decoder."""
         stages = [
             Stage(partial(self._pass_messages, layer), layer.bytes_per_pair(), layer.bytes_per_atom())
             for layer in self.layers_
@@ -119,7 +124,7 @@ class SymGNN(BarrierModel):
         return stages
 
     def encode(self, graph: tfgnn.GraphTensor, training: bool = False) -> tfgnn.GraphTensor:
-        """Return the graph with the first hidden states of atoms [N, F] and of pairs [E, F]."""
+        """Return the graph with the initial hidden states of atoms [N, F] and of pairs [E, F]."""
         state = State.of(graph)
         real_atoms, real_pairs = self._masks(graph)
         atomic_numbers = state.atoms[names.SPECIES]
@@ -128,7 +133,7 @@ class SymGNN(BarrierModel):
         return self._with_states(graph, nodes, edges)
 
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor]:
-        """Return the attention a_ij [E, H] of each layer's heads, from first to last."""
+        """Return the attention a_ij [E, H] of each layer, from first to last."""
         graph, attention = self.encode(graph), []
         for layer in self.layers_:
             attention.append(layer.attention(_hidden_states(graph), graph=graph))
@@ -136,9 +141,9 @@ class SymGNN(BarrierModel):
         return attention
 
     def portable(self) -> SymGNN:
-        """Return a copy without loops over chunks and with the transforms that the weights give, as constants.
+        """Return a copy with the kernel `reference` and with constant transforms.
 
-        ONNX has neither the loops nor the quantiles of the von Mises distribution.
+        ONNX supports neither loops over chunks nor the quantiles of the von Mises distribution.
         """
         copy = type(self).from_config(self.get_config() | {"kernel": "reference"})
         create_weights(copy, self._config["species"][0]).set_weights(self.get_weights())
@@ -148,18 +153,19 @@ class SymGNN(BarrierModel):
         return copy
 
     def _pass_messages(self, layer: MessagePassing, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the hidden states after a layer."""
         nodes, edges = layer(_hidden_states(graph), graph=graph, masks=self._masks(graph), training=training)
         return self._with_states(graph, nodes, edges)
 
     def _decode(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
-        """Return the graph with the energy barrier per atom f[N], eV, alone."""
+        """Return the graph with only the energy barrier of atoms f[N], eV."""
         nodes, _ = _hidden_states(graph)
         decoded = self.decoder(nodes, mask=self._masks(graph)[0], training=training)
         barrier = self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
         return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
 
     def _masks(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return masks [N] and [E]: 1 for real atoms and pairs, 0 for padding and pairs without weight."""
+        """Return masks [N] and [E]: 1 for real atoms and pairs, 0 for padding and pairs of weight zero."""
         state = State.of(graph)
         atoms = tf.cast(state.atoms[names.SPECIES] > 0, self.compute_dtype)
         pairs = tfgnn.broadcast_node_to_edges(graph, names.NEIGHBORS, tfgnn.TARGET, feature_value=atoms)
@@ -168,7 +174,7 @@ class SymGNN(BarrierModel):
         return atoms, pairs
 
     def _with_states(self, graph: tfgnn.GraphTensor, nodes: tf.Tensor, edges: tf.Tensor) -> tfgnn.GraphTensor:
-        """Return the graph with hidden states, and of its other features those that layers read."""
+        """Return the graph with hidden states and the other features that layers read."""
         state = State.of(graph)
         atoms = {names.SPECIES: state.atoms[names.SPECIES], names.HIDDEN_STATE: nodes}
         weight = {name: x for name, x in state.pairs.items() if name == names.PAIR_WEIGHT}

@@ -1,1 +1,1 @@
-"""Models that SymGNN is compared with, one a file."""
+"""Baselines: models to compare SymGNN with, one per file."""

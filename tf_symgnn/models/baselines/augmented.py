@@ -1,4 +1,4 @@
-"""SymGNN with random-rotation data augmentation in place of symmetrization."""
+"""SymGNN with data augmentation by random rotations in place of symmetrization."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tf_symgnn.nn.edge_encoder import EdgeEncoder
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class RotationAugmentedEncoder(tf.keras.layers.Layer):
-    """Edge encoding phi(x_ij R) with a fresh rotation R in every training step, phi(x_ij) in prediction.
+    """Edge encoding phi(x_ij R) with a new random rotation R in each training step, and phi(x_ij) in prediction.
 
     Args:
-        units: widths of phi's two blocks.
+        units: widths of the two blocks of phi.
         seed: of the rotations.
     """
 
@@ -25,11 +25,11 @@ class RotationAugmentedEncoder(tf.keras.layers.Layer):
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encode displacements [E, 3] A as [E, units[-1]]; `mask` [E] is 1 for edges that count in statistics."""
+        """Return encodings [E, units[-1]] of displacements [E, 3] A; `mask` [E] is 1 for edges in statistics."""
         return self._encoder(self._rotation(displacement, training=training), mask=mask, training=training)
 
     def bytes_per_pair(self) -> int:
-        """Return the bytes that a pair takes at once."""
+        """Return the peak memory of a pair in bytes."""
         return self._encoder.bytes_per_pair()
 
     def get_config(self) -> dict:
@@ -39,9 +39,9 @@ class RotationAugmentedEncoder(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class AugmentedSymGNN(SymGNN):
-    """SymGNN that learns invariance from randomly rotated glasses, the data augmentation of Li et al. 2024.
+    """SymGNN trained on randomly rotated glasses: the data augmentation of Li et al. 2024.
 
-    Predictions are not invariant under rotation and reflection; training makes them nearly so under rotation.
+    Predictions are approximately invariant under rotation after training, and not invariant under reflection.
     """
 
     def _make_edge_encoder(self) -> RotationAugmentedEncoder:

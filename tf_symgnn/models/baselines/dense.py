@@ -1,4 +1,4 @@
-"""Dense maps of atoms and of pairs."""
+"""Dense layers for atoms and for pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ def dense_stack(
     dtype: tf.keras.mixed_precision.Policy,
     last: str | Callable | None = None,
 ) -> tf.keras.Sequential:
-    """Return dense layers in a row with an activation between them, and `last` after the last one."""
+    """Return a sequence of dense layers.
+
+    Args:
+        units: width of each layer.
+        activation: between layers.
+        name: of the sequence.
+        dtype: the Keras policy of the layers.
+        last: the activation of the last layer; None for a linear one.
+    """
     activations = [activation] * (len(units) - 1) + [last]
     layers = [
         tf.keras.layers.Dense(n, activation=function, name=f"linear_{k}", dtype=dtype)
@@ -28,13 +36,13 @@ def dense_stack(
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class PairDense(tf.keras.layers.Layer):
-    """A dense map of [h_source, h_target, e]: W_s h_source + W_t h_target + W_e e + b.
+    """A linear map of the concatenation [h_source, h_target, e]: W_s h_source + W_t h_target + W_e e + b.
 
-    A linear map of a concatenation is a sum of linear maps, and those of atoms are taken once per atom.
+    The products with W_s and W_t are computed once per atom, not once per pair.
 
     Args:
-        units: width of the result.
-        kernel_initializer: of W_s, W_t and W_e, one below the other.
+        units: width F of the result.
+        kernel_initializer: of the kernel, the rows of W_s, W_t and W_e in this order.
         bias_initializer: of b.
     """
 
@@ -52,7 +60,7 @@ class PairDense(tf.keras.layers.Layer):
         self.bias_initializer = tf.keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
-        """Create W_s and W_t [C_n, F], W_e [C_e, F] and b [F], as parts of one kernel."""
+        """Create W_s and W_t [C_n, F] and W_e [C_e, F] as one kernel, and b [F]."""
         nodes, pairs = (shape[-1] for shape in input_shape)
         shape = (2 * nodes + pairs, self.units)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
@@ -60,18 +68,17 @@ class PairDense(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tf.Tensor:
-        """Map nodes [N, C_n] and pairs [E, C_e] to [E, F]."""
+        """Return the map [E, F] of nodes [N, C_n] and pairs [E, C_e]."""
         nodes, pairs = inputs
         width = nodes.shape[-1]
         source, target, pair = tf.split(self.kernel, [width, width, pairs.shape[-1]])
-        sent, kept = view.gather_source(nodes @ source), view.gather_target(nodes @ target + self.bias)
-        return sent + kept + pairs @ pair
+        of_source, of_target = view.gather_source(nodes @ source), view.gather_target(nodes @ target + self.bias)
+        return of_source + of_target + pairs @ pair
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        own = {
+        return super().get_config() | {
             "units": self.units,
             "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": tf.keras.initializers.serialize(self.bias_initializer),
         }
-        return super().get_config() | own

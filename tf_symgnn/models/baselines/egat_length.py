@@ -1,4 +1,4 @@
-"""EGAT on edge length."""
+"""SymGNN with edge lengths in place of symmetrized displacements."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tf_symgnn.nn.pairs import length
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class LengthEncoding(tf.keras.layers.Layer):
-    """phi(|x_ij|), a dense block with Gaussians: a radial basis whose centres and widths are learned.
+    """Edge encoding phi(|x_ij|) by a dense block with Gaussians: a radial basis with learned centers and widths.
 
     Args:
-        units: how many Gaussians.
+        units: number of Gaussians.
     """
 
     def __init__(self, *, units: int, **kwargs):
@@ -25,11 +25,11 @@ class LengthEncoding(tf.keras.layers.Layer):
         )
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encode displacements [E, 3] A as [E, units]; `mask` [E] is 1 for edges that count in statistics."""
+        """Return encodings [E, units] of displacements [E, 3] A; `mask` [E] is 1 for edges in statistics."""
         return self._gaussians(length(displacement), mask=mask, training=training)
 
     def bytes_per_pair(self) -> int:
-        """Return the bytes that a pair takes at once: the outputs of a linear map, of batch norm and of Gaussians."""
+        """Return the peak memory of a pair in bytes: outputs of the linear map, of batch norm and of Gaussians."""
         return 12 * self.units
 
     def get_config(self) -> dict:

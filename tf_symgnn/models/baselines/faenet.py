@@ -1,4 +1,4 @@
-"""FAENet: frame averaging."""
+"""FAENet: a network with frame averaging."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Ho
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
 from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
-# The frames of O(3): principal axes have a direction, not a sense.
-SENSES = tuple(itertools.product((1.0, -1.0), repeat=3))
+# The frames of O(3): principal axes are defined up to their signs.
+FRAME_SIGNS = tuple(itertools.product((1.0, -1.0), repeat=3))
 
 
 def principal_axes(view: PairView) -> tf.Tensor:
-    """Return the eigenvectors [G, 3, 3], as columns, of each component's sum of x_ij^T x_ij over weighted pairs.
+    """Return the eigenvectors [G, 3, 3], as columns, of the weighted sum of x_ij^T x_ij over the pairs of each glass.
 
-    FAENet takes those of positions, which have no center in a periodic cell; displacements need none.
+    FAENet uses centered positions, which a periodic cell does not define; displacements need no center.
     """
     outer = view.weight[:, :, tf.newaxis] * view.displacement[:, :, tf.newaxis] * view.displacement[:, tf.newaxis]
     scatter = tfgnn.pool_edges_to_context(view.graph, names.NEIGHBORS, "sum", feature_value=tf.cast(outer, tf.float64))
@@ -33,7 +33,7 @@ def principal_axes(view: PairView) -> tf.Tensor:
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class FrameInteraction(tf.keras.layers.Layer):
-    """One interaction of FAENet (Duval et al. 2023, eqs. 6 and 7), with batch norm for its graph norm.
+    """One interaction of FAENet (Duval et al. 2023, eqs. 6 and 7), with batch norm in place of graph norm.
 
         f_ij = silu(W [e_ij, h_i, h_j]);   h'_j = h_j + silu(W_2 silu(BN(sum_i silu(W_1 h_i) * f_ij)))
 
@@ -50,10 +50,10 @@ class FrameInteraction(tf.keras.layers.Layer):
         self._outward = tf.keras.layers.Dense(units, activation="silu", name="outward", dtype=dtype)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView, training: bool = False) -> tf.Tensor:
-        """Update nodes [N, F] by pair states [E, F]."""
+        """Return updated nodes [N, F] from nodes [N, F] and pairs [E, F]."""
         nodes, pairs = inputs
-        weighting = tf.nn.silu(self._filter((nodes, pairs), view=view))
-        received = view.sum_to_receiver(view.gather_source(self._inward(nodes)) * weighting)
+        filters = tf.nn.silu(self._filter((nodes, pairs), view=view))
+        received = view.sum_to_receiver(view.gather_source(self._inward(nodes)) * filters)
         received = self._norm(received, mask=view.real_atoms, training=training)
         return nodes + self._outward(tf.nn.silu(received))
 
@@ -64,11 +64,11 @@ class FrameInteraction(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class FAENet(BaselineNetwork):
-    """FAENet (Duval et al. 2023): a plain network in the glass's principal axes, averaged over their senses.
+    """FAENet (Duval et al. 2023): a network in the principal axes of a glass, averaged over the signs of the axes.
 
-    A training step takes one of the eight frames at random (stochastic frame averaging), a prediction all of them, so
-    predictions are invariant under rotation and reflection up to rounding, which the axes of a nearly isotropic glass
-    magnify. Frames are of whole glasses, so the receptive field has no bound.
+    A training step uses one of the eight frames at random (stochastic frame averaging), a prediction all of them.
+    Predictions are invariant under rotation and reflection up to rounding, which is larger for a nearly isotropic
+    glass. The axes depend on the whole glass, so the receptive field is infinite.
     """
 
     def __init__(self, *, width: int = 64, layers: int = 4, seed: int = 0, **kwargs):
@@ -82,29 +82,29 @@ class FAENet(BaselineNetwork):
         self.layers_ = [FrameInteraction(units=width, name=f"layer_{k}", dtype=dtype) for k in range(layers)]
 
     def stages(self) -> list[Stage]:
-        """Return none: frames are of the whole glass."""
+        """Return an empty list, since frames depend on the whole glass."""
         return []
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
-        """Predict one energy barrier per atom f[N], eV: by one frame in training, else the mean of all."""
+        """Predict one energy barrier per atom f[N], eV: in one frame in training, else averaged over all frames."""
         view = PairView.of(graph, self.compute_dtype)
         axes = tfgnn.broadcast_context_to_edges(graph, names.NEIGHBORS, feature_value=principal_axes(view))
         in_axes = tf.einsum("ei,eij->ej", view.displacement, axes)
         if training:
             self.draws.assign_add(1)
-            drawn = tf.random.stateless_uniform((), (self.seed, self.draws), maxval=len(SENSES), dtype=tf.int32)
-            sense = tf.gather(tf.constant(SENSES, in_axes.dtype), drawn)
-            return self._in_frame(graph, in_axes * sense, training)
-        frames = [self._in_frame(graph, in_axes * sense, training) for sense in SENSES]
-        return tf.add_n(frames) / len(frames)
+            index = tf.random.stateless_uniform((), (self.seed, self.draws), maxval=len(FRAME_SIGNS), dtype=tf.int32)
+            signs = tf.gather(tf.constant(FRAME_SIGNS, in_axes.dtype), index)
+            return self._in_frame(graph, in_axes * signs, training)
+        predictions = [self._in_frame(graph, in_axes * signs, training) for signs in FRAME_SIGNS]
+        return tf.add_n(predictions) / len(predictions)
 
     def _in_frame(self, graph: tfgnn.GraphTensor, displacement: tf.Tensor, training: bool) -> tf.Tensor:
-        """Return barriers f[N] eV by the displacements [E, 3] A of one frame."""
-        turned = State.of(graph).merged(State({}, {names.DISPLACEMENT: displacement})).on(graph)
-        return run_stages(super().stages(), turned, training).node_sets[names.ATOMS][names.ENERGY_BARRIER]
+        """Return barriers f[N] eV from the displacements [E, 3] A in one frame."""
+        in_frame = State.of(graph).merged(State({}, {names.DISPLACEMENT: displacement})).on(graph)
+        return run_stages(super().stages(), in_frame, training).node_sets[names.ATOMS][names.ENERGY_BARRIER]
 
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
-        """Return node states, and pair states of the displacements in one frame."""
+        """Return node states, and pair states from the displacements in one frame."""
         basis = gaussian_basis(view.distance, self.cutoff)
         pairs = tf.concat([self.direction(view.displacement), self.radial(basis)], axis=1)
         return State({NODES: nodes}, {PAIRS: self.pair(tf.nn.silu(pairs))})
@@ -115,7 +115,7 @@ class FAENet(BaselineNetwork):
         return math.inf
 
     def hops(self) -> list[Hop]:
-        """Return one interaction a layer."""
+        """Return one interaction per layer."""
         return [partial(self._interact, layer) for layer in self.layers_]
 
     def _interact(self, layer: FrameInteraction, state: State, view: PairView, training: bool) -> State:

@@ -16,7 +16,9 @@ from tf_symgnn.nn.pairs import PairView
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EdgeConvolution(tf.keras.layers.Layer):
-    """h'_j = ReLU(BN(ReLU(W h_j + r) / d_j + sum_i ReLU(W h_i + U e_ij) / sqrt(d_i d_j))) (Hu et al. 2020, OGB).
+    """A graph convolution with edge features, as in the baselines of the Open Graph Benchmark (Hu et al. 2020).
+
+        h'_j = ReLU(BN(ReLU(W h_j + r) / d_j + sum_i ReLU(W h_i + U e_ij) / sqrt(d_i d_j)))
 
     Args:
         units: width of the states.
@@ -30,12 +32,12 @@ class EdgeConvolution(tf.keras.layers.Layer):
         self._norm = MaskedBatchNormalization(name="norm", dtype=dtype)
 
     def build(self, input_shape: tuple[tf.TensorShape, ...]) -> None:
-        """Create r [F]; the layers inside create theirs when called."""
+        """Create r [F]; sublayers create their weights when called."""
         self.root = self.add_weight(name="root", shape=(self.units,), initializer="zeros")
         super().build(input_shape)
 
     def call(self, inputs: tuple[tf.Tensor, ...], view: PairView, training: bool = False) -> tf.Tensor:
-        """Convolve nodes [N, F] that scale their messages by [N, 1] with edge features [E, C]."""
+        """Return updated nodes [N, F] from nodes [N, F], the scales of their messages [N, 1] and edges [E, C]."""
         nodes, scale, edges = inputs
         nodes = self._linear(nodes)
         message = tf.nn.relu(view.gather_source(nodes) + self._edge_linear(edges)) * view.gather_source(scale)
@@ -49,7 +51,7 @@ class EdgeConvolution(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class EdgeGCN(BaselineNetwork):
-    """GCN whose messages read the raw displacement, encoded as SymGNN's phi does: a baseline of Li et al. 2024.
+    """GCN with displacements as edge features, encoded by SymGNN's phi: a baseline of Li et al. 2024.
 
     Predictions are not invariant under rotation and reflection.
     """
@@ -66,7 +68,7 @@ class EdgeGCN(BaselineNetwork):
         return State({NODES: nodes}, {PAIRS: edges})
 
     def hops(self) -> list[Hop]:
-        """Return the hop that counts neighbors, and one convolution a layer."""
+        """Return the hop that counts neighbors, then one convolution per layer."""
         return [add_scale, *(partial(self._convolve, layer) for layer in self.layers_)]
 
     def _convolve(self, layer: EdgeConvolution, state: State, view: PairView, training: bool) -> State:

@@ -1,4 +1,4 @@
-"""Multilevel graph convolutional network."""
+"""Multilevel graph convolutional network (MGCN)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Ho
 from tf_symgnn.models.baselines.schnet import BASIS
 from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
-KEPT = 0.8  # eta, the share of a pair's state that an update keeps
+ETA = 0.8  # the weight of the previous state of a pair in its update
 LEVELS = "levels"  # node states of all levels so far [N, levels F]
 
 
@@ -25,7 +25,7 @@ class MultilevelInteraction(tf.keras.layers.Layer):
 
     Args:
         units: width of atom and pair states.
-        update_pairs: whether pair states are updated; the last layer's would be used by nobody.
+        update_pairs: whether to update pair states. The last layer need not, since no layer reads them afterwards.
     """
 
     def __init__(self, *, units: int, update_pairs: bool = True, **kwargs):
@@ -39,14 +39,14 @@ class MultilevelInteraction(tf.keras.layers.Layer):
             self._pair_update = tf.keras.layers.Dense(units, use_bias=False, name="pair_update", dtype=dtype)
 
     def call(self, inputs: tuple[tf.Tensor, ...], view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
-        """Update nodes [N, F] and pairs [E, F] by the pairs' radial basis [E, B]."""
+        """Return updated nodes [N, F] and pairs [E, F] from both and the radial basis of pairs [E, B]."""
         nodes, pairs, basis = inputs
         message = view.gather_source(self._inward(nodes)) * self._radial(basis)
-        # The linear map of pairs may wait until after their sum.
+        # The map of pairs is linear, so it applies to their sum, once per atom.
         received = view.sum_to_receiver(message) + self._pair(view.sum_to_receiver(pairs))
         if self.update_pairs:
-            met = view.gather_source(nodes) * view.gather_target(nodes)
-            pairs = KEPT * pairs + (1 - KEPT) * self._pair_update(met)
+            product = view.gather_source(nodes) * view.gather_target(nodes)
+            pairs = ETA * pairs + (1 - ETA) * self._pair_update(product)
         return nodes + self._outward(received), pairs
 
     def get_config(self) -> dict:
@@ -56,9 +56,9 @@ class MultilevelInteraction(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class MGCN(BaselineNetwork):
-    """Multilevel graph convolutional network (Lu et al. 2019): states of all levels are read out.
+    """Multilevel graph convolutional network (Lu et al. 2019). The decoder reads the states of all levels.
 
-    Pair states start as a function of the two species. Predictions are exactly invariant under translation,
+    Initial pair states are a function of the two species. Predictions are exactly invariant under translation,
     permutation, rotation and reflection.
     """
 
@@ -72,12 +72,12 @@ class MGCN(BaselineNetwork):
         ]
 
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
-        """Return the first level's node states, pair states by the two species, and the radial basis of distances."""
+        """Return node states of the first level, pair states of the two species, and the radial basis of distances."""
         pairs = tf.nn.softplus(self.pair_embedding((nodes, tf.zeros_like(view.weight)), view=view))
         return State({NODES: nodes, LEVELS: nodes}, {PAIRS: pairs, BASIS: gaussian_basis(view.distance, self.cutoff)})
 
     def hops(self) -> list[Hop]:
-        """Return one interaction a layer."""
+        """Return one interaction per layer."""
         return [partial(self._interact, layer) for layer in self.layers_]
 
     def last_nodes(self, state: State) -> tf.Tensor:

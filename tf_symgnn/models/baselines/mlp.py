@@ -1,4 +1,4 @@
-"""Multilayer perceptron on type and position."""
+"""Multilayer perceptron (MLP) on species and position."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tf_symgnn.nn.pairs import PairView
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class MLP(BaselineNetwork):
-    """Dense blocks on an atom's species and position: the non-graph baseline of Li et al. 2024.
+    """Dense blocks on the species and the position of an atom: the baseline without a graph of Li et al. 2024.
 
-    It uses no pair. Predictions are exactly invariant under permutation and nothing else.
+    Predictions are exactly invariant under permutation only.
     """
 
     def __init__(self, *, width: int = 64, layers: int = 4, **kwargs):
@@ -28,7 +28,7 @@ class MLP(BaselineNetwork):
         return 0.0
 
     def hops(self) -> list[Hop]:
-        """Return one step, which reads no pair."""
+        """Return one step, which does not read pairs."""
         return [self._map]
 
     def _map(self, state: State, view: PairView, training: bool) -> State:

@@ -1,4 +1,4 @@
-"""The base of the baselines: species in, one energy barrier per atom out."""
+"""The base class of the graph neural networks among the baselines."""
 
 from __future__ import annotations
 
@@ -15,30 +15,28 @@ from tf_symgnn.nn.embedding import SpeciesEmbedding
 from tf_symgnn.nn.normalization import DenseBlocks
 from tf_symgnn.nn.pairs import PairView
 
-# Sums of messages are divided by this, about the number of pairs that an atom receives within 5 A: the next map takes
-# up any factor, but not Adam's steps, which are as long for an input of 30 as for one of 1, nor a block that is applied
-# again and again.
-UNIT = 32.0
+# Divisor of sums of messages: about the number of pairs that an atom receives within 5 A. It keeps the inputs of the
+# next map near 1, which matters for the step size of Adam and for recurrent blocks.
+AVERAGE_NEIGHBORS = 32.0
 
 NODES, PAIRS = "nodes", "pairs"  # hidden states [N, F] and [E, F]
 
-# Tensors as wide as a hidden state that an interaction holds at once, of pairs and of atoms.
-TENSORS_AT_ONCE = 8
+MAX_LIVE_TENSORS = 8  # tensors as wide as a hidden state that an interaction holds at once, of pairs and of atoms
 
 Hop = Callable[[State, PairView, bool], State]
 
 
 class BaselineNetwork(BarrierModel, abc.ABC):
-    """A model between SymGNN's species embedding and SymGNN's decoder; subclasses define what lies between.
+    """A model with the species embedding and the decoder of SymGNN; subclasses define the layers between them.
 
     Args:
-        species: atomic numbers that the model is trained on.
+        species: atomic numbers of the training glasses.
         cutoff: of the neighbor graph, A.
-        label_mean, label_std: of the training labels, eV; predictions are in eV.
+        label_mean, label_std: mean and standard deviation of the training labels, eV.
         width: of node and pair states.
         layers: number of interactions between neighbors.
-        decoder_layers: dense blocks before the readout.
-        seed: of what is drawn in training.
+        decoder_layers: number of dense blocks before the readout.
+        seed: of random numbers in training.
     """
 
     def __init__(
@@ -79,41 +77,43 @@ class BaselineNetwork(BarrierModel, abc.ABC):
 
     @abc.abstractmethod
     def hops(self) -> list[Hop]:
-        """Return the steps by which atoms receive from their neighbors, at least one.
+        """Return the steps of message passing, at least one.
 
-        A step takes the state, the pairs, and whether it trains, and returns the state.
+        A step takes the state, the pairs and whether it is for training, and returns the updated state.
         """
 
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
-        """Return the state before the first hop, of node states [N, F]; by default those alone.
+        """Return the state before the first hop, by default the node states [N, F] only.
 
-        A subclass may add tensors of each atom and each pair, but none that reads another atom's state.
+        A subclass may add tensors of atoms and pairs that do not depend on the states of other atoms.
         """
         return State({NODES: nodes}, {})
 
     def last_nodes(self, state: State) -> tf.Tensor:
-        """Return the node states [N, F'] that are decoded, by default those of the last hop."""
+        """Return the node states [N, F'] to decode, by default those of the last hop."""
         return state.atoms[NODES]
 
     def stages(self) -> list[Stage]:
-        """Return one stage a hop; the first one embeds species before, the last one decodes after."""
-        width = 4 * TENSORS_AT_ONCE * self.width
-        stages = [Stage(partial(self._advance, hop), width, width) for hop in self.hops()]
+        """Return one stage per hop. The first includes the species embedding, the last the decoder."""
+        size = 4 * MAX_LIVE_TENSORS * self.width
+        stages = [Stage(partial(self._advance, hop), size, size) for hop in self.hops()]
         stages[0] = stages[0].after(self._embed)
         stages[-1] = stages[-1].then(self._decode)
         return stages
 
     def _embed(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the state before the first hop."""
         view = self._view(graph)
         state = self.first_state(self.species_embedding(view.atomic_numbers), view, training)
         return State.of(graph).inputs().merged(state).on(graph)
 
     def _advance(self, hop: Hop, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
+        """Return the graph with the state after a hop."""
         state = State.of(graph)
         return state.inputs().merged(hop(state, self._view(graph), training)).on(graph)
 
     def _decode(self, graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:
-        """Return the graph with the energy barrier per atom f[N], eV, alone."""
+        """Return the graph with only the energy barrier of atoms f[N], eV."""
         decoded = self.decoder(self.last_nodes(State.of(graph)), mask=self._view(graph).real_atoms, training=training)
         barrier = self.label_mean + self.label_std * tf.squeeze(self.readout(decoded), axis=-1)
         return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)

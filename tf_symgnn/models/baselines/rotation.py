@@ -1,4 +1,4 @@
-"""Random rotations in training: data augmentation in place of a symmetry."""
+"""Data augmentation by random rotations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tf_symgnn.nn.orthogonal import Uniform
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class RandomRotation(tf.keras.layers.Layer):
-    """Turn all displacements by one uniformly random rotation, a fresh one in every training step, else by none.
+    """Rotate all displacements by a new uniformly random rotation in each training step; return them unchanged else.
 
     Args:
-        seed: of the draws, which are a function of it and of the number of steps.
+        seed: of the rotations, which depend on it and on the number of steps.
     """
 
     def __init__(self, *, seed: int = 0, **kwargs):
@@ -21,7 +21,7 @@ class RandomRotation(tf.keras.layers.Layer):
         self.distribution = Uniform(transforms=2, seed=seed, resample=True, name="uniform", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Turn displacements [E, 3] A."""
+        """Return rotated displacements [E, 3] A."""
         rotation, _ = tf.unstack(self.distribution(None, training=training))
         return displacement @ rotation if training else displacement
 

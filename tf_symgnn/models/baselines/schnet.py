@@ -12,7 +12,7 @@ from tf_symgnn.models.baselines.dense import dense_stack
 from tf_symgnn.models.baselines.network import NODES, BaselineNetwork, Hop
 from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
-BASIS = "basis"  # radial, of each pair [E, B]
+BASIS = "basis"  # feature of pairs: the radial basis [E, B]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -23,7 +23,7 @@ def shifted_softplus(x: tf.Tensor) -> tf.Tensor:
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class Interaction(tf.keras.layers.Layer):
-    """One interaction block of SchNet with its continuous-filter convolution (Schütt et al. 2017, eq. 2 and figure 2).
+    """An interaction block of SchNet with a continuous-filter convolution (Schütt et al. 2017, eq. 2 and figure 2).
 
         h'_j = h_j + W_3 ssp(W_2 sum_i (W_1 h_i) * filter(r_ij) + b_2) + b_3
         filter(r) = ssp(V_2 ssp(V_1 basis(r) + c_1) + c_2)
@@ -40,7 +40,7 @@ class Interaction(tf.keras.layers.Layer):
         self._outward = dense_stack((units, units), shifted_softplus, name="outward", dtype=dtype)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tf.Tensor:
-        """Update nodes [N, F] by pairs' radial basis [E, B]."""
+        """Return updated nodes [N, F] from nodes [N, F] and the radial basis of pairs [E, B]."""
         nodes, basis = inputs
         received = view.sum_to_receiver(view.gather_source(self._inward(nodes)) * self._filter(basis))
         return nodes + self._outward(received)
@@ -66,7 +66,7 @@ class SchNet(BaselineNetwork):
         return State({NODES: nodes}, {BASIS: gaussian_basis(view.distance, self.cutoff)})
 
     def hops(self) -> list[Hop]:
-        """Return one interaction a layer."""
+        """Return one interaction per layer."""
         return [partial(self._interact, layer) for layer in self.layers_]
 
     def _interact(self, layer: Interaction, state: State, view: PairView, training: bool) -> State:

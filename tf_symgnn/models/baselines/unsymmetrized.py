@@ -10,7 +10,7 @@ from tf_symgnn.nn.edge_encoder import EdgeEncoder
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class UnsymmetrizedSymGNN(SymGNN):
-    """SymGNN with phi applied to the raw displacement, e_ij = phi(x_ij): the ablation of Li et al. 2024.
+    """SymGNN with phi of the displacement itself, e_ij = phi(x_ij): the ablation of Li et al. 2024.
 
     Predictions are not invariant under rotation and reflection.
     """

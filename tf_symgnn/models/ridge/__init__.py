@@ -1,1 +1,1 @@
-"""A ridge regression on power spectra: descriptors, regression, and the model made of them."""
+"""Ridge regression on power spectra: principal components, neighborhood averages, solver and model."""

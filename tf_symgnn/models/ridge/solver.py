@@ -1,4 +1,8 @@
-"""Normal equations of a ridge regression, glass by glass, and the choice of its penalty."""
+"""Normal equations of a ridge regression, and the choice of its penalty by leave-one-glass-out cross-validation.
+
+Scikit-learn's `Ridge` would compute the products of features again for each glass left out and each penalty. Here, they
+are computed once per glass and added.
+"""
 
 from __future__ import annotations
 
@@ -8,47 +12,57 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-# Of squared weights of standardized features, over those expected: the large ones for glasses that add little to what
-# was solved for before.
+# Penalties of squared weights of standardized features. The large ones are for a regression that is fitted again to
+# glasses that are similar to those of the first fit.
 PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 1e4, 1e5)
-SINGLE_GLASS_PENALTY = 100.0  # where no glass can be left out to choose one
-# Of a feature's standard deviation over its mean: less is rounding, and no feature of a glass varies by less than 1e-4.
+SINGLE_GLASS_PENALTY = 100.0  # without a second glass for cross-validation
+# Standard deviation of a feature over its mean; below it is rounding. The features of a glass vary by 1e-4 or more.
 MIN_RELATIVE_SPREAD = 1e-6
 
 
 class NormalEquations(NamedTuple):
-    """The sums over atoms that a least-squares fit with a constant needs; those of several glasses add up."""
+    """The sums over atoms that determine a least-squares fit with a constant.
+
+    Attributes:
+        atoms: number of atoms.
+        features: [D], means.
+        barrier: the mean.
+        products: [D, D], sums of products of deviations of features from their means.
+        moments: [D], sums of products of deviations of features and of barriers.
+    """
 
     atoms: int
-    features: np.ndarray  # [D], means
-    barrier: float  # the mean
-    products: np.ndarray  # [D, D], sums over atoms of products of deviations from these means
-    moments: np.ndarray  # [D], sums of products of the features' and the barrier's deviations
+    features: np.ndarray
+    barrier: float
+    products: np.ndarray
+    moments: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, barrier: np.ndarray) -> NormalEquations:
-        """Return those of the atoms of one glass: features f[N, D] and barriers [N]."""
-        mean, level = features.mean(axis=0, dtype=np.float64), barrier.mean(dtype=np.float64)
-        # The products in single precision: they take nearly all the time, and of deviations their rounding is little.
-        apart = features - mean.astype(features.dtype)
-        return cls(len(features), mean, level, (apart.T @ apart).astype(np.float64), (barrier - level) @ apart)
+        """Return the sums over the atoms of one glass with features f[N, D] and barriers [N]."""
+        mean, barrier_mean = features.mean(axis=0, dtype=np.float64), barrier.mean(dtype=np.float64)
+        # The products take nearly all the time, so they are in the single precision of the features.
+        deviation = features - mean.astype(features.dtype)
+        products = (deviation.T @ deviation).astype(np.float64)
+        return cls(len(features), mean, barrier_mean, products, (barrier - barrier_mean) @ deviation)
 
     @classmethod
     def sum(cls, parts: Sequence[NormalEquations]) -> NormalEquations:
-        """Return those of the atoms of several glasses."""
+        """Return the sums over the atoms of several glasses."""
         atoms = np.array([part.atoms for part in parts])
-        means, levels = np.stack([part.features for part in parts]), np.array([part.barrier for part in parts])
-        mean, level = atoms @ means / atoms.sum(), atoms @ levels / atoms.sum()
-        between = (means - mean).T * atoms  # what distinguishes one glass from another counts too
+        means, barriers = np.stack([part.features for part in parts]), np.array([part.barrier for part in parts])
+        mean, barrier = atoms @ means / atoms.sum(), atoms @ barriers / atoms.sum()
+        between = (means - mean).T * atoms  # the contribution of differences between glasses
         products = sum(part.products for part in parts) + between @ (means - mean)
-        moments = sum(part.moments for part in parts) + between @ (levels - level)
-        return cls(int(atoms.sum()), mean, level, products, moments)
+        moments = sum(part.moments for part in parts) + between @ (barriers - barrier)
+        return cls(int(atoms.sum()), mean, barrier, products, moments)
 
     def solve(self, penalty: float, expected: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the weights [D] and the constant of the ridge regression.
+        """Return the weights [D] of features, not standardized, and the constant of the ridge regression.
 
-        The weights of standardized features are penalized in units of the expected ones [D]; those returned are of the
-        features as they are.
+        Args:
+            penalty: of squared weights of standardized features over `expected`.
+            expected: [D], the expected relative sizes of weights of standardized features.
         """
         spread = np.sqrt(np.diag(self.products) / self.atoms)
         varies = spread > MIN_RELATIVE_SPREAD * np.maximum(1, np.abs(self.features))
@@ -64,21 +78,21 @@ def best_penalty(
     glasses: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
     expected: np.ndarray,
 ) -> float:
-    """Return the penalty with the highest mean Pearson correlation on the glass that is left out.
+    """Return the penalty with the highest mean Pearson correlation on glasses left out in turn.
 
     Args:
-        equations: of each glass, for what is left of its barriers.
-        glasses: features [N, D], what was predicted before [N], and barriers [N] of each.
-        expected: of weights [D].
+        equations: of each glass, for the residuals of its barriers.
+        glasses: features [N, D], predictions before the fit [N], and barriers [N] of each glass.
+        expected: [D], the expected relative sizes of weights.
     """
     if len(glasses) == 1:
         return SINGLE_GLASS_PENALTY
     scores = np.zeros(len(PENALTIES))
-    for out, (features, before, barrier) in enumerate(glasses):
-        others = NormalEquations.sum([*equations[:out], *equations[out + 1 :]])
+    for left_out, (features, before, barrier) in enumerate(glasses):
+        others = NormalEquations.sum([*equations[:left_out], *equations[left_out + 1 :]])
         for k, penalty in enumerate(PENALTIES):
             predicted = before + features @ others.solve(penalty, expected)[0]
-            # A glass of equal barriers does not distinguish penalties.
+            # The correlation with equal barriers is undefined, so such a glass does not count.
             defined = np.ptp(predicted) > 0 and np.ptp(barrier) > 0
             scores[k] += np.corrcoef(predicted, barrier)[0, 1] if defined else 0
     return PENALTIES[int(np.argmax(scores))]
