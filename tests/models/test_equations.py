@@ -1,4 +1,4 @@
-"""Layers of EGNN and SchNet against values worked out by hand on three atoms, and EGNN's equivariance."""
+"""Layers of EGNN and SchNet compared to values by hand on three atoms, and the equivariance of EGNN."""
 
 import math
 
@@ -37,7 +37,7 @@ def others(j: int) -> list[int]:
 
 @pytest.fixture
 def view() -> PairView:
-    """The three atoms, with self-loops, which no equation here has a term for."""
+    """Return the view of the three atoms, with self-loops, which the equations below exclude."""
     glass = Glass(
         positions=POSITIONS,
         cell=np.eye(3) * 20,
@@ -49,50 +49,51 @@ def view() -> PairView:
     return PairView.of(to_graph_tensor(build_graph(glass, cutoff=5.0, self_loops=True)), "float32")
 
 
-def with_ones(layer: tf.keras.layers.Layer) -> None:
-    """Every kernel one and every bias zero, so that with one channel every linear map is a plain sum."""
+def set_ones(layer: tf.keras.layers.Layer) -> None:
+    """Set all kernels to one and all biases to zero. With one channel, linear maps are then sums."""
     for weight in layer.weights:
         weight.assign(tf.zeros_like(weight) if "bias" in weight.name else tf.ones_like(weight))
 
 
 def test_an_egnn_layer_by_hand(view):
     layer = EquivariantConvolution(units=1, reach=5.0)
-    states, still = tf.constant(STATES)[:, tf.newaxis], tf.zeros([3, 3])
-    layer((states, still), view=view)
-    with_ones(layer)
-    found, moved = layer((states, still), view=view)
+    states, shift = tf.constant(STATES)[:, tf.newaxis], tf.zeros([3, 3])
+    layer((states, shift), view=view)
+    set_ones(layer)
+    new_states, new_shift = layer((states, shift), view=view)
 
     for j in range(3):
         message = {i: silu(silu(STATES[i] + STATES[j] + squared(i, j))) for i in others(j)}
-        push = sum((POSITIONS[j] - POSITIONS[i]) * silu(message[i]) for i in others(j))
-        np.testing.assert_allclose(moved[j], push / 2, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(found[j, 0], STATES[j] + silu(STATES[j] + sum(message.values()) / AVERAGE_NEIGHBORS), rtol=1e-5)
+        update = sum((POSITIONS[j] - POSITIONS[i]) * silu(message[i]) for i in others(j))
+        np.testing.assert_allclose(new_shift[j], update / 2, rtol=1e-5, atol=1e-6)
+        expected = STATES[j] + silu(STATES[j] + sum(message.values()) / AVERAGE_NEIGHBORS)
+        np.testing.assert_allclose(new_states[j, 0], expected, rtol=1e-5)
 
 
-def test_egnn_messages_start_with_bends_at_various_distances(view):
-    """Of the squared distance alone, each channel of a layer's first map is zero at one of its own."""
+def test_initial_egnn_messages_have_thresholds_at_different_distances(view):
+    """As functions of the squared distance, the channels of the first map are zero at different distances."""
     layer = EquivariantConvolution(units=9, reach=4.0)
     layer((tf.zeros([3, 9]), tf.zeros([3, 3])), view=view)
     slopes = layer._first.kernel.numpy()[-1]
     np.testing.assert_allclose(-layer._first.bias / slopes, np.linspace(0, 16, 9), atol=1e-5)
     assert set(slopes) == {1.0, -1.0} and slopes.sum() == 1.0
-    again = EquivariantConvolution.from_config(layer.get_config())
-    again((tf.zeros([3, 9]), tf.zeros([3, 3])), view=view)
-    np.testing.assert_array_equal(again._first.bias, layer._first.bias)
-    np.testing.assert_array_equal(again._first.kernel[-1], slopes)
+    restored = EquivariantConvolution.from_config(layer.get_config())
+    restored((tf.zeros([3, 9]), tf.zeros([3, 3])), view=view)
+    np.testing.assert_array_equal(restored._first.bias, layer._first.bias)
+    np.testing.assert_array_equal(restored._first.kernel[-1], slopes)
 
 
 def test_a_schnet_interaction_by_hand(view):
-    """The distance itself is given as the basis."""
+    """The distance itself serves as the radial basis."""
     layer = Interaction(units=1)
     states = tf.constant(STATES)[:, tf.newaxis]
     layer((states, view.distance), view=view)
-    with_ones(layer)
-    found = layer((states, view.distance), view=view)
+    set_ones(layer)
+    new_states = layer((states, view.distance), view=view)
 
     for j in range(3):
         received = sum(STATES[i] * ssp(ssp(math.sqrt(squared(i, j)))) for i in others(j))
-        np.testing.assert_allclose(found[j, 0], STATES[j] + ssp(received), rtol=1e-5)
+        np.testing.assert_allclose(new_states[j, 0], STATES[j] + ssp(received), rtol=1e-5)
 
 
 def test_the_radial_basis_by_hand():
@@ -102,21 +103,21 @@ def test_the_radial_basis_by_hand():
     assert basis[1, 50] == pytest.approx(math.exp(-10 * 0.0025), rel=1e-4)
 
 
-def test_egnn_coordinates_turn_with_the_glass_and_states_do_not():
+def test_egnn_coordinates_are_equivariant_and_states_invariant():
     tf.keras.utils.set_random_seed(0)
-    turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]) @ np.diag([1, 1, -1])
+    improper = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]) @ np.diag([1, 1, -1])
     graph = build_graph(random_glass(0, 50), cutoff=4.0, self_loops=True)
     first, second = (EquivariantConvolution(units=4, reach=4.0) for _ in range(2))
     results = []
-    for seen in (graph, graph.transformed(turn)):
-        view = PairView.of(to_graph_tensor(seen), "float32")
+    for glass_graph in (graph, graph.transformed(improper)):
+        view = PairView.of(to_graph_tensor(glass_graph), "float32")
         states = tf.one_hot(np.searchsorted(SPECIES, graph.atomic_numbers), 4), tf.zeros([50, 3])
-        # Sizeable steps, so that the second layer sees other distances than the first.
+        # Large shifts make the distances of the second layer differ from those of the first.
         if not first.built:
             first(states, view=view)
             first._outer.kernel.assign(tf.ones_like(first._outer.kernel))
         results.append(second(first(states, view=view), view=view))
-    (states, moved), (turned_states, turned_moved) = results
-    assert np.abs(moved).max() > 0.1
-    np.testing.assert_allclose(turned_moved, moved @ turn.astype(np.float32), atol=1e-4)
-    np.testing.assert_allclose(turned_states, states, rtol=1e-4, atol=1e-4)
+    (states, shift), (transformed_states, transformed_shift) = results
+    assert np.abs(shift).max() > 0.1
+    np.testing.assert_allclose(transformed_shift, shift @ improper.astype(np.float32), atol=1e-4)
+    np.testing.assert_allclose(transformed_states, states, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The hybrid model: a network that corrects a baseline by the local part of their difference."""
+"""The hybrid model of a network and a baseline."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import SPECIES, random_glass
-from tf_symgnn import names
+from tests.models.influence import distances, pairs_used
 from tf_symgnn.data import Glass
 from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
 from tf_symgnn.models.base import create_weights
@@ -27,16 +27,17 @@ def graph_of(glass):
 
 
 def small_model(*, heads=(2, 1), **changes) -> HybridModel:
-    scaling = {"label_mean": 1.5, "label_std": 0.3}
-    network = SymGNN(species=SPECIES, cutoff=CUTOFF, width=6, heads=heads, decoder_layers=1, **scaling)
-    baseline = SpectralRidge(species=SPECIES, cutoff=CUTOFF, **scaling)
+    network = SymGNN(
+        species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3, width=6, heads=heads, decoder_layers=1
+    )
+    baseline = SpectralRidge(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
     model = HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, **changes)
     return create_weights(model, SPECIES[0])
 
 
 @pytest.fixture(scope="module")
 def prepared():
-    """A graph, and a model whose baseline is solved on it and another one."""
+    """Return a graph, and a model whose baseline is fitted to it and another graph."""
     glasses = [random_glass(seed, 80) for seed in (6, 7)]
     graphs = [graph_of(glass) for glass in glasses]
     model = small_model()
@@ -46,8 +47,8 @@ def prepared():
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("blend", [INITIAL_BLEND, 0.3])
-def test_the_prediction_is_the_baseline_and_a_part_of_the_local_difference(blend, training, prepared):
-    """Of numbers on the neighbours of each atom, in NumPy: differences less their averages over two hops."""
+def test_the_prediction_is_that_of_the_formula(blend, training, prepared):
+    """The reference is y = baseline + blend * (d A(1) - A(d)) in NumPy."""
     graph, model = prepared
     model.blend.assign(blend)
     tensor = to_graph_tensor(graph)
@@ -57,11 +58,11 @@ def test_the_prediction_is_the_baseline_and_a_part_of_the_local_difference(blend
     difference = model.network(tensor, training=training).numpy() - baseline
     weight = np.zeros((80, 80))
     distance = np.linalg.norm(graph.displacement, axis=1)
-    near = np.where(distance > 0, np.exp((AVERAGE_OFFSET - distance) / AVERAGE_DECAY), 0)
-    np.add.at(weight, (graph.target, graph.source), near)
+    decay = np.where(distance > 0, np.exp((AVERAGE_OFFSET - distance) / AVERAGE_DECAY), 0)
+    np.add.at(weight, (graph.target, graph.source), decay)
     weight /= weight.sum(axis=1, keepdims=True) + AVERAGE_EPSILON
-    twice = weight @ weight
-    correction = blend * (twice.sum(axis=1) * difference - twice @ difference)
+    two_hops = weight @ weight
+    correction = blend * (two_hops.sum(axis=1) * difference - two_hops @ difference)
     np.testing.assert_allclose(model(tensor, training=training), baseline + correction, atol=1e-4)
     assert np.abs(correction).max() > 0.01
     if not training:
@@ -72,39 +73,41 @@ def test_the_prediction_is_the_baseline_and_a_part_of_the_local_difference(blend
 
 def test_any_two_models_with_stages_make_a_hybrid():
     graph = to_graph_tensor(graph_of(random_glass(6, 80)))
-    sizes = {"species": SPECIES, "cutoff": CUTOFF, "width": 6}
-    network, baseline = SchNet(**sizes, layers=3), SymGNN(**sizes, heads=(2,))
+    network = SchNet(species=SPECIES, cutoff=CUTOFF, width=6, layers=3)
+    baseline = SymGNN(species=SPECIES, cutoff=CUTOFF, width=6, heads=(2,))
     model = HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, hops=1, blend=0.0)
     np.testing.assert_allclose(model(graph), baseline(graph), atol=1e-6)
     model.blend.assign(1.0)
     assert np.abs(model(graph) - baseline(graph)).max() > 1e-3
     assert model.trained is network and len(model.stages()) == 4 and model.receptive_field == 4 * CUTOFF
     with pytest.raises(ValueError, match="a model without stages"):
-        HybridModel(network=FAENet(**sizes), baseline=baseline, cutoff=CUTOFF)
+        HybridModel(network=FAENet(species=SPECIES, cutoff=CUTOFF, width=6), baseline=baseline, cutoff=CUTOFF)
+    with pytest.raises(ValueError, match="blend: found 1.5, expected a number from 0 to 1"):
+        HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, blend=1.5)
+    with pytest.raises(ValueError, match="hops: found 0, expected at least 1"):
+        HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, hops=0)
 
 
-@pytest.mark.parametrize(
-    "agreement, expected", [(0.7, 0.7), (-2.0, 0.0), (3.0, 1.0)], ids=["a part", "none", "no more than all"]
-)
-def test_the_blend_weight_is_fitted_by_least_squares(agreement, expected):
-    """To barriers that are the baseline's, a multiple of the correction, and what is uncorrelated with both."""
+@pytest.mark.parametrize("slope, expected", [(0.7, 0.7), (-2.0, 0.0), (3.0, 1.0)], ids=["inside", "at 0", "at 1"])
+def test_the_blend_weight_is_fitted_by_least_squares(slope, expected):
+    """The labels are the baseline plus a constant, a multiple of the correction, and uncorrelated noise."""
     glass = random_glass(6, 200)
     model, tensor = small_model(), to_graph_tensor(graph_of(glass))
     model.prepare([tensor], [glass.barrier])
     model.blend.assign(1.0)
     terms = model.contributions(tensor)
     baseline, correction = (terms[name].numpy().astype(float) for name in ("baseline", "correction"))
-    other = np.random.default_rng(0).normal(size=200)
+    noise = np.random.default_rng(0).normal(size=200)
     centered = correction - correction.mean()
-    other -= other.mean() + (other @ centered) / correction.var() / 200 * centered
-    barrier = baseline + 0.2 + agreement * correction + 0.1 * other
+    noise -= noise.mean() + (noise @ centered) / correction.var() / 200 * centered
+    barrier = baseline + 0.2 + slope * correction + 0.1 * noise
     model.calibrate([tensor], [barrier])
     assert float(model.blend) == pytest.approx(expected, abs=1e-3)
     model.prepare([tensor], [glass.barrier])
     assert float(model.blend) == INITIAL_BLEND  # reset by `prepare`
 
 
-def test_atoms_without_a_label_do_not_count_in_the_blend_weight():
+def test_the_blend_weight_ignores_atoms_without_a_label():
     glass = random_glass(6, 200)
     model, tensor = small_model(), to_graph_tensor(graph_of(glass))
     model.prepare([tensor], [glass.barrier])
@@ -116,21 +119,22 @@ def test_atoms_without_a_label_do_not_count_in_the_blend_weight():
     assert float(model.blend) == pytest.approx(0.4, abs=1e-3)
 
 
-def test_a_network_that_adds_nothing_has_no_weight():
+def test_the_blend_weight_of_a_zero_correction_is_zero():
     glass = random_glass(6, 80)
     model = small_model()
     readout = model.network.readout
-    readout.kernel.assign(tf.zeros_like(readout.kernel))  # the baseline, which is not solved, is the mean as well
+    # The network then predicts the mean, as the baseline does that is not fitted.
+    readout.kernel.assign(tf.zeros_like(readout.kernel))
     readout.bias.assign([0.0])
     model.calibrate([to_graph_tensor(graph_of(glass))], [glass.barrier])
     assert float(model.blend) == 0
 
 
-def test_a_network_that_is_constant_does_not_correct():
-    """It leaves the baseline as it is, of a lone atom too."""
+def test_a_constant_network_has_no_correction():
+    """This includes an isolated atom."""
     glass = random_glass(6, 80)
-    lone = glass.positions[:1] + 0.5 * glass.cell.sum(axis=0)
-    positions = np.concatenate([glass.positions, lone + np.diag(glass.cell) * 2])
+    isolated = glass.positions[:1] + 0.5 * glass.cell.sum(axis=0)
+    positions = np.concatenate([glass.positions, isolated + np.diag(glass.cell) * 2])
     sparse = replace(
         glass,
         positions=positions,
@@ -139,38 +143,38 @@ def test_a_network_that_is_constant_does_not_correct():
         barrier=None,
     )
     graph = graph_of(sparse)
-    assert np.bincount(graph.target, minlength=81)[-1] == 1  # itself
+    assert np.bincount(graph.target, minlength=81)[-1] == 1  # its self-loop
     graph = to_graph_tensor(graph)
     model = small_model()
     readout = model.network.readout
     readout.kernel.assign(tf.zeros_like(readout.kernel))
-    readout.bias.assign([10.0])  # 3 eV above the baseline, which is not solved yet
+    readout.bias.assign([10.0])  # 3 eV above the baseline, which is not fitted
     np.testing.assert_allclose(model(graph), model.baseline(graph), atol=1e-4)
 
 
-def test_the_baseline_of_validation_is_computed_once():
-    """Every pass predicts as the model does, by what the baseline predicted before the first one."""
+def test_the_baseline_of_validation_is_cached():
+    """Predictions from cached graphs equal those of the model, and do not compute the baseline again."""
     glasses = [random_glass(seed, atoms) for seed, atoms in ((6, 80), (7, 60))]
     stream = SubsetStream([graph_of(glass) for glass in glasses])
     model = small_model()
     model.prepare([graph for graph, *_ in stream.in_order()], [glass.barrier for glass in glasses])
     cached = with_cache(model, stream.in_order())
     for _ in range(2):
-        for whole, known in zip(stream.in_order(), cached, strict=True):
-            np.testing.assert_allclose(model(known[0]), model(whole[0]), atol=1e-5)
-            np.testing.assert_array_equal(known[1:], whole[1:])
+        for batch, with_baseline in zip(stream.in_order(), cached, strict=True):
+            np.testing.assert_allclose(model(with_baseline[0]), model(batch[0]), atol=1e-5)
+            np.testing.assert_array_equal(with_baseline[1:], batch[1:])
     model.blend.assign(0.0)
     model.baseline.ridge.bias.assign_add(1.0)
-    for whole, known in zip(stream.in_order(), cached, strict=True):
-        np.testing.assert_allclose(model(whole[0]) - model(known[0]), model.baseline.label_std, rtol=1e-4)
+    for batch, with_baseline in zip(stream.in_order(), cached, strict=True):
+        np.testing.assert_allclose(model(batch[0]) - model(with_baseline[0]), model.baseline.label_std, rtol=1e-4)
 
 
-def test_batches_of_a_model_that_caches_nothing_stay_as_they_are():
+def test_batches_of_a_model_without_a_cache_do_not_change():
     batches = SubsetStream([graph_of(random_glass(6, 60))]).in_order()
     assert with_cache(small_model().network, batches) is batches
 
 
-def test_training_moves_neither_the_components_nor_the_regression():
+def test_training_does_not_change_the_baseline():
     glass = random_glass(6, 80)
     graph = to_graph_tensor(graph_of(glass))
     model = small_model()
@@ -183,8 +187,8 @@ def test_training_moves_neither_the_components_nor_the_regression():
 
 @pytest.mark.parametrize("heads", [(1,), (2, 1, 1, 1), (1, 1, 1, 1, 1)])
 def test_the_receptive_field_is_exact(heads):
-    """Spectra reach three hops, and pairs all layers; then come two hops of differences."""
-    # A bar of cells a little shorter than the cutoff, so that each hop gets nearly as far as it can.
+    """Averages of spectra have four hops, the network one per layer, and the difference has two more."""
+    # A bar with a lattice constant slightly below the cutoff, so that each hop extends over nearly one cutoff.
     rng, shape = np.random.default_rng(3), (18, 3, 3)
     points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
     positions = 3.8 * points + rng.normal(0, 0.05, points.shape)
@@ -193,15 +197,6 @@ def test_the_receptive_field_is_exact(heads):
     graph = graph_of(bar)
     model = small_model(heads=heads)
     model.prepare([to_graph_tensor(graph)], [graph.barrier])
-    displacement = tf.constant(graph.displacement)
-    with tf.GradientTape() as tape:
-        tape.watch(displacement)
-        features = {names.DISPLACEMENT: displacement}
-        tensor = to_graph_tensor(graph).replace_features(edge_sets={names.NEIGHBORS: features})
-        predicted = model(tensor)[0]
-    felt = np.abs(tape.gradient(predicted, displacement)).sum(axis=1) > 0
-    delta = graph.positions - graph.positions[0]
-    delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
-    receiver = np.linalg.norm(delta, axis=1)[graph.target][felt].max()
+    receiver = distances(graph)[graph.target][pairs_used(model, graph)].max()
     assert model.receptive_field == CUTOFF * (max(len(heads), 4) + 2)
     assert model.receptive_field - 1.5 * CUTOFF < receiver <= model.receptive_field - CUTOFF

@@ -1,4 +1,4 @@
-"""SymGNN as a whole: exact symmetries, determinism, sparse and strange glasses, padding, pair weights, defaults."""
+"""The model SymGNN: symmetries, determinism, unusual structures, padding, pair weights, defaults."""
 
 import inspect
 import re
@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import SPECIES, ZOO, random_glass
+from tests.models.influence import distances, pairs_used
 from tests.small_runs import padded
-from tf_symgnn import names
 from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.graph import PatchedGlass, SubsetStream, build_graph, to_graph_tensor, with_pair_weights
@@ -22,7 +22,7 @@ SETTING = Setting(SPECIES, LabelScaling(1.5, 0.3))
 
 
 def small_model(**changes) -> SymGNN:
-    """A model of three layers with the mean and spread of batch norm and weights moved off their start."""
+    """Return a model of three layers with batch statistics of a glass and perturbed weights."""
     tf.keras.utils.set_random_seed(0)
     sizes = {"width": 8, "heads": (4, 2, 1), "decoder_layers": 2, "transforms": 4}
     model = SymGNN(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3, **sizes | changes)
@@ -45,33 +45,35 @@ def predict(model, glass):
     return model(to_graph_tensor(graph_of(glass))).numpy()
 
 
-def test_one_finite_prediction_an_atom(zoo_glass):
+def test_predictions_are_finite(zoo_glass):
     predicted = predict(small_model(distribution="uniform"), zoo_glass)
     assert predicted.shape == (zoo_glass.n_atoms,)
     assert np.isfinite(predicted).all()
 
 
-def test_an_atom_without_any_pair_gets_a_finite_prediction(model):
-    lonely = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
-    assert lonely.n_edges == 0
-    assert np.isfinite(model(to_graph_tensor(lonely))).all()
+def test_the_prediction_for_an_atom_without_pairs_is_finite(model):
+    isolated = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
+    assert isolated.n_edges == 0
+    assert np.isfinite(model(to_graph_tensor(isolated))).all()
 
 
-def test_a_graph_without_atoms_gets_no_prediction(model):
-    lonely = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
-    empty = replace(lonely, atomic_numbers=lonely.atomic_numbers[:0], positions=lonely.positions[:0], barrier=None)
+def test_a_graph_without_atoms_has_no_predictions(model):
+    isolated = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
+    empty = replace(
+        isolated, atomic_numbers=isolated.atomic_numbers[:0], positions=isolated.positions[:0], barrier=None
+    )
     assert model(to_graph_tensor(empty)).shape == (0,)
 
 
-def test_predictions_are_the_same_each_time(model):
+def test_predictions_are_deterministic(model):
     glass = random_glass(0, 60)
     np.testing.assert_array_equal(predict(model, glass), predict(model, glass))
 
 
-def test_translation_changes_nothing(model):
+def test_predictions_are_invariant_under_translation(model):
     glass = random_glass(0, 60)
-    moved = replace(glass, positions=glass.positions + [3.7, -1.2, 0.4])
-    np.testing.assert_allclose(predict(model, moved), predict(model, glass), atol=2e-5)
+    translated = replace(glass, positions=glass.positions + [3.7, -1.2, 0.4])
+    np.testing.assert_allclose(predict(model, translated), predict(model, glass), atol=2e-5)
 
 
 def test_permutation_of_atoms_permutes_predictions(model):
@@ -83,35 +85,35 @@ def test_permutation_of_atoms_permutes_predictions(model):
     np.testing.assert_allclose(predict(model, shuffled), predict(model, glass)[order], atol=2e-5)
 
 
-def test_choice_of_cell_vectors_changes_nothing(model):
+def test_predictions_do_not_depend_on_the_choice_of_cell_vectors(model):
     glass = random_glass(0, 60)
     sheared = replace(glass, cell=np.array([[1, 0, 0], [1, 1, 0], [0, -1, 1]]) @ glass.cell)
     np.testing.assert_allclose(predict(model, sheared), predict(model, glass), atol=2e-5)
 
 
-def test_more_uniform_transforms_make_predictions_more_invariant():
-    """Invariance is in expectation only: the error is there, and falls about as one over the root of K."""
+def test_the_invariance_error_falls_with_the_number_of_transforms():
+    """Predictions are invariant in expectation. The error is about proportional to 1 / sqrt(K)."""
     glass = random_glass(1, 60)
-    turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
-    turned = replace(glass, positions=glass.positions @ turn, cell=glass.cell @ turn)
+    rotation = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+    rotated = replace(glass, positions=glass.positions @ rotation, cell=glass.cell @ rotation)
     errors = []
     for transforms in (2, 512):
         model = small_model(distribution="uniform", transforms=transforms)
-        change = predict(model, turned) - predict(model, glass)
+        change = predict(model, rotated) - predict(model, glass)
         errors.append(np.sqrt(np.square(change).mean()) / predict(model, glass).std())
     assert errors[1] < errors[0] / 4
     assert errors[0] > 1e-3
 
 
-def test_padding_and_company_change_no_prediction(model):
+def test_padding_and_batching_change_no_prediction(model):
     graphs = [graph_of(random_glass(k, n)) for k, n in enumerate((30, 45, 38))]
-    alone = [model(to_graph_tensor(graph)).numpy() for graph in graphs]
+    single = [model(to_graph_tensor(graph)).numpy() for graph in graphs]
     for batch_size in (1, 2):
-        together = [
+        batched = [
             model(padded(tensor)).numpy()[: len(label)]
             for tensor, label, _ in SubsetStream(graphs, batch_size=batch_size).in_order()
         ]
-        np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), atol=2e-5)
+        np.testing.assert_allclose(np.concatenate(batched), np.concatenate(single), atol=2e-5)
 
 
 def test_padding_changes_no_training_step():
@@ -130,60 +132,54 @@ def test_padding_changes_no_training_step():
             np.testing.assert_allclose(one, other, atol=1e-4 * max(1.0, float(tf.reduce_max(tf.abs(one)))))
 
 
-def test_a_patch_with_a_full_halo_is_exact_and_a_shorter_one_is_not():
-    """Three layers of 4 A see 12 A; the glass is 25 A wide, so that the patch is a true part of it."""
+def test_a_patch_is_exact_with_a_full_halo_only():
+    """The receptive field of three layers of 4 A is 12 A. The glass is 25 A wide, so a patch is smaller."""
     model = small_model(distribution="uniform", dtype="float64")
     graph = graph_of(random_glass(0, 1000))
     whole = model(to_graph_tensor(graph)).numpy()
-    worst = []
+    errors = []
     for halo in (model.receptive_field, 8.0, 4.0, 0.0):
         patched = PatchedGlass(graph, size=1.0, halo=halo)
         part, atoms, core = patched.extract(0)
         assert core.sum() > 0 and len(atoms) < graph.n_atoms
-        found = model(to_graph_tensor(part)).numpy()
-        worst.append(np.abs(found[core] - whole[atoms[core]]).max())
-        squared_error = np.square(found[core] - graph.barrier[atoms[core]])
+        predicted = model(to_graph_tensor(part)).numpy()
+        errors.append(np.abs(predicted[core] - whole[atoms[core]]).max())
+        squared_error = np.square(predicted[core] - graph.barrier[atoms[core]])
         expected = np.square(whole[atoms[core]] - graph.barrier[atoms[core]])
         if halo == model.receptive_field:
             np.testing.assert_allclose(squared_error, expected, atol=1e-10)
-    assert worst[0] < 1e-10 and 1e-7 < worst[1] < worst[3]
+    assert errors[0] < 1e-10 and 1e-7 < errors[1] < errors[3]
 
 
-def test_weight_zero_is_as_if_the_pair_were_not_there(model):
+def test_a_pair_of_weight_zero_has_no_effect(model):
     graph = graph_of(random_glass(5, 40))
     kept = np.random.default_rng(1).random(graph.n_edges) < 0.7
     weighted = model(with_pair_weights(to_graph_tensor(graph), tf.constant(kept, tf.float32)))
-    less = replace(graph, source=graph.source[kept], target=graph.target[kept], displacement=graph.displacement[kept])
-    np.testing.assert_allclose(weighted, model(to_graph_tensor(less)), atol=2e-5)
+    without = replace(
+        graph, source=graph.source[kept], target=graph.target[kept], displacement=graph.displacement[kept]
+    )
+    np.testing.assert_allclose(weighted, model(to_graph_tensor(without)), atol=2e-5)
 
 
-def test_a_species_it_was_not_trained_on_is_never_guessed(model):
+def test_an_unknown_species_gives_nan_in_its_receptive_field(model):
     glass = random_glass(0, 200)
     species = glass.species.copy()
     species[4] = "Al"
     predicted = predict(model, replace(glass, species=species))
     graph = graph_of(glass)
-    hears = {4}
+    affected = {4}
     for _ in model.layers_:
-        hears |= set(graph.target[np.isin(graph.source, list(hears))])
-    assert 20 < len(hears) < 200
-    np.testing.assert_array_equal(np.isnan(predicted), np.isin(np.arange(200), list(hears)))
+        affected |= set(graph.target[np.isin(graph.source, list(affected))])
+    assert 20 < len(affected) < 200
+    np.testing.assert_array_equal(np.isnan(predicted), np.isin(np.arange(200), list(affected)))
 
 
-def test_a_prediction_depends_on_no_more_than_the_receptive_field():
+def test_predictions_depend_on_the_receptive_field_only():
     model = small_model(distribution="uniform")
     graph = graph_of(random_glass(3, 1000))
-    position = tf.constant(graph.displacement)
-    tensor = to_graph_tensor(graph)
-    with tf.GradientTape() as tape:
-        tape.watch(position)
-        features = {names.DISPLACEMENT: position}
-        predicted = model(tensor.replace_features(edge_sets={names.NEIGHBORS: features}))[0]
-    felt = np.abs(tape.gradient(predicted, position).numpy()).sum(1) > 0
-    delta = graph.positions - graph.positions[0]
-    delta -= np.round(delta / np.diag(graph.cell)) * np.diag(graph.cell)
-    distance = np.linalg.norm(delta, axis=1)
-    reach = np.minimum(distance[graph.source], distance[graph.target])[felt].max()
+    distance = distances(graph)
+    nearer = np.minimum(distance[graph.source], distance[graph.target])
+    reach = nearer[pairs_used(model, graph)].max()
     assert model.receptive_field == 12.0
     assert 8.0 - CUTOFF < reach <= model.receptive_field
 
@@ -207,19 +203,19 @@ def test_config_defaults_are_the_models_own():
         assert build_model("gcn", network, SETTING).get_config()["layers"] == layers
 
 
-def test_a_model_comes_back_from_its_config(model):
-    again = SymGNN.from_config(model.get_config())
-    assert again.get_config() == model.get_config()
+def test_a_model_is_restored_from_its_config(model):
+    restored = SymGNN.from_config(model.get_config())
+    assert restored.get_config() == model.get_config()
     tensor = to_graph_tensor(graph_of(random_glass(0, 20)))
-    again(tensor)
-    again.set_weights(model.get_weights())
-    np.testing.assert_array_equal(again(tensor), model(tensor))
+    restored(tensor)
+    restored.set_weights(model.get_weights())
+    np.testing.assert_array_equal(restored(tensor), model(tensor))
 
 
-def test_the_catalog_builds_by_name_and_refuses_others():
+def test_the_catalog_builds_models_by_name():
     network = NetworkConfig(heads=(2, 1))
     for name in CATALOG:
         assert build_model(name, network, SETTING).name == name
-        assert re.search(rf"\b{name}\b", RunConfig.__doc__)  # which is the help
+        assert re.search(rf"\b{name}\b", RunConfig.__doc__)  # the help of `--model`
     with pytest.raises(InputError, match="model: found nosuch, expected one of .*symgnn"):
         build_model("nosuch", network, SETTING)

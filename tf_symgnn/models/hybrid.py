@@ -33,8 +33,8 @@ class HybridModel(BarrierModel):
 
     A(1) is about 1. It is smaller for an atom whose neighbors are all far, and 0 for an atom without neighbors.
     Training fits the network to the barriers. A network fitted to the errors of the baseline overfitted the training
-    glasses. The average A(d) is subtracted because the batch norm of single glasses removes the mean barrier of a
-    region from the network, while the baseline predicts it with less error (benchmarks/RESULTS.md).
+    glasses. Batch norm of single glasses removes the mean barrier of a region from the network, and the baseline
+    predicts it with less error. The average A(d) is subtracted for that reason (benchmarks/RESULTS.md).
 
     Args:
         network: a model with stages, trained by gradient descent.
@@ -86,10 +86,12 @@ class HybridModel(BarrierModel):
         return graph.node_sets[names.ATOMS][names.ENERGY_BARRIER]
 
     def _branches(self, graph: tfgnn.GraphTensor) -> dict[str, list[Stage]]:
+        """Return the stages of both models, without those of the baseline if the graph has its prediction."""
         cached = names.BASELINE_BARRIER in graph.node_sets[names.ATOMS].features
         return {NETWORK: self.network.stages(), BASELINE: [] if cached else self.baseline.stages()}
 
     def _stages(self, branches: dict[str, list[Stage]]) -> list[Stage]:
+        """Return the stages of the forward pass."""
         *others, last = self._stages_of_terms(branches)
         return [*others, last.then(self._add_terms)]
 

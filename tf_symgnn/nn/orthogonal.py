@@ -153,7 +153,7 @@ class EulerVonMises(OrthogonalDistribution):
     """Von Mises distributions of three Euler angles, as published for SymGNN (Li et al. 2024).
 
     Rotations and improper rotations have separate means and concentrations, which are learned. The initial distribution
-    is close to uniform rotations: the angles about z are nearly uniform, and the angle about y has mean pi / 2 and the
+    is close to uniform rotations. The angles about z are nearly uniform. The angle about y has mean pi / 2 and the
     second moment of a uniform rotation, E cos^2 = I_1(k) / (k I_0(k)) = 1/3.
     """
 

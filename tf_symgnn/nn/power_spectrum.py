@@ -28,8 +28,8 @@ class PowerSpectrum(tf.keras.layers.Layer):
         p_l(ns, n's') = sum_m c_nslm c_n's'lm / sqrt(2 l + 1)
 
     with pair weights w_ij and broad Gaussian shells g_n that are zero at the cutoff. The layer returns the direction
-    p / |p| and the presence |p|^2 / (|p|^2 + 0.1) of an atom, which falls from about 1 to 0 with the weights of its
-    pairs. Both are exactly invariant under rotation, reflection and permutation.
+    p / |p| and the presence |p|^2 / (|p|^2 + 0.1) of each atom. The presence falls from 1 to 0 with the weights of
+    the pairs. Both are exactly invariant under rotation, reflection and permutation.
 
     Args:
         species: S atomic numbers of neighbors.

@@ -111,7 +111,7 @@ class FAENet(BaselineNetwork):
 
     @property
     def receptive_field(self) -> float:
-        """Infinite: the frames are those of the whole glass."""
+        """Return infinity, since frames depend on the whole glass."""
         return math.inf
 
     def hops(self) -> list[Hop]:

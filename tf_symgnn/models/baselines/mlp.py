@@ -24,7 +24,7 @@ class MLP(BaselineNetwork):
 
     @property
     def receptive_field(self) -> float:
-        """Zero: a prediction depends on no other atom."""
+        """Return 0 A: a prediction depends on no other atom."""
         return 0.0
 
     def hops(self) -> list[Hop]:

@@ -72,7 +72,7 @@ class BaselineNetwork(BarrierModel, abc.ABC):
 
     @property
     def receptive_field(self) -> float:
-        """How far an atom's prediction depends on others, A: one cutoff for each hop."""
+        """Return the largest distance of an atom that affects a prediction, A: one cutoff per hop."""
         return self.cutoff * len(self.hops())
 
     @abc.abstractmethod

@@ -33,7 +33,7 @@ def map_chunks(fn: ChunkFunction, partition: Partition, inputs: ChunkTensors) ->
     """
 
     @tf.custom_gradient
-    def joined(*flat: tf.Tensor) -> tuple:
+    def concatenated(*flat: tf.Tensor) -> tuple:
         whole = tf.nest.pack_sequence_as(inputs, flat)
         outputs = _for_each_chunk(fn, partition, whole)
 
@@ -43,7 +43,7 @@ def map_chunks(fn: ChunkFunction, partition: Partition, inputs: ChunkTensors) ->
 
         return outputs, gradient
 
-    return joined(*_tensors(inputs))
+    return concatenated(*_tensors(inputs))
 
 
 class TwoPasses(Protocol):
@@ -90,7 +90,7 @@ def map_chunks_in_two_passes(
     """
 
     @tf.custom_gradient
-    def joined(*flat: tf.Tensor) -> tuple:
+    def concatenated(*flat: tf.Tensor) -> tuple:
         whole, weights = tf.nest.pack_sequence_as((inputs, parameters), flat)
         outputs, final = _two_passes(passes, partition, whole, weights)
 
@@ -112,7 +112,7 @@ def map_chunks_in_two_passes(
 
         return outputs, gradient
 
-    return joined(*_tensors((inputs, parameters)))
+    return concatenated(*_tensors((inputs, parameters)))
 
 
 def _two_passes(
