@@ -10,7 +10,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework import op_def_registry
 
 from tests.conftest import SPECIES, ZOO, random_glass
-from tests.server.test_server import lying
+from tests.server.test_server import with_sizes
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass
@@ -167,7 +167,7 @@ def test_graphs_that_are_not_as_large_as_they_say_are_refused(served, finished_r
     (size,) = honest.features.feature[feature].int64_list.value
 
     for declared in ([size + 1, size - 1], [2 * 10**9]):
-        examples = [lying(honest, feature, [size]).SerializeToString() for size in declared]
+        examples = [with_sizes(honest, feature, [size]).SerializeToString() for size in declared]
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as the sizes say"):
             served["serialized_graphs"](examples=tf.constant(examples))
     assert len(served["serialized_graphs"](examples=tf.constant([honest.SerializeToString()]))["n_atoms"]) == 1
