@@ -103,7 +103,8 @@ def test_every_model_that_has_stages_streams(name, tmp_path):
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
-    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+    # With these weights some models predict hundreds of eV, which single precision rounds to about 1e-5 of the value.
+    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4, rtol=2e-5)
 
 
 def test_the_exact_mean_streams_too(tmp_path):
