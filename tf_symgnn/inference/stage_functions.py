@@ -79,8 +79,8 @@ class Receivers(NamedTuple):
     def parts(self) -> Iterator[tuple[Tensors, Tensors, PartPairs]]:
         """Yield the inputs of the first stage for some atoms at once: features of atoms and of pairs, ends of pairs.
 
-        Of an atom that sends a first stage reads the species alone, so that one atom of each species stands for all
-        senders. Its position is not a number.
+        The first stage reads only the species of a sender, so one atom of each species stands for all senders. Its
+        position is NaN: a stage that reads it predicts NaN.
         """
         known = np.unique(self.senders).astype(np.int32)
         sender = np.searchsorted(known, self.senders).astype(np.int32)

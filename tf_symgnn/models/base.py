@@ -25,8 +25,9 @@ class Stage:
     """One step of a forward pass, which extends the receptive field by one hop.
 
     The state is the features of the graph: named tensors [N, ...] of atoms and [E, ...] of pairs. The first stage reads
-    species, positions, displacements and, optionally, pair weights. Of a sender, it reads only the species. The last
-    stage sets the feature `energy_barrier` f[N] of atoms, in eV.
+    species, positions, displacements and, optionally, pair weights. Of a sender, it reads only the species:
+    prediction slab by slab knows nothing else of it. Layers that need a sum over a sender's neighbors, such as its
+    degree, compute it in a stage of its own. The last stage sets the feature `energy_barrier` f[N] of atoms, in eV.
 
     Attributes:
         apply: takes a graph and whether it is for training; returns the graph with the features that later stages read.

@@ -79,18 +79,7 @@ class SymGNN(BarrierModel):
         self.species_embedding = SpeciesEmbedding(species=species, units=width, name="species_embedding", dtype=dtype)
         self.node_encoder = DenseBlocks(units=(width,), name="node_encoder", dtype=dtype)
         self.edge_encoder = self._make_edge_encoder()
-        self.layers_ = [
-            MessagePassing(
-                heads=n,
-                units=width,
-                merge="concat" if k < len(heads) - 1 else "mean",
-                update_edges=k < len(heads) - 1,
-                kernel=kernel,
-                name=f"message_passing_{k}",
-                dtype=dtype,
-            )
-            for k, n in enumerate(heads)
-        ]
+        self.layers_ = [self._make_layer(k) for k in range(len(heads))]
         self.decoder = DenseBlocks(units=(width,) * decoder_layers, activation="prelu", name="decoder", dtype=dtype)
         self.readout = tf.keras.layers.Dense(1, name="readout", dtype=self.variable_dtype)
 
@@ -110,6 +99,24 @@ class SymGNN(BarrierModel):
             resample=config["resample"],
             kernel=config["kernel"],
             name="symmetrization",
+            dtype=self.dtype_policy,
+        )
+
+    def _make_layer(self, index: int) -> tf.keras.layers.Layer:
+        """Return the message-passing layer at an index, from 0.
+
+        It is called as `MessagePassing.call`. It scales every use of a pair by the graph's pair weight, if there is
+        one; the mask of pairs only tells whether that weight is zero. It has `bytes_per_pair`, `bytes_per_atom` and
+        `attention`.
+        """
+        heads, last = self._config["heads"], index == len(self._config["heads"]) - 1
+        return MessagePassing(
+            heads=heads[index],
+            units=self._config["width"],
+            merge="mean" if last else "concat",
+            update_edges=not last,
+            kernel=self._config["kernel"],
+            name=f"message_passing_{index}",
             dtype=self.dtype_policy,
         )
 

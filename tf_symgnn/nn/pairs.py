@@ -11,7 +11,7 @@ from tf_symgnn import names
 
 
 class PairView(NamedTuple):
-    """The directed pairs of a graph, with weight zero for self-loops and padding.
+    """All directed pairs of a graph. Self-loops and padding have weight zero, so sums over pairs ignore them.
 
     Attributes:
         graph: with species, adjacency and displacements.
