@@ -137,6 +137,6 @@ def test_bad_input_gives_a_message_of_one_line(data, results, tmp_path, capsys, 
     refused("nowhere", **{"--data": tmp_path / "nowhere"})
     refused("mlp-0.json", "budget_minutes", "found 0.02, expected 3", **{"--budget": 3})
     write_row(results, row("gcn", 0, budget_minutes=0.02))
-    refused("configuration", "as all rows of one table")
+    refused("mlp-0.json", "configuration.epochs: found 100000, expected 100, as all rows of one table")
     (results / "rows" / "gcn-0.json").write_text("{}")
     refused("gcn-0.json", "a row that compare wrote")

@@ -133,7 +133,18 @@ def require_protocol(path: Path, row: Row, other: Protocol) -> None:
     Raises:
         InputError: a field of the protocol differs; the message starts with `path`.
     """
-    for name in (field.name for field in fields(Protocol)):
-        found, expected = getattr(row, name), getattr(other, name)
-        if found != expected:
-            raise InputError(path, name, found, f"{expected}, as all rows of one table")
+    for field in fields(Protocol):
+        found, expected = (
+            _by_name(field.name, getattr(row, field.name)),
+            _by_name(field.name, getattr(other, field.name)),
+        )
+        for name in sorted(found.keys() | expected.keys()):
+            if found.get(name) != expected.get(name):
+                raise InputError(path, name, found.get(name), f"{expected.get(name)}, as all rows of one table")
+
+
+def _by_name(name: str, value: object) -> dict[str, object]:
+    """Return the values inside nested dictionaries, with names such as `configuration.graph.cutoff`."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: inner for own, part in value.items() for key, inner in _by_name(f"{name}.{own}", part).items()}
