@@ -5,11 +5,11 @@ import pytest
 
 from tests.explain.conftest import CUTOFF
 from tests.models.test_baselines import small_model
-from tf_symgnn.explain.attention import rolled_out
+from tf_symgnn.explain.attention import attention_rollout
 from tf_symgnn.explain.gradients import integrated_gradients
 from tf_symgnn.explain.masks import MaskSettings, edge_masks
 from tf_symgnn.explain.neighborhoods import cut_all
-from tf_symgnn.explain.probe import Batch, Probe, far_enough
+from tf_symgnn.explain.probe import Batch, Probe, choose_reach
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.models.catalog import CATALOG
 
@@ -21,7 +21,7 @@ CENTERS = [0, 50]
 def test_masks_and_gradients_of_every_model(name, graph):
     model = small_model(name)
     probe, barrier = Probe(model), model(to_graph_tensor(graph)).numpy().astype(float)
-    reach, change = far_enough(probe, graph, CENTERS, barrier, CUTOFF)
+    reach, change = choose_reach(probe, graph, CENTERS, barrier, CUTOFF)
     neighborhoods = cut_all(graph, CENTERS, reach)
     np.testing.assert_allclose(probe.predict(Batch(neighborhoods)), barrier[CENTERS], atol=0.01 * barrier.std() + 1e-4)
     assert change < 0.01
@@ -34,6 +34,6 @@ def test_masks_and_gradients_of_every_model(name, graph):
     sizes = [np.abs(part).sum() for part in gradients.contribution]
     assert gradients.incompleteness < 0.1 * max(sizes) + 1e-3 * barrier.std()
     assert gradients.incompleteness < 0.25 * max(np.abs(gradients.difference).max(), barrier.std())
-    flows = rolled_out(model, neighborhoods)
+    flows = attention_rollout(model, neighborhoods)
     assert (flows is not None) == ("symgnn" in name or name == "egat_length")
     assert all(flow.sum() > 0.3 for flow in flows or [])

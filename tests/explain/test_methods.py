@@ -9,13 +9,13 @@ from sklearn.metrics import roc_auc_score
 from tests.conftest import ZOO
 from tests.explain.conftest import CUTOFF
 from tests.explain.known import true_pairs
-from tf_symgnn.explain.attention import layer_matrix, rolled_out
+from tf_symgnn.explain.attention import attention_rollout, layer_matrix
 from tf_symgnn.explain.explain import shuffled_weights
 from tf_symgnn.explain.faithfulness import agreement
 from tf_symgnn.explain.gradients import integrated_gradients
 from tf_symgnn.explain.masks import MaskSettings, edge_masks
 from tf_symgnn.explain.neighborhoods import cut, cut_all
-from tf_symgnn.explain.probe import Batch, Probe, far_enough, in_batches
+from tf_symgnn.explain.probe import Batch, Probe, choose_reach, in_batches
 from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.graph import build_graph, to_graph_tensor
 
@@ -49,7 +49,7 @@ def test_a_cut_at_the_receptive_field_minus_a_cutoff_is_exact_and_a_nearer_cut_i
 
 def test_the_reach_is_exact_if_no_smaller_one_is_accurate_enough(probe, attentive, graph):
     barrier = attentive(to_graph_tensor(graph)).numpy().astype(float)
-    reach, change = far_enough(probe, graph, CENTERS, barrier, CUTOFF)
+    reach, change = choose_reach(probe, graph, CENTERS, barrier, CUTOFF)
     assert reach == CUTOFF and change < 1e-3
 
 
@@ -144,7 +144,7 @@ def test_integrated_gradients_sum_to_the_difference(probe, neighborhoods):
         assert not part[~neighborhood.explained].any()
 
 
-def test_rows_of_rolled_out_attention_sum_to_one(attentive, graph):
+def test_rows_of_the_attention_rollout_sum_to_one(attentive, graph):
     rollout = np.eye(graph.n_atoms)
     for layer in attentive.attention(to_graph_tensor(graph)):
         attention = layer.numpy().mean(axis=1).astype(float)
@@ -159,9 +159,9 @@ def test_the_layer_matrix_of_a_graph_without_pairs_is_the_identity(graph):
     np.testing.assert_array_equal(layer_matrix(lonely, np.zeros(0)).toarray(), np.eye(graph.n_atoms))
 
 
-def test_rolled_out_attention_has_a_share_for_pairs_of_both_layers(attentive, neighborhoods):
+def test_the_attention_rollout_includes_pairs_of_both_layers(attentive, neighborhoods):
     """Half of the center's state flows through pairs of the last layer, and more through those of the first."""
-    for flow, neighborhood in zip(rolled_out(attentive, neighborhoods), neighborhoods, strict=True):
+    for flow, neighborhood in zip(attention_rollout(attentive, neighborhoods), neighborhoods, strict=True):
         assert (flow >= 0).all()
         assert 0.3 < flow.sum() <= 1.0
         assert flow[neighborhood.graph.target == neighborhood.center_index].sum() > 0.2
@@ -173,4 +173,4 @@ def test_an_isolated_atom_has_nothing_to_explain(probe, attentive, self_loops):
     assert not edge_masks(probe, lonely, spread=0.0, seed=0, settings=SHORT).importance[0].any()
     found = integrated_gradients(probe, lonely)
     assert found.incompleteness < 1e-6 and not found.contribution[0].any()
-    assert not rolled_out(attentive, lonely)[0].any()
+    assert not attention_rollout(attentive, lonely)[0].any()

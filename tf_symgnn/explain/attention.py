@@ -1,4 +1,4 @@
-"""The model's own attention, rolled out over its layers."""
+"""Attention rollout: the attention of a model, followed from a prediction back through the layers."""
 
 from __future__ import annotations
 
@@ -13,44 +13,52 @@ from tf_symgnn.explain.probe import in_batches
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.models.base import BarrierModel
 
-# A layer adds what an atom receives to what it was: each counts as half (Abnar and Zuidema 2020).
-RESIDUAL = 0.5
+# A layer adds messages to the state of an atom. Both have equal weight in the rollout (Abnar and Zuidema 2020).
+MESSAGE_WEIGHT = 0.5
 
 
-def rolled_out(model: BarrierModel, neighborhoods: Sequence[Neighborhood]) -> list[np.ndarray] | None:
-    """Return the share of each target's state that went through each of its pairs, f64[P], summed over layers.
+def attention_rollout(model: BarrierModel, neighborhoods: Sequence[Neighborhood]) -> list[np.ndarray] | None:
+    """Return the fraction of each center's final state that passed through each pair (Abnar and Zuidema 2020).
 
-    It is 0 on self-loops; None for a model without attention.
+    Fractions are summed over layers, with the mean attention of the heads.
+
+    Args:
+        model: the model.
+        neighborhoods: those of the centers.
+
+    Returns:
+        f64[P] for the pairs of each center, 0 for self-loops; None for a model without attention.
     """
-    found = []
+    rollouts = []
     for batch in in_batches(neighborhoods):
         layers = model.attention(batch.graph)
         if layers is None:
             return None
-        of_heads = [tf.reduce_mean(layer, axis=1).numpy().astype(np.float64) for layer in layers]
-        of_layers = zip(*map(batch.split, of_heads), strict=True)
-        for neighborhood, attention in zip(batch.neighborhoods, of_layers, strict=True):
+        means = [tf.reduce_mean(layer, axis=1).numpy().astype(np.float64) for layer in layers]
+        by_neighborhood = zip(*map(batch.split, means), strict=True)
+        for neighborhood, attention in zip(batch.neighborhoods, by_neighborhood, strict=True):
             flow = _flow(neighborhood.graph, neighborhood.center_index, attention)
-            found.append(np.where(neighborhood.explained, flow, 0.0))
-    return found
+            rollouts.append(np.where(neighborhood.explained, flow, 0.0))
+    return rollouts
 
 
 def layer_matrix(graph: GlassGraph, attention: np.ndarray) -> csr_array:
-    """What each atom [N] is made of after a layer, in shares of what the atoms [N] were: rows sum to one.
+    """Return the matrix [N, N] that maps states before a layer to states after it; its rows sum to 1.
 
     Args:
-        graph: whose E pairs are attended.
-        attention: f64[E], mean of the heads.
+        graph: N atoms and E pairs.
+        attention: f64[E], the mean of the heads.
     """
-    received = csr_array((RESIDUAL * attention, (graph.target, graph.source)), shape=(graph.n_atoms,) * 2)
-    return csr_array(received + diags_array(1 - received.sum(axis=1)))
+    messages = csr_array((MESSAGE_WEIGHT * attention, (graph.target, graph.source)), shape=(graph.n_atoms,) * 2)
+    return csr_array(messages + diags_array(1 - messages.sum(axis=1)))
 
 
 def _flow(graph: GlassGraph, center: int, attention: Sequence[np.ndarray]) -> np.ndarray:
-    share = np.zeros(graph.n_atoms)
-    share[center] = 1.0
+    """Return the fractions f64[E] of a center's state, from the attention f64[E] of each layer, first to last."""
+    fraction = np.zeros(graph.n_atoms)
+    fraction[center] = 1.0
     flow = np.zeros(graph.n_edges)
     for layer in reversed(attention):
-        flow += RESIDUAL * share[graph.target] * layer
-        share = share @ layer_matrix(graph, layer)
+        flow += MESSAGE_WEIGHT * fraction[graph.target] * layer
+        fraction = fraction @ layer_matrix(graph, layer)
     return flow

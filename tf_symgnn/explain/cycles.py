@@ -23,7 +23,7 @@ MIN_PERSISTENCE = 1e-4
 
 @dataclass(frozen=True)
 class Cycles:
-    """The 1-cycles of a glass; periodic copies count once.
+    """The 1-cycles of a glass, one of each set of periodic copies.
 
     Attributes:
         birth: f64[C] A, radius of balls around the atoms at which each ring closes.
@@ -45,16 +45,16 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
 
     Gudhi computes the persistence pairs of dimension one. The cycle of a pair is the edge that closes the ring, joined
     with the shortest path, in A, between its ends along earlier edges of the filtration: the shortest persistent
-    1-cycle of Dey, Hou and Mandal (2019). Some of these cycles are not filled together with their ring. To find the
-    shortest cycles that are is NP-hard and not attempted.
+    1-cycle of Dey, Hou and Mandal (2019). Some of these cycles are not filled together with their ring. Finding the
+    shortest cycles that are is NP-hard and is not attempted.
 
-    The filtration of a periodic glass includes the images around the cell, as open space. A cycle counts if its closing
-    edge starts in the cell. Periodic copies of an edge enter the filtration at the same radius, where one copy connects
-    components and the others close rings. The counts of a few edges therefore depend on the position of the cell
-    (benchmarks/RESULTS.md).
+    The filtration of a periodic glass includes the images around the cell, without periodic boundaries. A cycle is
+    included if its closing edge starts in the cell. Periodic copies of an edge enter the filtration at the same radius:
+    one copy connects components and the others close rings. The number of cycles through a few edges therefore depends
+    on the position of the cell (benchmarks/RESULTS.md).
 
     Args:
-        graph: graph of the glass, of which only the atoms are used.
+        graph: graph of the glass; only its atoms are used.
     """
     images = with_images(graph.positions, graph.cell, graph.pbc, MARGIN)
     tree = gudhi.AlphaComplex(points=images.points).create_simplex_tree()
@@ -68,7 +68,7 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
     for edge, value in tqdm(edges, desc="cycles", unit="edge", mininterval=1.0):
         if edge in closing and edge[0] < graph.n_atoms:
             birth, death = np.sqrt([max(value, 0.0), closing[edge]])
-            # The copy of an edge between cell and image also starts in the cell, and must not count twice.
+            # The copy of an edge between cell and image also starts in the cell and would be a second cycle.
             if death - birth > MIN_PERSISTENCE and _first_copy(images, edge):
                 births.append(birth)
                 deaths.append(death)
@@ -78,7 +78,7 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
 
 
 class _GrowingGraph:
-    """A graph of points to which edges are added, with shortest paths between points."""
+    """A graph of points that edges are added to, for shortest paths between its points."""
 
     def __init__(self, points: np.ndarray):
         self._points = points.tolist()
@@ -114,7 +114,7 @@ class _GrowingGraph:
 
 
 def _first_copy(images: Images, edge: tuple[int, int]) -> bool:
-    """Return whether an edge, whose first end is in the cell, is the copy that counts."""
+    """Return whether an edge, whose first end is in the cell, is the copy that `shortest_cycles` includes."""
     i, j = edge
     if (images.shift[j] == images.shift[images.atom[j]]).all():
         return True  # both ends in the cell
@@ -124,6 +124,7 @@ def _first_copy(images: Images, edge: tuple[int, int]) -> bool:
 
 
 def _path_keys(images: Images, path: list[int]) -> list[tuple[int, ...]]:
+    """Return the keys of the edges of a closed path of points."""
     first, second = np.array(path), np.array(path[1:] + path[:1])
     return edge_keys(images.atom[first], images.atom[second], images.shift[second] - images.shift[first])
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from tf_symgnn.explain.attention import rolled_out
+from tf_symgnn.explain.attention import attention_rollout
 from tf_symgnn.explain.cycles import Cycles, shortest_cycles
 from tf_symgnn.explain.faithfulness import (
     FRACTIONS,
@@ -24,7 +24,7 @@ from tf_symgnn.explain.faithfulness import (
 from tf_symgnn.explain.gradients import integrated_gradients
 from tf_symgnn.explain.masks import Masks, MaskSettings, edge_masks
 from tf_symgnn.explain.neighborhoods import Neighborhood, cut_all
-from tf_symgnn.explain.probe import Probe, far_enough
+from tf_symgnn.explain.probe import Probe, choose_reach
 from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.explain.structure import cycle_statistics, distance_statistics, environment_statistics
 from tf_symgnn.explain.voronoi import voronoi_indices
@@ -91,12 +91,12 @@ def explain(
     predict, probe = Predictor(model), Probe(model)
     barrier = predict(graph)
     spread = float(barrier.std())
-    reach, change = far_enough(probe, graph, centers, barrier, cutoff)
+    reach, change = choose_reach(probe, graph, centers, barrier, cutoff)
     neighborhoods = cut_all(graph, centers, reach)
     masks = edge_masks(probe, neighborhoods, spread=spread, seed=seed, settings=settings, cache=cache)
     gradients = integrated_gradients(probe, neighborhoods)
     importance = {MASK: masks.importance, GRADIENTS: gradients.contribution}
-    attention = rolled_out(model, neighborhoods)
+    attention = attention_rollout(model, neighborhoods)
     if attention is not None:
         importance[ATTENTION] = attention
     curves = {

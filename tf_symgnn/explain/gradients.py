@@ -13,8 +13,8 @@ from tf_symgnn.explain.probe import Probe, in_batches
 
 NODES = 40  # number of nodes of the Gauss-Legendre quadrature
 
-# The path is w = t^6. Attention divides by the sum of weights, so that predictions change where the weights of pairs
-# are similar to the one of the self-loop, which may be a thousandth.
+# The path is w = t^6. Attention divides by the sum of weights, so predictions change most where the weights of pairs
+# are similar to that of the self-loop, which can be as small as 0.001.
 POWER = 6
 
 
@@ -31,7 +31,7 @@ class Integrated(NamedTuple):
 
     @property
     def incompleteness(self) -> float:
-        """Largest deviation, eV, between the sum of a center's contributions and the difference that they explain."""
+        """Return the largest deviation, eV, of the sum of a center's contributions from the explained difference."""
         sums = np.array([part.sum() for part in self.contribution])
         return float(np.abs(sums - self.difference).max(initial=0.0))
 

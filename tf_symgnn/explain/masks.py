@@ -1,4 +1,4 @@
-"""Learned edge masks (GNNExplainer) for the regression of one number an atom."""
+"""Learned edge masks (GNNExplainer; Ying et al. 2019), for the regression of one number per atom."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from tf_symgnn.explain.result_cache import ResultCache
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """How masks are learned.
+    """Settings of the learning of masks.
 
-    The loss of a target is ((prediction - that without a mask) / spread)^2 + size * sum m + entropy * sum H(m).
+    The loss of a center with mask m is ((prediction - prediction without a mask) / spread)^2 + size * sum m +
+    entropy * sum H(m), where H(m) is the binary entropy in nats.
 
     Args:
-        steps: of Adam.
-        learning_rate: of the logits of the masks.
-        size: price of a pair that is kept: worth it is what takes more than that off the squared error.
-        entropy: price of a pair that is neither kept nor removed.
-        start: mean of the first logits; a tenth of a unit of noise by the seed is added to each.
+        steps: number of steps of Adam.
+        learning_rate: of the logits of the mask.
+        size: penalty of a pair that is kept. A pair is kept if it decreases the squared error by more than this.
+        entropy: penalty of the entropy of a mask, which is 0 for a pair that is kept or removed completely.
+        start: mean of the initial logits. Their standard deviation is `NOISE`.
     """
 
     steps: int = 100
@@ -35,17 +36,17 @@ class MaskSettings:
     start: float = 1.0
 
 
-NOISE = 0.1
+NOISE = 0.1  # standard deviation of the initial logits
 
 
 @dataclass(frozen=True)
 class Masks:
-    """What was learned.
+    """Learned masks of T centers, and the course of learning.
 
     Attributes:
-        importance: the mask f64[P] in [0, 1] of each target's pairs, 0 on self-loops.
-        loss: f64[T, steps + 1], of each target before every step and after the last.
-        kept: f64[T, steps + 1], the sum of each mask.
+        importance: the mask f64[P], from 0 to 1, of the pairs of each center; 0 for self-loops.
+        loss: f64[T, steps + 1], the loss of each center before each step and after the last one.
+        kept: f64[T, steps + 1], the sum of each mask at the same times.
     """
 
     importance: list[np.ndarray]
@@ -54,11 +55,11 @@ class Masks:
 
     @property
     def still_falling(self) -> float:
-        """What the last fifth of the steps took off the mean loss, as a share of all that was taken off."""
+        """Return the decrease of the mean loss in the last fifth of the steps, over the decrease in all steps."""
         loss = self.loss.mean(axis=0)
         last = len(loss) - 1 - (len(loss) - 1) // 5
-        whole = loss[0] - loss.min()
-        return float((loss[last] - loss[-1]) / whole) if whole > 0 else 0.0
+        decrease = loss[0] - loss.min()
+        return float((loss[last] - loss[-1]) / decrease) if decrease > 0 else 0.0
 
 
 def edge_masks(
@@ -71,53 +72,54 @@ def edge_masks(
     cache: ResultCache | None = None,
     title: str = "edge masks",
 ) -> Masks:
-    """Learns one mask a target over its directed pairs that keeps its prediction and little else.
+    """Learn one mask per center, over its directed pairs, that keeps the prediction with as few pairs as possible.
 
-    The mutual information of Ying et al. (2019, eq. 5) between a prediction and a subgraph, both of one number with
-    noise of a fixed width, is a squared error but for a constant; the size and entropy terms are theirs. Masks are
-    pair weights. Self-loops keep weight 1: attention over nothing but masked pairs would not see them all fade alike.
+    Masks are pair weights. The loss is that of GNNExplainer (Ying et al. 2019, eq. 5, with their size and entropy
+    terms): for a number with Gaussian noise of fixed width, the mutual information of eq. 5 is a squared error plus a
+    constant. Self-loops keep weight 1. Without them, attention would not change if all weights were scaled together.
 
     Args:
-        probe: of the model.
-        neighborhoods: of the T targets.
-        spread: eV, the unit in which a change of a prediction counts.
-        seed: of the first masks; a target's are the same whatever other targets there are.
-        settings: how masks are learned.
-        cache: keeps what is finished of a long computation.
-        title: of the progress bar.
+        probe: the model.
+        neighborhoods: those of the T centers.
+        spread: unit of the change of a prediction, eV.
+        seed: seed of the initial masks. The mask of a center does not depend on the other centers.
+        settings: settings of the learning.
+        cache: stores finished batches.
+        title: name of the masks, for the progress bar and the cache.
     """
     settings, cache = settings or MaskSettings(), cache or ResultCache()
     batches = in_batches(neighborhoods)
-    found = []
+    learned = []
     with tqdm(total=settings.steps * len(batches), desc=title, unit="step", mininterval=1.0) as bar:
         for k, batch in enumerate(batches):
             key = (settings, seed, spread, [(n.center, n.n_pairs) for n in batch.neighborhoods])
-            found.append(
+            learned.append(
                 cache.get(f"{title} {k}", key, lambda batch=batch: _learn(probe, batch, spread, seed, settings, bar))
             )
-    importance = [part for batch, one in zip(batches, found, strict=True) for part in batch.split(one["mask"])]
-    return Masks(importance, *(np.concatenate([one[name] for one in found]) for name in ("loss", "kept")))
+    importance = [mask for batch, arrays in zip(batches, learned, strict=True) for mask in batch.split(arrays["mask"])]
+    return Masks(importance, *(np.concatenate([arrays[name] for arrays in learned]) for name in ("loss", "kept")))
 
 
 def _learn(
     probe: Probe, batch: Batch, spread: float, seed: int, settings: MaskSettings, bar: tqdm
 ) -> dict[str, np.ndarray]:
-    logits = tf.Variable(_first_logits(batch, seed, settings.start), dtype=tf.float32)
+    """Return the masks of a batch [E], and the loss and the sum of each mask [B, steps + 1]."""
+    logits = tf.Variable(_initial_logits(batch, seed, settings.start), dtype=tf.float32)
     optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
-    whole, unit = probe.predict(batch), spread if spread > 0 else 1.0
+    unmasked, unit = probe.predict(batch), spread if spread > 0 else 1.0
     losses, kept = [], []
     for step in range(settings.steps + 1):
         value = logits.numpy().astype(np.float64)
         mask = 1 / (1 + np.exp(-value))
         predicted, slope = probe.slopes(batch, np.where(batch.explained, mask, 1.0))
-        off = (predicted - whole) / unit
-        losses.append(np.square(off) + batch.total(batch.explained * _price(value, mask, settings)))
-        kept.append(batch.total(batch.explained * mask))
+        error = (predicted - unmasked) / unit
+        losses.append(np.square(error) + batch.sum_pairs(batch.explained * _penalty(value, mask, settings)))
+        kept.append(batch.sum_pairs(batch.explained * mask))
         if step == settings.steps:
             break
         # H(m) has the derivative -logit(m).
-        by_mask = 2 * off[batch.owner] * slope / unit + settings.size - settings.entropy * value
-        gradient = batch.explained * by_mask * mask * (1 - mask)
+        mask_gradient = 2 * error[batch.owner] * slope / unit + settings.size - settings.entropy * value
+        gradient = batch.explained * mask_gradient * mask * (1 - mask)
         optimizer.apply_gradients([(tf.constant(gradient, tf.float32), logits)])
         bar.update()
     return {
@@ -127,11 +129,13 @@ def _learn(
     }
 
 
-def _first_logits(batch: Batch, seed: int, start: float) -> np.ndarray:
-    drawn = [np.random.default_rng([seed, n.center]).normal(start, NOISE, n.n_pairs) for n in batch.neighborhoods]
-    return np.concatenate(drawn)
+def _initial_logits(batch: Batch, seed: int, start: float) -> np.ndarray:
+    """Return logits f64[E]; those of a center depend on the seed and on the center only."""
+    logits = [np.random.default_rng([seed, n.center]).normal(start, NOISE, n.n_pairs) for n in batch.neighborhoods]
+    return np.concatenate(logits)
 
 
-def _price(logit: np.ndarray, mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
+def _penalty(logit: np.ndarray, mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
+    """Return the size and entropy terms of each pair, [E]."""
     entropy = np.logaddexp(0, logit) - mask * logit
     return settings.size * mask + settings.entropy * entropy

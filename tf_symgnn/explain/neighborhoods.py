@@ -1,4 +1,4 @@
-"""The part of a glass that a prediction is explained by: the atoms around a center and the pairs that they receive."""
+"""Neighborhoods: the part of a glass that explains a prediction, cut out around a center atom."""
 
 from __future__ import annotations
 
@@ -33,28 +33,31 @@ class Neighborhood:
 
     @property
     def center(self) -> int:
-        """Index of the center in the glass."""
+        """Return the index of the center in the glass."""
         return int(self.atoms[self.center_index])
 
     @property
     def n_pairs(self) -> int:
-        """Number of pairs, P."""
+        """Return the number of pairs P."""
         return self.graph.n_edges
 
     @property
     def explained(self) -> np.ndarray:
-        """bool[P]: False for self-loops, which describe no structure. A pair of an atom and its image is True."""
+        """Return bool[P]: False for self-loops, which describe no structure, and True for all other pairs.
+
+        A pair of an atom and its own periodic image is not a self-loop.
+        """
         return np.any(self.graph.displacement != 0, axis=1)
 
     @property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors f64[P, 3], A, from the center to the receiver of each pair, and to the sending image."""
+        """Return vectors f64[P, 3] A from the center to the receiver of each pair, and to the sending image."""
         receiver = self.relative_positions[self.graph.target]
         return receiver, receiver + self.graph.displacement
 
     @property
     def distance(self) -> np.ndarray:
-        """f64[P] A, from the center to the midpoint of each pair."""
+        """Return distances f64[P] A from the center to the midpoint of each pair."""
         receiver, sender = self.ends
         return np.linalg.norm((receiver + sender) / 2, axis=1)
 

@@ -1,4 +1,4 @@
-"""What a model says of target atoms under pair weights, and how that changes with each weight."""
+"""Predictions for center atoms under pair weights, and their derivatives with respect to these weights."""
 
 from __future__ import annotations
 
@@ -12,18 +12,27 @@ from tf_symgnn.explain.neighborhoods import Neighborhood, cut_all
 from tf_symgnn.graph import GlassGraph, graph_spec, join_graphs, with_pair_weights
 from tf_symgnn.models.base import BarrierModel
 
-# Directed pairs that are computed at once: about 1 GB for the default model.
+# Directed pairs of a batch. The default model needs about 1 GB for them.
 PAIRS_AT_ONCE = 100_000
 
-# A reach is far enough if it moves the targets' predictions by less than this, RMS, of the glass's spread.
+# Largest RMS change of the centers' predictions by a cut, over the standard deviation of predictions of the glass.
 TOLERANCE = 0.01
 
 
 class Batch:
-    """Neighbourhoods as components of one graph, so that the gradient of all targets is that of each.
+    """Neighborhoods as components of one graph.
+
+    No pair affects two centers, so one backward pass gives the derivatives of all of them.
 
     Args:
-        neighborhoods: B of them, at least one, with E directed pairs together.
+        neighborhoods: B neighborhoods, at least one, with E directed pairs in total.
+
+    Attributes:
+        neighborhoods: the same.
+        graph: GraphTensor of B components.
+        center_indices: i32[B], indices of the centers among the atoms of `graph`.
+        explained: bool[E], False for self-loops.
+        owner: i64[E], the neighborhood that each pair belongs to.
     """
 
     def __init__(self, neighborhoods: Sequence[Neighborhood]):
@@ -33,25 +42,25 @@ class Batch:
         self.graph = join_graphs([n.graph for n in self.neighborhoods])
         center_indices = np.array([n.center_index for n in self.neighborhoods], np.int32)
         self.center_indices = tf.constant(center_indices + atoms[:-1].astype(np.int32))
-        self.explained = np.concatenate([n.explained for n in self.neighborhoods])  # bool[E]
-        self.owner = np.repeat(np.arange(len(self.neighborhoods)), np.diff(self._bounds))  # i64[E]
+        self.explained = np.concatenate([n.explained for n in self.neighborhoods])
+        self.owner = np.repeat(np.arange(len(self.neighborhoods)), np.diff(self._bounds))
 
     @property
     def n_pairs(self) -> int:
-        """E."""
+        """Return the number of pairs E."""
         return int(self._bounds[-1])
 
-    def split(self, flat: np.ndarray) -> list[np.ndarray]:
-        """Values [E] by neighborhood."""
-        return np.split(flat, self._bounds[1:-1])
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """Return values [E] of pairs by neighborhood."""
+        return np.split(values, self._bounds[1:-1])
 
-    def total(self, flat: np.ndarray) -> np.ndarray:
-        """Sums [B] over the pairs of each neighborhood of values [E]."""
-        return np.bincount(self.owner, flat, minlength=len(self.neighborhoods))
+    def sum_pairs(self, values: np.ndarray) -> np.ndarray:
+        """Return sums [B] of values [E] over the pairs of each neighborhood."""
+        return np.bincount(self.owner, values, minlength=len(self.neighborhoods))
 
 
 def in_batches(neighborhoods: Sequence[Neighborhood]) -> list[Batch]:
-    """Neighbourhoods in their order, as many a batch as memory is set aside for, at least one."""
+    """Return batches of neighborhoods, in the same order, of up to `PAIRS_AT_ONCE` pairs or a single neighborhood."""
     groups: list[list[Neighborhood]] = []
     room = 0
     for neighborhood in neighborhoods:
@@ -64,15 +73,15 @@ def in_batches(neighborhoods: Sequence[Neighborhood]) -> list[Batch]:
 
 
 class Probe:
-    """A model asked about targets, compiled once for neighborhoods of all sizes.
+    """Compiled functions of a model under pair weights, for neighborhoods of all sizes.
 
     Args:
-        model: takes a GraphTensor with pair weights, predicts f[N] eV.
+        model: the model, which must use pair weights.
     """
 
     def __init__(self, model: BarrierModel):
         self.model = model
-        # However many neighborhoods of whatever sizes: compiling takes longer than many a computation.
+        # One signature for all numbers and sizes of neighborhoods: compiling again would take longer than computing.
         graphs = graph_spec(labeled=False).relax(num_components=True, num_nodes=True, num_edges=True)
         signature = [graphs, tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int32)]
 
@@ -92,45 +101,48 @@ class Probe:
         self._predict, self._slopes = predict, slopes
 
     def predict(self, batch: Batch, weight: np.ndarray | None = None) -> np.ndarray:
-        """Barriers f64[B] eV of a batch's targets under pair weights [E], by default 1."""
+        """Return barriers f64[B] eV of the centers of a batch under pair weights [E], by default 1."""
         return self._predict(batch.graph, _weight(batch, weight), batch.center_indices).numpy().astype(np.float64)
 
     def slopes(self, batch: Batch, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Barriers f64[B] eV under pair weights [E], and the derivative f64[E] eV of each pair's own target by it."""
-        found = self._slopes(batch.graph, _weight(batch, weight), batch.center_indices)
-        return tuple(x.numpy().astype(np.float64) for x in found)
+        """Return barriers f64[B] eV under pair weights [E], and derivatives f64[E] eV with respect to the weights.
+
+        The derivative of a pair is that of the barrier of its own center.
+        """
+        outputs = self._slopes(batch.graph, _weight(batch, weight), batch.center_indices)
+        return tuple(x.numpy().astype(np.float64) for x in outputs)
 
 
 def _weight(batch: Batch, weight: np.ndarray | None) -> tf.Tensor:
-    given = np.ones(batch.n_pairs) if weight is None else weight
-    return tf.constant(given, tf.float32)
+    return tf.constant(np.ones(batch.n_pairs) if weight is None else weight, tf.float32)
 
 
-def far_enough(
-    probe: Probe, graph: GlassGraph, targets: Sequence[int], barrier: np.ndarray, cutoff: float
+def choose_reach(
+    probe: Probe, graph: GlassGraph, centers: Sequence[int], barrier: np.ndarray, cutoff: float
 ) -> tuple[float, float]:
-    """The distance that pairs are explained within, chosen as near as the targets' predictions allow.
+    """Return the smallest distance within which pairs must be kept for accurate predictions of the centers.
 
-    Tried are steps of half a cutoff up to the receptive field, which is exact. SymGNN's is one cutoff less: of the
-    farthest atoms it hears what they are, and not, as of their degree in a GCN, what they receive.
+    It is a multiple of half a cutoff, from one cutoff to the receptive field, at which predictions are exact. For
+    SymGNN, one cutoff less is exact too: it reads only the species of the farthest atoms, while a GCN also needs the
+    pairs that these atoms receive.
 
     Args:
-        probe: of the model.
-        graph: of the glass.
-        targets: atoms of the glass.
-        barrier: f64[N] eV, predicted of the whole glass.
-        cutoff: of the neighbour graph, A.
+        probe: the model.
+        graph: graph of the glass.
+        centers: indices of the centers.
+        barrier: predictions for the whole glass f64[N], eV.
+        cutoff: cutoff of the graph, A.
 
     Returns:
-        The distance, A, infinite where the model sees the whole glass; and the RMS change of the targets'
-        predictions by the cut, in standard deviations of `barrier`.
+        The distance, A, infinite if the model's receptive field is; and the RMS change of the predictions of the
+        centers by the cut, in standard deviations of `barrier`.
     """
     farthest = probe.model.receptive_field
-    tried = np.append(np.arange(cutoff, farthest, cutoff / 2), farthest) if np.isfinite(farthest) else [np.inf]
+    candidates = np.append(np.arange(cutoff, farthest, cutoff / 2), farthest) if np.isfinite(farthest) else [np.inf]
     spread = barrier.std()
-    for reach in tried:
-        found = np.concatenate([probe.predict(batch) for batch in in_batches(cut_all(graph, targets, reach))])
-        change = np.sqrt(np.square(found - barrier[np.asarray(targets)]).mean())
+    for reach in candidates:
+        predicted = np.concatenate([probe.predict(batch) for batch in in_batches(cut_all(graph, centers, reach))])
+        change = np.sqrt(np.square(predicted - barrier[np.asarray(centers)]).mean())
         if change < TOLERANCE * spread:
             break
     return float(reach), float(change / spread) if spread > 0 else 0.0

@@ -27,7 +27,7 @@ class ResultCache:
 
         Args:
             name: name of the result, part of the file name.
-            key: everything else that the result depends on; its `repr` must be complete.
+            key: everything else that the result depends on; its `repr` must contain all of it.
             compute: returns the arrays.
 
         Raises:

@@ -27,7 +27,7 @@ PairSelection = Sequence[np.ndarray]  # i64, selected pairs of each center
 def end_distances(neighborhoods: Sequence[Neighborhood], selection: PairSelection) -> tuple[np.ndarray, np.ndarray]:
     """Return distances f64, A, of the atoms at the ends of selected pairs from the center, and their atomic numbers.
 
-    Each image of an atom counts once per center; the center itself does not count.
+    Each image of an atom is included once per center; the center itself is not included.
     """
     distances, numbers = [np.zeros(0)], [np.zeros(0, np.int32)]
     for neighborhood, pairs in zip(neighborhoods, selection, strict=True):
@@ -54,7 +54,7 @@ def distance_statistics(
     Args:
         neighborhoods: those of the centers.
         selection: important pairs of each center.
-        farthest: largest distance that counts, A; neighborhoods must contain all pairs up to it.
+        farthest: end of the histograms, A; neighborhoods must contain all pairs up to it.
 
     Returns:
         `distance`, midpoints of the bins, A; `important` and `all`, atoms per center and bin; `peaks` and
@@ -112,15 +112,15 @@ def cycle_statistics(
         if not len(pairs):
             continue
         keys = pair_keys(graph, neighborhood.pairs)
-        count = np.array([through[key] for key in keys], float)
-        means["important"].append(count[pairs].mean())
-        means["random"].append(count[most_important(neighborhood, draw, len(pairs))].mean())
+        n_cycles = np.array([through[key] for key in keys], float)
+        means["important"].append(n_cycles[pairs].mean())
+        means["random"].append(n_cycles[most_important(neighborhood, draw, len(pairs))].mean())
         important = {keys[pair] for pair in pairs}
         others = neighborhood.explained & np.array([key not in important for key in keys])
         matched, drawn = _of_same_length(neighborhood, others, pairs, draw)
         if len(matched):
-            means["important_with_such"].append(count[matched].mean())
-            means["random_of_same_length"].append(count[drawn].mean())
+            means["important_with_such"].append(n_cycles[matched].mean())
+            means["random_of_same_length"].append(n_cycles[drawn].mean())
     names = ("important", "random", "random_of_same_length", "important_with_such")
     statistics: dict = {name: float(np.mean(means[name])) if means[name] else None for name in names}
     statistics["p_random"] = _significance(means["important"], means["random"], seed)

@@ -32,7 +32,7 @@ def voronoi_indices(graph: GlassGraph) -> np.ndarray:
         pair, ridge = diagram.ridge_points[k], diagram.ridge_vertices[k]
         inside = pair[pair < n_atoms]
         if -1 in ridge:
-            indices[inside] = -(2**31)  # faces that are counted later cannot make it positive again
+            indices[inside] = -(2**31)  # further faces cannot make it positive again
             continue
         corners = diagram.vertices[ridge]
         edges = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
