@@ -126,7 +126,8 @@ def predict_file(model: BarrierModel, config: RunConfig, path: Path, memory: int
     stages.row("reading", glass.n_atoms)
     functions = StageFunctions(model)
     cut = cut_to_fit(glass, functions, memory, taken=peak_resident(), **GRAPH)
-    stages.row(f"{cut.number} slabs, {cut.together} searched at once, for {cut.peak / 1e9:.2f} GB", glass.n_atoms)
+    slabs = f"{cut.n_slabs} slabs, {cut.slabs_per_search} searched at once, for {cut.peak_bytes / 1e9:.2f} GB"
+    stages.row(slabs, glass.n_atoms)
     partial = PartialPrediction(
         path.with_suffix(".partial"), identity_of(glass, model, GRAPH), glass.n_atoms, overwrite=False
     )

@@ -19,7 +19,7 @@ from tf_symgnn.graph import build_graph
 from tf_symgnn.graph.tensors import to_graph_tensor
 from tf_symgnn.inference import Predictor, stage_functions
 from tf_symgnn.inference.files import predict_files, predict_in_slabs
-from tf_symgnn.inference.memory import _TRACED_LEVEL, Cut, cut_to_fit, parse_memory, peak_resident
+from tf_symgnn.inference.memory import _FUNCTION_BYTES, Cut, cut_to_fit, parse_memory, peak_resident
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import Sweep, needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
@@ -164,12 +164,12 @@ def ring(number: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 10])
 def test_a_slab_advances_only_when_all_around_it_have_come_as_far(number):
-    neighbours, depth = ring(number), 4
-    sweep, level = Sweep(neighbours, [depth] * number), [0] * number
+    neighbors, depth = ring(number), 4
+    sweep, level = Sweep(neighbors, [depth] * number), [0] * number
     kept = set()
     for slab, reached in sweep:
         assert reached == level[slab] + 1
-        read = {(other, reached - 1) for other in neighbours[slab]} if reached > 1 else set()
+        read = {(other, reached - 1) for other in neighbors[slab]} if reached > 1 else set()
         assert read <= kept  # nothing was dropped too early
         level[slab] = reached
         kept |= {(slab, reached)} if reached < depth else set()
@@ -235,14 +235,15 @@ def test_a_glass_is_cut_thinner_the_less_memory_there_is(stages):
     glass = random_glass(0, 500, cell=np.diag([20.0, 20.0, 60.0]), density=0.02)
     taken = peak_resident()
     room = cut_to_fit(glass, stages, 10**12, taken=taken, **GRAPH)
-    assert room.number == 1
-    of_slabs = room.peak - taken - _TRACED_LEVEL * stages.depth
-    tight = cut_to_fit(glass, stages, int(room.peak - 0.3 * of_slabs), taken=taken, **GRAPH)
-    assert tight.number > 1 and tight.peak < room.peak
-    with pytest.raises(InputError, match=r"500 atoms: --memory: found 0.01 GB, expected at least \d+\.\d\d GB") as told:
+    assert room.n_slabs == 1
+    of_slabs = room.peak_bytes - taken - _FUNCTION_BYTES * stages.depth
+    tight = cut_to_fit(glass, stages, int(room.peak_bytes - 0.3 * of_slabs), taken=taken, **GRAPH)
+    assert tight.n_slabs > 1 and tight.peak_bytes < room.peak_bytes
+    expected = r"500 atoms: --memory: found 0.01 GB, expected at least \d+\.\d\d GB"
+    with pytest.raises(InputError, match=expected) as error:
         cut_to_fit(glass, stages, 1000, taken=taken, **GRAPH)
-    would_fit = parse_memory(re.search(r"at least (\S+ GB)", str(told.value))[1])
-    assert cut_to_fit(glass, stages, would_fit, taken=taken, **GRAPH).peak <= would_fit
+    would_fit = parse_memory(re.search(r"at least (\S+ GB)", str(error.value))[1])
+    assert cut_to_fit(glass, stages, would_fit, taken=taken, **GRAPH).peak_bytes <= would_fit
 
 
 @pytest.mark.parametrize(
@@ -305,7 +306,7 @@ import os, signal, sys
 from tf_symgnn.cli import main
 from tf_symgnn.inference import memory, partial, stage_functions
 
-memory._MOST_ATOMS = 2000  # slabs enough to die between
+memory._MAX_SLAB_ATOMS = 2000  # several slabs, to be killed between two of them
 stage_functions.ATOMS_AT_ONCE = 300
 
 add, count = partial.PartialPrediction.add, []

@@ -1,4 +1,4 @@
-"""Predictions of glasses and of structure files, slab by slab where a glass is large, and their novelty."""
+"""Predict glasses and structure files, large glasses slab by slab, and measure their novelty."""
 
 from tf_symgnn.inference.files import predict_files
 from tf_symgnn.inference.predictor import Predictor

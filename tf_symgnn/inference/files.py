@@ -1,4 +1,4 @@
-"""Energy barriers of structure files."""
+"""Predict the energy barriers of structure files."""
 
 from __future__ import annotations
 
@@ -44,55 +44,80 @@ def predict_files(
     overwrite: bool = False,
     memory: int | None = None,
 ) -> int:
-    """Predicts every glass in files and folders, in order, those of a folder by name, and writes them to one file.
+    """Predict every glass of some files and folders, and write all to one file.
 
-    Of each it holds species, positions, cell and an `energy_barrier` column. Labels and other columns of the files are
-    not read. The output's suffix chooses extended XYZ, LAMMPS dump or npz. LAMMPS types are named by `species`, or else
-    as in the run's training data. With `memory`, a budget in bytes that the process is to keep within, glasses are
-    predicted slab by slab, and a run that was killed goes on where it was. The default model tells in a line on
-    standard error of each glass that is unlike all it was trained on.
+    The output has species, positions, cell and an `energy_barrier` column of each glass. Glasses are in the order of
+    the files, those of a folder by name. Labels and other columns of the input are not read. A line on standard error
+    warns of each glass that is unlike the training glasses, if the model has a novelty.
+
+    Args:
+        run: the trained model.
+        files: structure files, or folders of them.
+        output: file to write; its suffix selects extended XYZ, LAMMPS dump or npz.
+        species: chemical symbols of LAMMPS types 1, 2, ...; by default those of the run.
+        overwrite: whether the output may be replaced.
+        memory: largest memory of the process, bytes. Glasses are then predicted slab by slab, and a killed run
+            continues. By default, they are predicted whole.
 
     Returns:
         The number of glasses.
 
     Raises:
-        InputError: a file cannot be used, holds a species the model was not trained on, the output exists, or the
-            budget is too small.
+        InputError: a file cannot be used, has a species that is not in the training data, the output exists, or the
+            memory is too small.
     """
     check_output(output, overwrite=overwrite)
     config = run.config()
-    type_names = species or config.type_names
-    files = [file for given in files for file in structure_files(given).values()]
-    if Path(output).resolve() in {Path(file).resolve() for file in files}:
-        raise InputError(output, "output", "a file of the input", "another one")
-    if memory is not None:
-        require_room_to_read(files, memory)
-    glasses = [glass for file in files for glass in iter_glasses(file, label=None, species=type_names)]
+    glasses = _read(files, output, species=species or config.type_names, memory=memory)
     check_output(output, overwrite=overwrite, number=len(glasses))
     require_species(glasses, run.statistics().species)
     model = run.load_model()
     if memory is None:
-        predicted = _whole(model, config, glasses)
+        predicted = _predict_whole(model, config, glasses)
+        write_glasses(output, predicted, overwrite=overwrite)
     else:
         unfinished = Path(output).with_name(f".{Path(output).name}.partial")
-        predicted = _within(memory, model, config, glasses, unfinished, overwrite=overwrite)
-    write_glasses(output, predicted, overwrite=overwrite)
-    if memory is not None:
+        predicted = _predict_within(memory, model, config, glasses, unfinished, overwrite=overwrite)
+        write_glasses(output, predicted, overwrite=overwrite)
         shutil.rmtree(unfinished)
     return len(predicted)
+
+
+def _read(
+    files: Sequence[str | Path], output: str | Path, *, species: Sequence[str] | None, memory: int | None
+) -> list[Glass]:
+    """Return the unlabeled glasses of some files and folders.
+
+    Raises:
+        InputError: the output is one of the files, or a file cannot be used or does not fit into the memory.
+    """
+    files = [file for path in files for file in structure_files(path).values()]
+    if Path(output).resolve() in {Path(file).resolve() for file in files}:
+        raise InputError(output, "output", "a file of the input", "another one")
+    if memory is not None:
+        require_room_to_read(files, memory)
+    return [glass for file in files for glass in iter_glasses(file, label=None, species=species)]
 
 
 def predict_in_slabs(
     stages: StageFunctions, config: RunConfig, glass: Glass, cut: Cut, partial: PartialPrediction
 ) -> np.ndarray:
-    """Return energy barriers f64[N] eV of a glass, slab by slab; what `partial` holds is not predicted again."""
+    """Return the energy barriers f64[N] eV of a glass, predicted slab by slab.
+
+    Args:
+        stages: of the model.
+        config: of the run.
+        glass: the glass.
+        cut: into slabs.
+        partial: stores finished slabs, and atoms that an earlier run finished.
+    """
     slabbed = _slabbed(glass, config, cut)
     atoms = np.split(slabbed.order, slabbed.splits[1:-1])
-    unfinished = [not partial.done[own].all() for own in atoms]
+    unfinished = [not partial.done[members].all() for members in atoms]
     needed = needed_levels(slabbed.neighbors(), unfinished, stages.depth)
-    # Counted in atoms that went through a layer, so that the time left is told from the start.
+    # The number of atoms times stages is known from the start, so the bar shows the remaining time.
     with tqdm(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", unit_scale=True) as bar:
-        for slab, _, barrier in SlabStream(stages, slabbed, needed, together=cut.together):
+        for slab, _, barrier in SlabStream(stages, slabbed, needed, slabs_per_search=cut.slabs_per_search):
             if barrier is not None:
                 partial.add(atoms[slab], barrier)
             bar.update(int(slabbed.sizes[slab]))
@@ -100,10 +125,11 @@ def predict_in_slabs(
 
 
 def _slabbed(glass: Glass, config: RunConfig, cut: Cut) -> SlabbedGlass:
-    return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=cut.number)
+    return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=cut.n_slabs)
 
 
-def _whole(model: BarrierModel, config: RunConfig, glasses: Sequence[Glass]) -> list[Glass]:
+def _predict_whole(model: BarrierModel, config: RunConfig, glasses: Sequence[Glass]) -> list[Glass]:
+    """Return the glasses with predicted barriers."""
     predict = Predictor(model, patch_size=config.stream.patch_size)
     predicted = []
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
@@ -113,12 +139,12 @@ def _whole(model: BarrierModel, config: RunConfig, glasses: Sequence[Glass]) -> 
     return predicted
 
 
-def _warn_if_unlike(glass: Glass, found: float | None) -> None:
-    if found is not None and found > UNLIKE:
-        tqdm.write(f"{glass.name}: unlike the training glasses, novelty {found:.1f}; theirs is 1", sys.stderr)
+def _warn_if_unlike(glass: Glass, novelty: float | None) -> None:
+    if novelty is not None and novelty > UNLIKE:
+        tqdm.write(f"{glass.name}: unlike the training glasses, novelty {novelty:.1f}; theirs is 1", sys.stderr)
 
 
-def _within(
+def _predict_within(
     memory: int,
     model: BarrierModel,
     config: RunConfig,
@@ -127,12 +153,19 @@ def _within(
     *,
     overwrite: bool,
 ) -> list[Glass]:
-    stages = StageFunctions(model)
-    graph = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
-    predicted, taken = [], peak_resident()  # once: what one glass frees the next one uses again
+    """Return the glasses with predicted barriers, from slabs that fit into a memory in bytes.
+
+    The folder `unfinished` stores the partial prediction of each glass.
+
+    Raises:
+        InputError: no slabs of a glass fit, or a partial prediction is one of another glass or model.
+    """
+    stages, graph = StageFunctions(model), config.graph
+    # Measured once, since each glass uses the memory that the previous one freed.
+    predicted, taken = [], peak_resident()
     for k, glass in enumerate(glasses):
-        cut = cut_to_fit(glass, stages, memory, taken=taken, **graph)
-        identity = identity_of(glass, model, graph)
+        cut = cut_to_fit(glass, stages, memory, taken=taken, cutoff=graph.cutoff, self_loops=graph.self_loops)
+        identity = identity_of(glass, model, {"cutoff": graph.cutoff, "self_loops": graph.self_loops})
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
             predicted.append(replace(glass, barrier=predict_in_slabs(stages, config, glass, cut, partial)))

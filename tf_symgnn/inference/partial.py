@@ -1,4 +1,4 @@
-"""The part of a prediction that is done, on disk, so that a run that was killed goes on."""
+"""The finished part of a prediction, on disk, from which a killed run continues."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ _RECORD = np.dtype([("atom", "<i8"), ("barrier", "<f8")])
 
 
 class PartialPrediction:
-    """Barriers of some of a glass's atoms: a file of one line that says of what, and of records that are appended.
+    """Barriers of some atoms of a glass, in a file of a header line and appended records.
 
-    A record that was cut short by a kill is left out when the file is opened again.
+    An incomplete last record, which a kill leaves, is removed when the file is opened again.
 
     Args:
-        path: of the file; it and its folder are made where they are not there.
-        identity: of the glass and the model, as by `identity_of`.
-        n_atoms: of the glass.
-        overwrite: whether to start afresh where the file is of another prediction.
+        path: path of the file; it and its folder are created if they do not exist.
+        identity: content of the header line, from `identity_of`.
+        n_atoms: number N of atoms of the glass.
+        overwrite: whether the file of another prediction may be replaced.
+
+    Attributes:
+        barrier: f64[N] eV, 0 for unfinished atoms.
+        done: bool[N], whether an atom is finished.
 
     Raises:
-        InputError: the file is of another prediction.
+        InputError: the file belongs to another prediction.
     """
 
     def __init__(self, path: Path, identity: str, n_atoms: int, *, overwrite: bool):
@@ -44,7 +48,7 @@ class PartialPrediction:
             self._take(records)
 
     def add(self, atoms: np.ndarray, barrier: np.ndarray) -> None:
-        """Adds barriers f64[M] eV of atoms i64[M]."""
+        """Append the barriers f64[M] eV of atoms i64[M]."""
         records = np.empty(len(atoms), _RECORD)
         records["atom"], records["barrier"] = atoms, barrier
         self._file.write(records.tobytes())
@@ -52,7 +56,7 @@ class PartialPrediction:
         self._take(records)
 
     def close(self) -> None:
-        """Closes the file, which stays."""
+        """Close the file, without removing it."""
         self._file.close()
 
     def _take(self, records: np.ndarray) -> None:
@@ -60,7 +64,7 @@ class PartialPrediction:
         self.done[records["atom"]] = True
 
     def _read(self, path: Path, header: bytes, *, overwrite: bool) -> np.ndarray | None:
-        """The file's whole records, or None where it is to be started."""
+        """Return the complete records of the file, or None if a new file must be written."""
         content = path.read_bytes() if path.exists() else b""
         if content.startswith(header):
             whole = (len(content) - len(header)) // _RECORD.itemsize
@@ -73,7 +77,13 @@ class PartialPrediction:
 
 
 def identity_of(glass: Glass, model: BarrierModel, settings: dict) -> str:
-    """A digest of everything that a prediction depends on: the glass, the model's weights, and `settings`."""
+    """Return a hash of everything that a prediction depends on.
+
+    Args:
+        glass: the glass.
+        model: the model, with its weights.
+        settings: of the neighbor graph, as JSON.
+    """
     digest = hashlib.sha256(json.dumps([settings, model.get_config()], sort_keys=True, default=str).encode())
     numbers = glass.atomic_numbers
     for array in (glass.positions, glass.cell, glass.pbc, numbers, *(v.numpy() for v in model.variables)):

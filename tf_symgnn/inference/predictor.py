@@ -1,4 +1,4 @@
-"""Barriers of glass after glass by one compiled function."""
+"""Predict the energy barriers of glass graphs with a compiled model."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tf_symgnn.models.base import BarrierModel
 
 
 class Predictor:
-    """Predicts glass after glass with one compiled function, whatever their sizes.
+    """A model compiled once for glasses of all sizes.
 
     Args:
-        model: takes a GraphTensor, predicts f[N] eV, and states its `receptive_field`.
-        patch_size: A. With it the device holds one patch at a time, with a halo as wide as the model's receptive
-            field, so the result is the same; None takes glasses whole.
+        model: the model.
+        patch_size: edge of a patch's core, A. The device then holds one patch at a time, with a halo as wide as the
+            model's receptive field, so that predictions are the same. None predicts glasses whole.
     """
 
     def __init__(self, model: BarrierModel, *, patch_size: float | None = None):
@@ -29,7 +29,7 @@ class Predictor:
         self._barrier = barrier
 
     def __call__(self, graph: GlassGraph) -> np.ndarray:
-        """Energy barriers f64[N] eV of one glass."""
+        """Return the energy barriers f64[N] eV of a glass."""
         if self._patch_size is None:
             return self._whole(graph)
         barrier = np.zeros(graph.n_atoms)

@@ -1,4 +1,4 @@
-"""The stages of a model, compiled for parts of a glass: atoms, and others that send to them."""
+"""The stages of a model, compiled for parts of a glass: some atoms, and the atoms that send to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tf_symgnn.graph.slabs import ReceivedPairs, SlabbedGlass
 from tf_symgnn.graph.tensors import INDEX_DTYPE, graph_of_features
 from tf_symgnn.models.base import BarrierModel, Stage
 
-# Atoms that the first stage is applied to at once: what it computes, such as power spectra, is wider than any state.
+# Atoms per call of the first stage. Its intermediate tensors, such as power spectra, are wider than any state.
 ATOMS_AT_ONCE = 2000
 
 Tensors = dict[str, tf.Tensor]
@@ -38,7 +38,7 @@ class PartPairs(NamedTuple):
 
 
 class Receivers(NamedTuple):
-    """Some atoms of a glass and the pairs that they receive, as a first stage reads them.
+    """Some atoms of a glass and the pairs that they receive: the input of a first stage.
 
     Attributes:
         atomic_numbers: i32[M].
@@ -77,21 +77,21 @@ class Receivers(NamedTuple):
         )
 
     def parts(self) -> Iterator[tuple[Tensors, Tensors, PartPairs]]:
-        """Yield the inputs of the first stage for some atoms at once: features of atoms and of pairs, ends of pairs.
+        """Yield the inputs of calls of the first stage: features of atoms, features of pairs, ends of pairs.
 
-        The first stage reads only the species of a sender, so one atom of each species stands for all senders. Its
-        position is NaN: a stage that reads it predicts NaN.
+        The first stage reads only the species of a sender, so one atom of each species represents all senders. Its
+        position is NaN, so that a stage that reads it predicts NaN.
         """
-        known = np.unique(self.senders).astype(np.int32)
-        sender = np.searchsorted(known, self.senders).astype(np.int32)
-        nowhere = np.full((len(known), 3), np.nan, np.float32)
+        species = np.unique(self.senders).astype(np.int32)
+        sender = np.searchsorted(species, self.senders).astype(np.int32)
+        no_position = np.full((len(species), 3), np.nan, np.float32)
         for begin in range(0, len(self.atomic_numbers), ATOMS_AT_ONCE):
             end = min(begin + ATOMS_AT_ONCE, len(self.atomic_numbers))
             number = np.int32(end - begin)
             received = slice(*np.searchsorted(self.target, (begin, end)))
             atoms = {
-                names.SPECIES: tf.constant(np.concatenate([self.atomic_numbers[begin:end], known])),
-                names.POSITION: tf.constant(np.concatenate([self.positions[begin:end], nowhere])),
+                names.SPECIES: tf.constant(np.concatenate([self.atomic_numbers[begin:end], species])),
+                names.POSITION: tf.constant(np.concatenate([self.positions[begin:end], no_position])),
             }
             pairs = {names.DISPLACEMENT: tf.constant(self.displacement[received])}
             ends = (sender[received] + number, self.target[received] - np.int32(begin), number)
@@ -105,7 +105,7 @@ class StageFunctions:
     eV.
 
     Args:
-        model: to predict with.
+        model: the model.
 
     Raises:
         InputError: the model's forward pass has no stages.
@@ -136,8 +136,8 @@ class StageFunctions:
 
     def state_bytes(self, level: int) -> tuple[int, int]:
         """Return the bytes of the state of an atom and of a pair at a level."""
-        of_atom, of_pair = (sum(map(_row_bytes, specs.values())) for specs in self._states[level])
-        return of_atom, of_pair
+        atom_bytes, pair_bytes = (sum(map(_row_bytes, specs.values())) for specs in self._states[level])
+        return atom_bytes, pair_bytes
 
     def first(self, receivers: Receivers) -> tuple[Tensors, Tensors]:
         """Return level 1 of atoms and of the pairs that they receive."""
@@ -157,22 +157,23 @@ class StageFunctions:
         return self._functions[level](atoms, pairs, ends)
 
     def working_bytes(self, level: int, own: np.ndarray, around: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """Return the bytes that the step to a level takes, besides the states that are stored.
+        """Return the memory of the step to a level, bytes, for each of S slabs, without the stored states.
 
         Args:
             level: from 1.
-            own: the numbers of atoms that receive, of several slabs.
-            around: the numbers of those and all that may send to them.
-            pairs: the numbers of pairs.
+            own: i64[S], the number of atoms that receive.
+            around: i64[S], the number of those and of all atoms that may send to them.
+            pairs: f64[S], the number of pairs.
         """
         stage = self._stages[level - 1]
-        of_atom, of_pair = self.state_bytes(level if level == 1 else level - 1)
+        atom_bytes, pair_bytes = self.state_bytes(level if level == 1 else level - 1)
         if level == 1:
-            # The states of parts, until they are joined.
             at_once = np.minimum(own, ATOMS_AT_ONCE)
             per_atom = pairs / np.maximum(own, 1)
-            return at_once * (per_atom * stage.bytes_per_pair + stage.bytes_per_atom) + own * of_atom + pairs * of_pair
-        return pairs * stage.bytes_per_pair + around * (stage.bytes_per_atom + of_atom)
+            # The states of all parts, in memory until they are joined.
+            parts = own * atom_bytes + pairs * pair_bytes
+            return at_once * (per_atom * stage.bytes_per_pair + stage.bytes_per_atom) + parts
+        return pairs * stage.bytes_per_pair + around * (stage.bytes_per_atom + atom_bytes)
 
 
 _PAIRS = PartPairs(
@@ -181,6 +182,8 @@ _PAIRS = PartPairs(
 
 
 def _of_part(stage: Stage) -> Callable[..., tuple[Tensors, Tensors]]:
+    """Return a stage as a function of the features of atoms and pairs and of the ends of pairs."""
+
     def advance(atoms: Tensors, pairs: Tensors, ends: PartPairs) -> tuple[Tensors, Tensors]:
         graph = stage.apply(graph_of_features(atoms, pairs, ends.source, ends.target), False)
         state = graph.node_sets[names.ATOMS].get_features_dict()

@@ -1,4 +1,4 @@
-"""Prediction of a glass of any size slab by slab, stage by stage, in little memory and with nothing computed twice."""
+"""Predict a large glass slab by slab and stage by stage, in little memory, without computing any state twice."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class _Slab:
     """A slab in progress.
 
     Attributes:
-        others: i64, ascending, the atoms of other slabs that send to the slab's own.
-        ends: of the pairs that its atoms receive, the slab's atoms first, then the others.
+        others: i64, the atoms of other slabs that send to atoms of this one, ascending.
+        ends: ends of the pairs that its atoms receive. The slab's atoms come first, then the others.
         pairs: the state [E, ...] of these pairs.
     """
 
@@ -31,18 +31,19 @@ class _Slab:
 
 
 class SlabStream:
-    """Barriers of slabs, one slab after another.
+    """An iterable over the steps of a prediction, with the barriers of each finished slab.
 
     Args:
         stages: of the model.
         slabbed: the glass.
-        needed: the level that each slab must reach: `stages.depth` where its barriers are wanted.
-        together: slabs whose neighbours are searched for at once.
+        needed: the level that each slab must reach, from `needed_levels`.
+        slabs_per_search: number of slabs whose neighbors are searched for at once.
     """
 
-    def __init__(self, stages: StageFunctions, slabbed: SlabbedGlass, needed: Sequence[int], *, together: int):
-        self._stages, self._slabbed, self._needed, self._together = stages, slabbed, needed, together
-        self._found: dict[int, ReceivedPairs] = {}
+    def __init__(self, stages: StageFunctions, slabbed: SlabbedGlass, needed: Sequence[int], *, slabs_per_search: int):
+        self._stages, self._slabbed, self._needed = stages, slabbed, needed
+        self._slabs_per_search = slabs_per_search
+        self._received: dict[int, ReceivedPairs] = {}  # pairs of slabs that are searched but not started
         self._slabs: dict[int, _Slab] = {}
         self._atoms: dict[tuple[int, int], Tensors] = {}  # states [M, ...] of a slab's own atoms at a level
 
@@ -86,11 +87,11 @@ class SlabStream:
         return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
 
     def _pairs(self, slab: int) -> ReceivedPairs:
-        if slab not in self._found:
-            end = min(slab + self._together, len(self._slabbed))
-            found = zip(range(slab, end), self._slabbed.pairs(slab, end), strict=True)
-            self._found = {k: pairs for k, pairs in found if self._needed[k]}
-        return self._found.pop(slab)
+        if slab not in self._received:
+            end = min(slab + self._slabs_per_search, len(self._slabbed))
+            searched = zip(range(slab, end), self._slabbed.pairs(slab, end), strict=True)
+            self._received = {k: pairs for k, pairs in searched if self._needed[k]}
+        return self._received.pop(slab)
 
 
 def _local(source: np.ndarray, begin: int, stop: int, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
