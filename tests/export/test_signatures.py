@@ -168,7 +168,7 @@ def test_graphs_that_are_not_as_large_as_they_say_are_refused(served, finished_r
 
     for declared in ([size + 1, size - 1], [2 * 10**9]):
         examples = [with_sizes(honest, feature, [size]).SerializeToString() for size in declared]
-        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as the sizes say"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as its sizes declare"):
             served["serialized_graphs"](examples=tf.constant(examples))
     assert len(served["serialized_graphs"](examples=tf.constant([honest.SerializeToString()]))["n_atoms"]) == 1
 

@@ -1,1 +1,1 @@
-"""SavedModel and ONNX exports of a run, and predictions by a SavedModel. Versions and refusals need no model code."""
+"""Export a run as a SavedModel or an ONNX file, and predict with an exported SavedModel."""

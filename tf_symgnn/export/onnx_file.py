@@ -1,4 +1,4 @@
-"""A trained model as an ONNX file, for runtimes that are not TensorFlow."""
+"""Export a trained model as an ONNX file, for runtimes other than TensorFlow."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ OPSET = 18
 
 
 def export_onnx(run: RunFolder, file: str | Path) -> None:
-    """Write the run's best model as an ONNX file with the inputs and the output of the signature `serving_default`.
+    """Write the best model of a run as an ONNX file, with the inputs and the output of the signature `serving_default`.
 
-    ONNX has no assertions: what the signature refuses is computed as far as it goes, an unknown species to NaN. The
-    file's metadata under `tf_symgnn` are those of a SavedModel as JSON.
+    ONNX has no assertions, so the file does not refuse invalid inputs. For an unknown species, predictions are NaN. The
+    property `tf_symgnn` has the metadata of a SavedModel as JSON.
+
+    Args:
+        run: folder of the run.
+        file: path to write.
 
     Raises:
-        InputError: the file exists, or the run's model has no portable form or no weights yet.
+        InputError: the file exists, the model has no portable form, or the run has no weights yet.
     """
     file = Path(file)
     if file.exists():
@@ -57,6 +61,7 @@ def _barriers(model: BarrierModel, graph: GraphConfig) -> Callable[..., tf.Tenso
 
 
 def _convert(barriers: Callable[..., tf.Tensor]) -> onnx.ModelProto:
+    """Return a function as an ONNX model whose output has the name of the energy barrier."""
     function = tf.function(barriers, autograph=False)
     converted, _ = tf2onnx.convert.from_function(function, input_signature=GLASS, opset=OPSET)
     (output,) = converted.graph.output

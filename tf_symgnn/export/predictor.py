@@ -1,4 +1,4 @@
-"""Barriers of ASE Atoms by an export, which knows all that the run knew."""
+"""Predict the energy barriers of ASE Atoms with an export."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tf_symgnn.models.catalog import is_chunked
 
 
 class EnergyBarrierPredictor:
-    """Predicts the energy barriers of ASE Atoms with a model that `tf-symgnn export` has written.
+    """An export that predicts the energy barriers of ASE Atoms.
 
     Args:
-        export: the export, whose newest version is taken, or the folder of a version.
+        export: folder that `tf-symgnn export` wrote, whose newest version is used, or the folder of one version.
 
     Attributes:
-        metadata: what `metadata.json` of the export says: species, cutoff, units and more.
+        metadata: the export's `metadata.json`: species, cutoff, units and more.
 
     Raises:
-        InputError: that is no export.
+        InputError: the folder is not an export.
     """
 
     def __init__(self, export: str | Path):
@@ -36,14 +36,18 @@ class EnergyBarrierPredictor:
             self.metadata = json.loads((version / "assets" / METADATA).read_text())
             self._species = sorted(self.metadata["species"].values())
             runtime.configure(chunked=is_chunked(str(self.metadata.get("model"))))
-            self._loaded = tf.saved_model.load(str(version))  # signatures alone would let go of the weights
+            self._loaded = tf.saved_model.load(str(version))  # a signature has no reference to the weights
             self._served = self._loaded.signatures[SERVING_DEFAULT]
 
     def predict(self, atoms: ase.Atoms) -> np.ndarray:
-        """Energy barriers f64[N] eV of all atoms, whose positions and cell are in A.
+        """Return the energy barriers f64[N] eV of all atoms.
+
+        Args:
+            atoms: with positions and cell in A.
 
         Raises:
-            InputError: no glass could be like that, or it holds a species the model was not trained on.
+            InputError: the structure exceeds a limit of `tf_symgnn.data.limits`, or has a species that is not in the
+                training data.
         """
         glass = Glass(
             positions=atoms.positions,
@@ -54,10 +58,10 @@ class EnergyBarrierPredictor:
             source="atoms",
         )
         require_species([glass], self._species)
-        # Single precision says more of a place in the cell than of one far from it.
+        # Single precision has a smaller error for positions in the cell than for positions far from it.
         positions = atoms.get_positions(wrap=True)
         try:
-            served = self._served(
+            outputs = self._served(
                 positions=tf.constant(positions, tf.float32),
                 cell=tf.constant(glass.cell, tf.float32),
                 pbc=tf.constant(glass.pbc),
@@ -65,4 +69,4 @@ class EnergyBarrierPredictor:
             )
         except tf.errors.InvalidArgumentError as error:
             raise InputError("atoms", *refusal(error)) from error
-        return served[names.ENERGY_BARRIER].numpy().astype(np.float64)
+        return outputs[names.ENERGY_BARRIER].numpy().astype(np.float64)

@@ -1,4 +1,4 @@
-"""What a SavedModel says when it refuses its inputs."""
+"""Parse the errors of a SavedModel that refuses its inputs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import tensorflow as tf
 
 
 def refusal(error: tf.errors.InvalidArgumentError) -> tuple[str, str, str]:
-    """Which input a signature refused, what it found and what it expected, out of what TensorFlow wraps round it."""
-    told = re.search(r"assertion failed: \[(\w+): expected (.*?), found\] \[(.*)\]", error.message)
-    if told is None:
+    """Return the field, the found value and the expected value of an error that an assertion of a signature raised.
+
+    `tf_symgnn.graph.neighbor_ops.require` makes the assertions.
+    """
+    match = re.search(r"assertion failed: \[(\w+): expected (.*?), found\] \[(.*)\]", error.message)
+    if match is None:
         return "input", error.message, "what the signature takes"
-    return told[1], told[3], told[2]
+    return match[1], match[3], match[2]

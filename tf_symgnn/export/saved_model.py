@@ -1,4 +1,4 @@
-"""A trained model as a SavedModel that needs nothing of this package, in a folder of numbered versions."""
+"""Export a trained model as a SavedModel that does not require this package, in a folder of numbered versions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ from tf_symgnn.runs import RunFolder
 
 
 def export(run: RunFolder, directory: str | Path) -> Path:
-    """Writes the run's best model as the next version in a folder of versions, whole or not at all.
+    """Write the best model of a run as the next version in a folder of versions, whole or not at all.
 
-    The folder is what TensorFlow Serving calls a model's base path: it serves the highest number. A version is a
-    SavedModel with the signatures of `ServedModel`; its `assets/metadata.json` says them, species, cutoff, units and
-    scaling, and `assets.extra/tf_serving_warmup_requests` has a request to warm up with.
+    A version is a SavedModel with the signatures of `ServedModel`. Its `assets/metadata.json` has the signatures,
+    species, cutoff, units and scaling. Its `assets.extra/tf_serving_warmup_requests` has one request, with which
+    TensorFlow Serving warms up.
+
+    Args:
+        run: folder of the run.
+        directory: folder of versions, in TensorFlow Serving the base path of the model.
 
     Returns:
-        The version's folder, `directory/1` for the first.
+        The folder of the new version, `directory/1` for the first.
 
     Raises:
         InputError: the directory is a file or a SavedModel itself, or the run has no weights yet.
@@ -44,7 +48,7 @@ def export(run: RunFolder, directory: str | Path) -> Path:
     is_new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        # Beside its place to be, lest that be on another disk; servers heed numbers only.
+        # A temporary folder elsewhere may be on another disk. Servers ignore names that are not numbers.
         with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as temporary:
             new = Path(temporary) / "export"
             _save(run, model, new)
@@ -56,14 +60,16 @@ def export(run: RunFolder, directory: str | Path) -> Path:
 
 
 def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
-    config, statistics = run.config(), run.statistics()
-    settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
+    """Write a SavedModel with its metadata and its warm-up request."""
+    graph, statistics = run.config().graph, run.statistics()
     record = new.with_name(METADATA)
     record.write_text("{}")
-    served = ServedModel(model, species=statistics.species, **settings, metadata=record)
+    served = ServedModel(
+        model, species=statistics.species, cutoff=graph.cutoff, self_loops=graph.self_loops, metadata=record
+    )
     with runtime.tracing_export():
         tf.saved_model.save(served, str(new), signatures=served.signatures())
-    # Only what is saved has names that a client without Python can call its tensors by.
+    # The names of tensors, which clients without Python need, exist only in the saved file.
     (new / "assets" / METADATA).write_text(
         json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"
     )
@@ -71,7 +77,7 @@ def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
 
 
 def _move_to_next(new: Path, directory: Path) -> Path:
-    """Moves a version to the first number above all there are, which another export may be about to take, too."""
+    """Move a version to the next number, also if another export takes numbers at the same time; return its folder."""
     while True:
         version = directory / str(max(versions(directory), default=0) + 1)
         try:
@@ -82,7 +88,7 @@ def _move_to_next(new: Path, directory: Path) -> Path:
 
 
 def metadata(run: RunFolder) -> dict:
-    """What a client must know of an export's model: species, cutoff, units and scaling."""
+    """Return the properties of a run's model that clients need: species, cutoff, units and scaling."""
     config, statistics = run.config(), run.statistics()
     return {
         "model": config.model,
@@ -90,7 +96,7 @@ def metadata(run: RunFolder) -> dict:
         "cutoff": config.graph.cutoff,
         "self_loops": config.graph.self_loops,
         "units": {"length": "angstrom", names.ENERGY_BARRIER: "eV"},
-        # Of the training labels, eV; what the model puts out is in eV already.
+        # Of the training labels, eV. The outputs of the model are in eV and need no scaling.
         "label_scaling": {"mean": statistics.label_mean, "std": statistics.label_std},
         "tf_symgnn": __version__,
         "versions": statistics.versions,
@@ -98,7 +104,7 @@ def metadata(run: RunFolder) -> dict:
 
 
 def _signatures(export: Path) -> dict:
-    """Dtype, shape and tensor of each input and output of each signature of a SavedModel."""
+    """Return dtype, shape and tensor name of each input and output of each signature of a SavedModel."""
     (saved,) = SavedModel.FromString((export / "saved_model.pb").read_bytes()).meta_graphs
     return {
         name: {"inputs": _tensors(signature.inputs), "outputs": _tensors(signature.outputs)}

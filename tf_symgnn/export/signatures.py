@@ -1,4 +1,4 @@
-"""What a SavedModel answers: barriers of one glass, of several, or of GraphTensors, in TensorFlow's own ops."""
+"""The signatures of an exported SavedModel: barriers of one glass, of several, or of GraphTensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N_ATOMS = "n_atoms"
 
 _POSITIONS = tf.TensorSpec([None, 3], tf.float32, name="positions")
 _ATOMIC_NUMBERS = tf.TensorSpec([None], tf.int32, name="atomic_numbers")
-# One glass: A, A (rows are cell vectors), whether it repeats, and species.
+# One glass: positions, A; cell, A, rows are cell vectors; whether the cell repeats along each vector; species.
 GLASS = [
     _POSITIONS,
     tf.TensorSpec([3, 3], tf.float32, name="cell"),
@@ -31,27 +31,27 @@ GLASS = [
 
 
 class ServedModel(tf.Module):
-    """What the SavedModel holds: a model, its metadata, and the functions that serve it.
+    """The content of an exported SavedModel: the weights of a model, its metadata and its signatures.
 
-    Whatever cannot be predicted fails the call with an `InvalidArgumentError` that names the input, which a server
-    tells its client as that client's mistake.
+    All functions consist of operations of TensorFlow only. They raise `InvalidArgumentError` for an invalid input; the
+    message starts with the name of the input.
 
     Args:
-        model: takes a GraphTensor, predicts f[N] eV.
-        species: atomic numbers the model knows.
-        cutoff: of the neighbour graph, A.
-        self_loops: whether it has them.
-        metadata: file of the JSON asset.
+        model: the model.
+        species: atomic numbers of the training glasses.
+        cutoff: of the neighbor graph, A.
+        self_loops: whether each atom is also a neighbor of itself.
+        metadata: JSON file to store as an asset.
     """
 
     def __init__(self, model: BarrierModel, *, species: Sequence[int], cutoff: float, self_loops: bool, metadata: Path):
         super().__init__()
-        # The weights, without the Keras object round them, whose own traces would need TF-GNN to load.
+        # Only the weights, since loading the Keras model would require TF-GNN.
         self.weights = model.variables
         self._predict = partial(model, training=False)
         self._species = tuple(species)
-        self._graph = {"cutoff": cutoff, "self_loops": self_loops}
-        # Of an atom; models make room for as many pairs of every one.
+        self._cutoff, self._self_loops = cutoff, self_loops
+        # Limits memory: padded tensors have as many rows for every atom as for the one with the most pairs.
         self._most_pairs = max_neighbors(cutoff) + int(self_loops)
         self.metadata = tf.saved_model.Asset(str(metadata))
 
@@ -59,10 +59,10 @@ class ServedModel(tf.Module):
     def one(
         self, positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Barriers f32[N] eV of a glass; positions and cell vectors are in A."""
-        with tf.control_dependencies(self._known_atoms(positions, atomic_numbers)):
+        """Return the barriers f32[N] eV of a glass, under `energy_barrier`; positions and cell are in A."""
+        with tf.control_dependencies(self._check_atoms(positions, atomic_numbers)):
             positions, atomic_numbers = tf.identity(positions), tf.identity(atomic_numbers)
-        pairs = neighbor_pairs(positions, cell, pbc, **self._graph)
+        pairs = neighbor_pairs(positions, cell, pbc, cutoff=self._cutoff, self_loops=self._self_loops)
         arrays = as_arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
         n_atoms, n_pairs = tf.shape(positions)[:1], tf.shape(pairs.source)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs)}
@@ -79,37 +79,39 @@ class ServedModel(tf.Module):
     def batch(
         self, positions: tf.Tensor, cells: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor, n_atoms: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Barriers f32[N] eV of B glasses whose atoms stand in a row, and how many are whose, i32[B]."""
+        """Return the barriers f32[N] eV of all atoms of B glasses, and `n_atoms` i32[B]; the atoms are concatenated."""
         number, total = tf.size(n_atoms), tf.shape(positions, tf.int64)[0]
         all_atoms = tf.reduce_sum(tf.cast(n_atoms, tf.int64))
-        right = (tf.shape(cells)[0] == number) & (tf.shape(pbc)[0] == number)
+        same_number = (tf.shape(cells)[0] == number) & (tf.shape(pbc)[0] == number)
         checks = [
-            *self._known_atoms(positions, atomic_numbers),
-            require(right, N_ATOMS, "as many numbers as there are cells and rows of pbc", number),
+            *self._check_atoms(positions, atomic_numbers),
+            require(same_number, N_ATOMS, "as many numbers as there are cells and rows of pbc", number),
             require(tf.reduce_all(n_atoms > 0), N_ATOMS, "at least one atom a glass", n_atoms),
             require(all_atoms == total, N_ATOMS, "as many atoms in all as there are positions", all_atoms),
         ]
         with tf.control_dependencies(checks):
             positions, atomic_numbers, n_atoms = (tf.identity(x) for x in (positions, atomic_numbers, n_atoms))
-        pairs, n_pairs = neighbor_pairs_of_each(positions, n_atoms, cells, pbc, **self._graph)
+        pairs, n_pairs = neighbor_pairs_of_each(
+            positions, n_atoms, cells, pbc, cutoff=self._cutoff, self_loops=self._self_loops
+        )
         arrays = as_arrays(positions, cells, atomic_numbers, pairs)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serialized_graphs(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Barriers f32[N] eV of glasses given as tf.Examples [B], of all in a row, and how many are whose, i32[B]."""
+        """Return the barriers f32[N] eV of all atoms of tf.Examples [B] of GraphTensors, and `n_atoms` i32[B]."""
         batch = tfgnn.parse_example(graph_spec(labeled=False), examples)
-        with tf.control_dependencies(_own_pairs(batch)):
+        with tf.control_dependencies(_check_graphs(batch)):
             graph = batch.merge_batch_to_components()
             atoms, neighbors = graph.node_sets[names.ATOMS], graph.edge_sets[names.NEIGHBORS]
-            with tf.control_dependencies([self._known_species(atoms[names.SPECIES])]):
+            with tf.control_dependencies([self._check_species(atoms[names.SPECIES])]):
                 species = tf.identity(atoms[names.SPECIES])
             pairs = Pairs(neighbors.adjacency.source, neighbors.adjacency.target, neighbors[names.DISPLACEMENT])
             arrays = as_arrays(atoms[names.POSITION], graph.context[names.CELL], species, pairs)
             return {names.ENERGY_BARRIER: self._barriers(arrays, atoms.sizes, neighbors.sizes), N_ATOMS: atoms.sizes}
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """The functions by the names that clients call them by."""
+        """Return the traced functions by the name of their signature."""
         functions = {SERVING_DEFAULT: self.one, "batch": self.batch, "serialized_graphs": self.serialized_graphs}
         return {name: function.get_concrete_function() for name, function in functions.items()}
 
@@ -128,7 +130,7 @@ class ServedModel(tf.Module):
         ]
     )
     def _barriers(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
-        """The model, traced once for all signatures: barriers f32[N] eV of B glasses, whose cells are [B, 3, 3]."""
+        """Return the barriers f32[N] eV of B glasses with cells [B, 3, 3]; traced once for all signatures."""
         target, species = arrays[tfgnn.TARGET_NAME], arrays[names.SPECIES]
         most = tf.reduce_max(tf.math.unsorted_segment_sum(tf.ones_like(target), target, tf.size(species)))
         expected = f"A, and at most {self._most_pairs} pairs an atom"
@@ -136,22 +138,24 @@ class ServedModel(tf.Module):
             arrays = arrays | {names.SPECIES: tf.identity(species), tfgnn.TARGET_NAME: tf.identity(target)}
         return tf.cast(self._predict(assemble(arrays, (n_atoms, n_pairs))), tf.float32)
 
-    def _known_atoms(self, positions: tf.Tensor, atomic_numbers: tf.Tensor) -> list[tf.Operation]:
+    def _check_atoms(self, positions: tf.Tensor, atomic_numbers: tf.Tensor) -> list[tf.Operation]:
+        """Return assertions that each atom has a position and a species of the training glasses."""
         n_positions, number = tf.shape(positions)[0], tf.size(atomic_numbers)
         return [
             require(number == n_positions, "atomic_numbers", "as many as there are positions", number),
-            self._known_species(atomic_numbers),
+            self._check_species(atomic_numbers),
         ]
 
-    def _known_species(self, atomic_numbers: tf.Tensor) -> tf.Operation:
-        known = tf.reduce_any(atomic_numbers[:, tf.newaxis] == tf.constant(self._species, tf.int32), axis=1)
-        unknown = tf.boolean_mask(atomic_numbers, ~known)
+    def _check_species(self, atomic_numbers: tf.Tensor) -> tf.Operation:
+        """Return an assertion that all species are in the training glasses."""
+        trained = tf.reduce_any(atomic_numbers[:, tf.newaxis] == tf.constant(self._species, tf.int32), axis=1)
+        unknown = tf.boolean_mask(atomic_numbers, ~trained)
         expected = f"only what the model was trained on, {' and '.join(map(str, self._species))}"
-        return require(tf.reduce_all(known), "atomic_numbers", expected, unknown)
+        return require(tf.reduce_all(trained), "atomic_numbers", expected, unknown)
 
 
-def _own_pairs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:
-    """Checks that glasses have as many atoms and pairs as they say, and pairs of their own atoms, sorted by target."""
+def _check_graphs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:
+    """Return assertions that graphs have the declared sizes, and pairs of their own atoms, sorted by target."""
     atoms, neighbors = batch.node_sets[names.ATOMS], batch.edge_sets[names.NEIGHBORS]
     adjacency, checks = neighbors.adjacency, []
     for name, members, listed in (
@@ -160,7 +164,7 @@ def _own_pairs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:
         (names.NEIGHBORS, neighbors, adjacency.target),
     ):
         declared, found = tf.reshape(members.sizes, [-1]), tf.cast(listed.row_lengths(), members.sizes.dtype)
-        checks.append(require(tf.reduce_all(declared == found), name, "as many as the sizes say", found))
+        checks.append(require(tf.reduce_all(declared == found), name, "as many as its sizes declare", found))
     n_atoms = tf.cast(atoms[names.SPECIES].row_lengths(), adjacency.source.dtype)
     for end in (adjacency.source, adjacency.target):
         outside = tf.boolean_mask(end.values, (end.values < 0) | (end.values >= tf.gather(n_atoms, end.value_rowids())))
@@ -171,7 +175,14 @@ def _own_pairs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:
 
 
 def as_arrays(positions: tf.Tensor, cells: tf.Tensor, atomic_numbers: tf.Tensor, pairs: Pairs) -> dict[str, tf.Tensor]:
-    """The arrays by feature name of glasses in a row, whose cells are [B, 3, 3]."""
+    """Return arrays by feature name, as `assemble` takes them, of the concatenated atoms of B glasses.
+
+    Args:
+        positions: [N, 3] A.
+        cells: [B, 3, 3] A.
+        atomic_numbers: i32[N].
+        pairs: of all glasses.
+    """
     return {
         names.SPECIES: atomic_numbers,
         names.POSITION: positions,

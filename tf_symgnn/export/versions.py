@@ -1,4 +1,4 @@
-"""The numbered versions of an export, as TensorFlow Serving knows them: `DIR/1`, `DIR/2`, the highest being served."""
+"""The numbered versions of an export, `DIR/1`, `DIR/2` and so on; TensorFlow Serving serves the highest number."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import tensorflow as tf
 
 from tf_symgnn.data import InputError
 
-# Among the assets of a version.
+# File name in the folder `assets` of a version.
 METADATA = "metadata.json"
 
 
 def versions(directory: str | Path) -> dict[int, Path]:
-    """The versions in a folder, if there is one, by number in ascending order."""
+    """Return the versions in a folder by number, in ascending order; none if the folder does not exist."""
     directory = Path(directory)
     members = directory.iterdir() if directory.is_dir() else ()
-    found = (path for path in members if path.name.isdecimal() and path.is_dir())
-    return dict(sorted((int(path.name), path) for path in found))
+    folders = (path for path in members if path.name.isdecimal() and path.is_dir())
+    return dict(sorted((int(path.name), path) for path in folders))
 
 
 def newest(export: str | Path) -> Path:
-    """The SavedModel that an export, or one version of it, names.
+    """Return the folder of the newest version of an export, or `export` itself if it is the folder of a version.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no SavedModel.
     """
     export = Path(export)
     if not tf.saved_model.contains_saved_model(str(export)):
-        found = versions(export)
-        if not found:
+        existing = versions(export)
+        if not existing:
             raise InputError(export, "export", "no version of a SavedModel", "a folder that tf-symgnn export has made")
-        export = found[max(found)]
+        export = existing[max(existing)]
     return export

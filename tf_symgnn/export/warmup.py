@@ -27,13 +27,13 @@ SPACING = 2.7  # A, a typical distance of neighbors in a metal
 
 
 def small_glass(species: Sequence[int]) -> dict[str, np.ndarray]:
-    """Return a cube of 64 atoms, of every species (atomic numbers) in turn, as inputs of `serving_default`."""
-    places = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    """Return inputs of `serving_default`: a simple cubic crystal of 64 atoms of all species (atomic numbers)."""
+    points = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     return {
-        "positions": (places * SPACING).astype(np.float32),
+        "positions": (points * SPACING).astype(np.float32),
         "cell": np.eye(3, dtype=np.float32) * 4 * SPACING,
         "pbc": np.ones(3, bool),
-        "atomic_numbers": np.resize(np.array(species, np.int32), len(places)),
+        "atomic_numbers": np.resize(np.array(species, np.int32), len(points)),
     }
 
 
@@ -52,7 +52,7 @@ def write_warmup(export: Path, signature: str, inputs: dict[str, np.ndarray]) ->
 
 
 def _prediction_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
-    """Return a serialized PredictionLog; it names no model, as TensorFlow Serving replays it to the model it is in."""
+    """Return a serialized PredictionLog. It names no model, since TensorFlow Serving sends it to the exported one."""
     request = _field(_REQUEST_MODEL_SPEC, _field(_MODEL_SPEC_SIGNATURE_NAME, signature.encode()))
     for name, values in inputs.items():
         entry = _field(_MAP_KEY, name.encode()) + _field(_MAP_VALUE, tf.make_tensor_proto(values).SerializeToString())
