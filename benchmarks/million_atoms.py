@@ -40,7 +40,7 @@ def main() -> None:
         start = time.perf_counter()
 
     graph = build_graph(glass, cutoff=5.0, self_loops=True)
-    report(f"neighbour list, {graph.n_edges:,} pairs")
+    report(f"neighbour list, {graph.n_pairs:,} pairs")
     stream = SubsetStream([graph], patch_size=20.0, halo=5.0)
     report(f"division into {stream.n_subsets} patches")
     scaling = label_scaling([glass])

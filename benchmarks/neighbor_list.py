@@ -46,7 +46,7 @@ def main() -> None:
         seconds.append(time.perf_counter() - start)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(
-            f"| {size:,} | {graph.n_edges:,} | {seconds[-1]:.3g} | {1e6 * seconds[-1] / size:.1f} | {memory:.1f} |",
+            f"| {size:,} | {graph.n_pairs:,} | {seconds[-1]:.3g} | {1e6 * seconds[-1] / size:.1f} | {memory:.1f} |",
             flush=True,
         )
     figure = Figure(figsize=(4.6, 3.4), layout="constrained")

@@ -95,7 +95,7 @@ def measure(what: str, glass: str, kernel: str) -> dict:
         return {"seconds": median_seconds(lambda: build_graph(loaded, cutoff=CUTOFF, self_loops=True))}
     graph = build_graph(loaded, cutoff=CUTOFF, self_loops=True)
     seconds = measure_model(what, to_graph_tensor(graph), graph.barrier, kernel)
-    return {"seconds": seconds, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, "edges": graph.n_edges}
+    return {"seconds": seconds, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, "edges": graph.n_pairs}
 
 
 def measure_model(what: str, graph, barrier: np.ndarray, kernel: str) -> float:

@@ -75,10 +75,10 @@ class NetworkConfig:
     """Size of the network and distribution of its symmetrization.
 
     Args:
-        width: of node and edge states; baselines without attention heads take twice as much.
+        width: of node and edge states; models without attention heads take twice as much.
         heads: attention heads of each layer; null takes the model's default, 8, 4, 2, 1 as published and 2, 2, 1 for
             the default model.
-        layers: of baselines without attention heads; null takes as many as `heads` has, four by default.
+        layers: of models without attention heads; null takes as many as `heads` has, four by default.
         decoder_layers: dense blocks before the readout.
         distribution: of the orthogonal transformations. haar averages over all of them, is exactly invariant and
             samples none. null takes the model's default, haar for the default model, else euler_von_mises.
@@ -147,7 +147,7 @@ class RunConfig:
     Args:
         data: a folder of structure files, or one file; null takes the sample that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
-        model: symgnn_spectral, the default; symgnn, as published; or a baseline: symgnn_unsymmetrized,
+        model: symgnn_spectral, the default; symgnn, as published; or a model to compare with: symgnn_unsymmetrized,
             symgnn_augmented, egat_length, gcn, gcn_edges, egnn, mlp, schnet, mgcn, faenet or bapst.
         init: run folder with the best weights to start fine-tuning from. Species and label scaling stay those of that
             run, whose model, graph and network must be the same.

@@ -44,7 +44,7 @@ def test_a_cut_at_the_receptive_field_minus_a_cutoff_is_exact_and_a_nearer_cut_i
     assert attentive.receptive_field == 2 * CUTOFF
     np.testing.assert_allclose(found[CUTOFF], whole, atol=2e-5)
     assert np.abs(found[0.0] - whole).max() > 1e-3
-    assert cut(graph, 0, CUTOFF).n_pairs < graph.n_edges
+    assert cut(graph, 0, CUTOFF).n_pairs < graph.n_pairs
 
 
 def test_the_reach_is_exact_if_no_smaller_one_is_accurate_enough(probe, attentive, graph):

@@ -122,10 +122,10 @@ def test_cycles_do_not_depend_on_the_position_of_the_cell():
 
 def test_both_directions_of_a_pair_have_one_key():
     graph = build_graph(random_glass(6, 3, cell=np.diag([3.7, 4.1, 3.9])), cutoff=4.0, self_loops=False)
-    keys = pair_keys(graph, np.arange(graph.n_edges))
-    assert len(set(keys)) == graph.n_edges / 2
+    keys = pair_keys(graph, np.arange(graph.n_pairs))
+    assert len(set(keys)) == graph.n_pairs / 2
     names, counts = np.unique([str(key) for key in keys], return_counts=True)
-    assert (counts == 2).all() and len(names) == graph.n_edges / 2
+    assert (counts == 2).all() and len(names) == graph.n_pairs / 2
 
 
 def test_distances_in_fcc_are_its_shells():

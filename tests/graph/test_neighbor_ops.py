@@ -106,7 +106,7 @@ def test_fcc_has_twelve_neighbors_at_one_distance():
 def test_atoms_at_the_cutoff_are_no_neighbors_and_any_nearer_are(distance, neighbors):
     positions = np.array([[0, 0, 0], [0, 0, distance]], np.float64)
     glass = replace(random_glass(0, 2, cell=np.eye(3) * 32), positions=positions)
-    assert build_graph(glass, cutoff=CUTOFF, self_loops=False).n_edges == neighbors
+    assert build_graph(glass, cutoff=CUTOFF, self_loops=False).n_pairs == neighbors
     assert len(PAIRS[False](*inputs(glass)).source) == neighbors
 
 
@@ -235,7 +235,7 @@ def test_short_cutoffs_are_accepted():
     for cutoff in (1.0, 2.0, 2.6):
         pairs = neighbor_pairs(*inputs(glass), cutoff=cutoff, self_loops=False)
         graph = build_graph(glass, cutoff=cutoff, self_loops=False)
-        assert len(pairs.source) == graph.n_edges == (12 * glass.n_atoms if cutoff > 2.56 else 0)
+        assert len(pairs.source) == graph.n_pairs == (12 * glass.n_atoms if cutoff > 2.56 else 0)
 
 
 @pytest.mark.parametrize("name", UNPHYSICAL)

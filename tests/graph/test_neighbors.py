@@ -110,4 +110,4 @@ def test_a_glass_in_nanometers_is_refused(pbc):
 
 def test_published_glass_has_the_known_number_of_pairs(published_data):
     graph = build_graph(read_glass(published_data / "train0.pickle"), cutoff=CUTOFF, self_loops=True)
-    assert (graph.n_atoms, graph.n_edges) == (8000, 267838)
+    assert (graph.n_atoms, graph.n_pairs) == (8000, 267838)

@@ -52,7 +52,7 @@ def test_a_patch_of_a_large_glass_is_smaller_than_the_glass():
     for k in range(len(patched)):
         part, atoms, core = patched.extract(k)
         assert 0 < core.sum() < len(atoms) < graph.n_atoms
-        assert part.n_edges < graph.n_edges
+        assert part.n_pairs < graph.n_pairs
 
 
 def test_subgraph_is_induced(zoo_glass):

@@ -110,7 +110,7 @@ def test_padding_changes_no_training_step(name):
 def test_a_pair_of_weight_zero_has_no_effect(model, small):
     """A pair of weight 1e-6 has nearly none, so weights scale every use of a pair."""
     graph = graph_of(random_glass(5, 40))
-    kept = np.random.default_rng(1).random(graph.n_edges) < 0.7
+    kept = np.random.default_rng(1).random(graph.n_pairs) < 0.7
     weight = tf.constant(np.where(kept, 1.0, small), tf.float32)
     without = replace(
         graph, source=graph.source[kept], target=graph.target[kept], displacement=graph.displacement[kept]

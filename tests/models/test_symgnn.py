@@ -53,7 +53,7 @@ def test_predictions_are_finite(zoo_glass):
 
 def test_the_prediction_for_an_atom_without_pairs_is_finite(model):
     isolated = build_graph(ZOO["isolated atom"](), cutoff=CUTOFF, self_loops=False)
-    assert isolated.n_edges == 0
+    assert isolated.n_pairs == 0
     assert np.isfinite(model(to_graph_tensor(isolated))).all()
 
 
@@ -153,7 +153,7 @@ def test_a_patch_is_exact_with_a_full_halo_only():
 
 def test_a_pair_of_weight_zero_has_no_effect(model):
     graph = graph_of(random_glass(5, 40))
-    kept = np.random.default_rng(1).random(graph.n_edges) < 0.7
+    kept = np.random.default_rng(1).random(graph.n_pairs) < 0.7
     weighted = model(with_pair_weights(to_graph_tensor(graph), tf.constant(kept, tf.float32)))
     without = replace(
         graph, source=graph.source[kept], target=graph.target[kept], displacement=graph.displacement[kept]

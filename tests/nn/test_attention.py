@@ -82,7 +82,7 @@ def small():
     """Return a small graph with random states in float64."""
     graph = build_graph(random_glass(0, 12), cutoff=4.0, self_loops=True)
     rng = np.random.default_rng(1)
-    states = (rng.normal(size=(graph.n_atoms, 5)), rng.normal(size=(graph.n_edges, 3)))
+    states = (rng.normal(size=(graph.n_atoms, 5)), rng.normal(size=(graph.n_pairs, 3)))
     return to_graph_tensor(graph), *(tf.constant(state) for state in states)
 
 
@@ -122,12 +122,12 @@ def select_pairs(graph, kept):
 def test_a_pair_of_weight_zero_has_no_effect(merge):
     graph = build_graph(random_glass(2, 15), cutoff=4.0, self_loops=True)
     rng = np.random.default_rng(0)
-    kept = rng.random(graph.n_edges) < 0.6
+    kept = rng.random(graph.n_pairs) < 0.6
     kept[graph.target == 3] = False  # one atom keeps no pair
     nodes = tf.constant(rng.normal(size=(graph.n_atoms, 8)))
-    edges = tf.constant(rng.normal(size=(graph.n_edges, 8)))
+    edges = tf.constant(rng.normal(size=(graph.n_pairs, 8)))
     layer = MessagePassing(heads=2, units=8, merge=merge, dtype=tf.float64)
-    real = (tf.ones(graph.n_atoms, tf.float64), tf.ones(graph.n_edges, tf.float64))
+    real = (tf.ones(graph.n_atoms, tf.float64), tf.ones(graph.n_pairs, tf.float64))
     weighted = with_pair_weights(to_graph_tensor(graph), tf.constant(kept, tf.float32))
     new_nodes, new_edges = layer((nodes, edges), graph=weighted, masks=real)
     without = to_graph_tensor(select_pairs(graph, kept))

@@ -66,7 +66,7 @@ def test_spectra_satisfy_the_addition_theorem():
 
 def test_a_spectrum_does_not_depend_on_the_order_of_pairs():
     graph = build_graph(random_glass(3, 200), cutoff=CUTOFF, self_loops=True)
-    order = np.lexsort((np.random.default_rng(0).random(graph.n_edges), graph.target))
+    order = np.lexsort((np.random.default_rng(0).random(graph.n_pairs), graph.target))
     other = replace(
         graph, source=graph.source[order], target=graph.target[order], displacement=graph.displacement[order]
     )

@@ -29,7 +29,7 @@ def crowd(n_atoms: int, edge: float, pbc: bool) -> Glass:
 
 
 def test_there_are_at_least_as_many_candidates_as_pairs(zoo_glass):
-    n_pairs = build_graph(zoo_glass, cutoff=CUTOFF, self_loops=False).n_edges
+    n_pairs = build_graph(zoo_glass, cutoff=CUTOFF, self_loops=False).n_pairs
     assert n_pairs <= admit_glass(zoo_glass, SPECIES, CUTOFF) <= MAX_CANDIDATES
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tf_symgnn import names, runtime
-from tf_symgnn.compare.published import CONTENDERS
+from tf_symgnn.compare.published import comparable_models
 from tf_symgnn.compare.rows import Protocol, read_rows, require_protocol, row_file, write_row
 from tf_symgnn.compare.runs import RUNS, network_row, ridge_row
 from tf_symgnn.compare.table import write_table
@@ -64,8 +64,8 @@ def compare(
     """
     output = Path(output)
     for model in models:
-        if model not in CONTENDERS:
-            raise InputError("command line", "models", model, "one of " + ", ".join(CONTENDERS))
+        if model not in comparable_models():
+            raise InputError("command line", "models", model, "one of " + ", ".join(comparable_models()))
     runtime.configure(chunked=all(is_chunked(model) for model in models))
     config = configuration(data, budget_minutes, label=label, species=species)
     glasses = _read_splits(config)

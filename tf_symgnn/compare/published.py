@@ -1,12 +1,14 @@
-"""Published Pearson correlations of the models, for the last columns of the table.
+"""The models that can be compared, with their titles and published Pearson correlations for the table.
 
-They are from the source project's slides and from its article (Li, Zhang, Tang, Bauchy and Sun, ICML 2024,
+The correlations are from the source project's slides and from its article (Li, Zhang, Tang, Bauchy and Sun, ICML 2024,
 arXiv:2401.08627), on Cu64Zr36. Their epochs were selected on the test set, unlike those of this protocol.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from tf_symgnn.models.catalog import CATALOG
 
 
 class Contender(NamedTuple):
@@ -25,9 +27,9 @@ class Contender(NamedTuple):
     article_test: float | None = None
 
 
-# By catalog name, in the order of the table: models of the slides, further models of the article, models that
-# practitioners use instead, and this project's default model.
-CONTENDERS = {
+# By name in the catalog, in the order of the table: models of the slides, further models of the article, models that
+# practitioners use instead, and this project's default model. Other models of the catalog need no entry here.
+_CONTENDERS = {
     "symgnn": Contender("SymGNN", 0.85, 0.78, 0.7859),
     "symgnn_unsymmetrized": Contender("SymGNN without symmetrization", 0.87, 0.71, 0.2669),
     "gcn": Contender("GCN", 0.15, 0.10),
@@ -43,3 +45,13 @@ CONTENDERS = {
     "bapst": Contender("Graph network of Bapst et al."),
     "symgnn_spectral": Contender("SymGNN, exactly symmetrized, correcting a ridge on power spectra"),
 }
+
+
+def comparable_models() -> list[str]:
+    """Return the names of all models of the catalog and `ridge`, in the order of the table."""
+    return [*_CONTENDERS, *(name for name in CATALOG if name not in _CONTENDERS)]
+
+
+def contender(model: str) -> Contender:
+    """Return the table entry of a model; by default, the title is its name and there are no published correlations."""
+    return _CONTENDERS.get(model, Contender(model))

@@ -36,7 +36,7 @@ class DescriptorRidge:
 
     @property
     def parameters(self) -> int:
-        """Number of fitted parameters."""
+        """Return the number of fitted parameters."""
         fitted = [model[-1] for model in self._models.values()]
         return sum(ridge.coef_.size + 1 for ridge in fitted)
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tf_symgnn import names
-from tf_symgnn.compare.published import CONTENDERS
+from tf_symgnn.compare.published import comparable_models, contender
 from tf_symgnn.compare.rows import Row
 from tf_symgnn.data import replacing
 
@@ -54,7 +54,7 @@ def write_table(output: Path, rows: Sequence[Row]) -> Path:
     Returns:
         The path of `table.md`.
     """
-    groups = {model: runs for model in CONTENDERS if (runs := [row for row in rows if row.model == model])}
+    groups = {model: runs for model in comparable_models() if (runs := [row for row in rows if row.model == model])}
     path = output / "table.md"
     with replacing(path) as file:
         file.write_text(markdown_table(groups))
@@ -95,7 +95,7 @@ def plot(groups: dict[str, list[Row]]) -> Figure:
         statistics = [mean_and_std(_values(rows, f"{split}_pearson")) for rows in groups.values()]
         mean, std = np.array([each or (np.nan, 0.0) for each in statistics]).T
         axes.errorbar(mean, heights + offset, xerr=std, fmt="o", capsize=3, label=split)
-    axes.set(xlabel="Pearson", yticks=heights, yticklabels=[CONTENDERS[model].title for model in groups])
+    axes.set(xlabel="Pearson", yticks=heights, yticklabels=[contender(model).title for model in groups])
     axes.invert_yaxis()
     axes.grid(alpha=0.3, axis="x")
     axes.legend()
@@ -103,11 +103,11 @@ def plot(groups: dict[str, list[Row]]) -> Figure:
 
 
 def _cells(model: str, rows: list[Row]) -> list[str]:
-    contender = CONTENDERS[model]
-    slides = "" if contender.slides_test is None else f"{contender.slides_test:.2f} ({contender.slides_train:.2f})"
-    article = "" if contender.article_test is None else f"{contender.article_test:.4f}"
+    title, slides_train, slides_test, article_test = contender(model)
+    slides = "" if slides_test is None else f"{slides_test:.2f} ({slides_train:.2f})"
+    article = "" if article_test is None else f"{article_test:.4f}"
     return [
-        contender.title + (f" {RISING_MARK}" if any(row.rising for row in rows) else ""),
+        title + (f" {RISING_MARK}" if any(row.rising for row in rows) else ""),
         str(len(rows)),
         *(
             format_mean_and_std(_values(rows, column))
@@ -165,7 +165,7 @@ def _write_csv(path: Path, groups: dict[str, list[Row]]) -> None:
             pairs = [mean_and_std(_values(rows, column)) or ("", "") for column in COLUMNS]
             numbers = [number for pair in pairs for number in pair]
             rising = sum(row.rising for row in rows)
-            writer.writerow([model, len(rows), rows[0].parameters, rising, *numbers, *CONTENDERS[model][1:]])
+            writer.writerow([model, len(rows), rows[0].parameters, rising, *numbers, *contender(model)[1:]])
 
 
 def markdown_row(cells: Sequence[str]) -> str:

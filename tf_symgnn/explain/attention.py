@@ -57,7 +57,7 @@ def _flow(graph: GlassGraph, center: int, attention: Sequence[np.ndarray]) -> np
     """Return the fractions f64[E] of a center's state, from the attention f64[E] of each layer, first to last."""
     fraction = np.zeros(graph.n_atoms)
     fraction[center] = 1.0
-    flow = np.zeros(graph.n_edges)
+    flow = np.zeros(graph.n_pairs)
     for layer in reversed(attention):
         flow += MESSAGE_WEIGHT * fraction[graph.target] * layer
         fraction = fraction @ layer_matrix(graph, layer)

@@ -39,7 +39,7 @@ class Neighborhood:
     @property
     def n_pairs(self) -> int:
         """Return the number of pairs P."""
-        return self.graph.n_edges
+        return self.graph.n_pairs
 
     @property
     def explained(self) -> np.ndarray:

@@ -108,5 +108,5 @@ def _gaussians(distance: np.ndarray, centers: np.ndarray, width: float) -> np.nd
 
 def _matrix(graph: GlassGraph, weight: np.ndarray) -> csr_array:
     """Return the matrix [N, E] that sums weighted values of pairs at the atoms that receive them."""
-    pairs = np.arange(graph.n_edges)
-    return csr_array((weight.astype(np.float64), pairs, graph.row_splits), shape=(graph.n_atoms, graph.n_edges))
+    pairs = np.arange(graph.n_pairs)
+    return csr_array((weight.astype(np.float64), pairs, graph.row_splits), shape=(graph.n_atoms, graph.n_pairs))

@@ -41,7 +41,7 @@ class GlassGraph:
         return len(self.atomic_numbers)
 
     @property
-    def n_edges(self) -> int:
+    def n_pairs(self) -> int:
         """Return the number of directed pairs E, self-loops included."""
         return len(self.source)
 

@@ -130,7 +130,7 @@ def join_graphs(graphs: Sequence[GlassGraph]) -> tfgnn.GraphTensor:
         part[tfgnn.TARGET_NAME] = part[tfgnn.TARGET_NAME] + np.int32(offset)
         part[names.CELL] = part[names.CELL][np.newaxis]
     joined = {name: tf.constant(np.concatenate([part[name] for part in parts])) for name in parts[0]}
-    sizes = ([graph.n_atoms for graph in graphs], [graph.n_edges for graph in graphs])
+    sizes = ([graph.n_atoms for graph in graphs], [graph.n_pairs for graph in graphs])
     return assemble(joined, tuple(tf.constant(size, INDEX_DTYPE) for size in sizes))
 
 

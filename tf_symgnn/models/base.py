@@ -26,7 +26,7 @@ class Stage:
 
     The state is the features of the graph: named tensors [N, ...] of atoms and [E, ...] of pairs. The first stage reads
     species, positions, displacements and, optionally, pair weights. Of a sender, it reads only the species:
-    prediction slab by slab knows nothing else of it. Layers that need a sum over a sender's neighbors, such as its
+    prediction slab by slab has no other data of it. Layers that need a sum over a sender's neighbors, such as its
     degree, compute it in a stage of its own. The last stage sets the feature `energy_barrier` f[N] of atoms, in eV.
 
     Attributes:

@@ -70,7 +70,7 @@ def _baseline(kind: type[BaselineNetwork], name: str, network: NetworkConfig, se
         cutoff=setting.cutoff,
         label_mean=setting.scaling.mean,
         label_std=setting.scaling.std,
-        # Baselines have no heads. Twice the width gives about as many parameters as SymGNN has.
+        # These models have no heads. Twice the width gives about as many parameters as SymGNN has.
         width=2 * network.width,
         layers=network.layers or len(network.heads),
         decoder_layers=network.decoder_layers,

@@ -1,4 +1,4 @@
-"""A model that adds part of the difference of a network from a baseline to the baseline."""
+"""A baseline model that a network corrects."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ CORRECTION = "correction"  # the local part of the difference [N], eV
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class HybridModel(BarrierModel):
-    """A baseline plus the local part of the difference of a network from it, times a blend weight.
+    """A baseline, corrected where a network differs from it locally.
 
-    With d = network - baseline and A the average over a neighborhood of two hops:
+    With d = network - baseline, the predicted barrier is
 
-        y = baseline + blend * (d A(1) - A(d))
+        y = baseline + blend * (d * A(1) - A(d))
 
-    A(1) is about 1. It is smaller for an atom whose neighbors are all far, and 0 for an atom without neighbors.
-    Training fits the network to the barriers. A network fitted to the errors of the baseline overfitted the training
-    glasses. Batch norm of single glasses removes the mean barrier of a region from the network, and the baseline
-    predicts it with less error. The average A(d) is subtracted for that reason (benchmarks/RESULTS.md).
+    where A is `NeighborhoodAverages`, applied once per hop, to the constant 1 and to d. A(1) is about 1. It is smaller
+    for an atom whose neighbors are all far, and 0 for an atom without neighbors.
+
+    The average A(d) is subtracted because batch norm over single glasses removes the mean barrier of a region from the
+    network, while the baseline predicts that mean with a smaller error. Training fits the network to the barriers, not
+    to the errors of the baseline, which overfitted the training glasses (benchmarks/RESULTS.md).
 
     Args:
         network: a model with stages, trained by gradient descent.

@@ -106,7 +106,7 @@ class SymGNN(BarrierModel):
         """Return the message-passing layer at an index, from 0.
 
         It is called as `MessagePassing.call`. It scales every use of a pair by the graph's pair weight, if there is
-        one; the mask of pairs only tells whether that weight is zero. It has `bytes_per_pair`, `bytes_per_atom` and
+        one; the mask of pairs is 0 only where that weight is zero. It has `bytes_per_pair`, `bytes_per_atom` and
         `attention`.
         """
         heads, last = self._config["heads"], index == len(self._config["heads"]) - 1

@@ -81,7 +81,7 @@ class EdgeEncoder(tf.keras.layers.Layer):
         return self._directions.linear_and_norm + self._lengths.linear_and_norm
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Encode displacements [..., 3] A as [..., units[1]]; `mask` [...] is 1 for edges that count in statistics."""
+        """Encode displacements [..., 3] A as [..., units[1]]; `mask` [...] is 1 for pairs in batch statistics."""
         hidden = self._directions(displacement, mask=mask, training=training)
         return self._lengths(hidden, mask=mask, training=training)
 

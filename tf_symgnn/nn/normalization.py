@@ -13,7 +13,7 @@ class Moments(NamedTuple):
     """First and second moments of G groups of rows, in single precision or better.
 
     Attributes:
-        count: [G, 1], the number of rows that count.
+        count: [G, 1], the number of rows of the group.
         mean: [G, C].
         deviation: [G, C], the sum of squared differences from the mean of the group.
     """
@@ -24,7 +24,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: tf.Tensor, mask: tf.Tensor) -> Moments:
-        """Return the moments of one group of rows [R, C], without the axis G; `mask` [R] is 1 for rows that count."""
+        """Return the moments of one group of rows [R, C], without the axis G; `mask` [R] is 0 for rows to leave out."""
         return cls(*_moments_of_rows(rows, mask))
 
 
@@ -101,7 +101,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         )
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Normalize [..., C]; `mask` [...] is 1 for rows that count in statistics, None if all do."""
+        """Normalize [..., C]; `mask` [...] is 1 for rows in batch statistics, 0 for others; None includes all."""
         moments = self._row_moments(inputs, mask) if training else None
         if training:
             self.track(moments)
@@ -127,7 +127,7 @@ class MaskedBatchNormalization(tf.keras.layers.Layer):
         self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
 
     def _row_moments(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> Moments:
-        """Return moments in which each row is a group of its own, of count zero where it is padding."""
+        """Return the moments of rows of which each is a group; the count of padding is 0."""
         rows = at_least_single(tf.reshape(inputs, [-1, inputs.shape[-1]]))
         count = tf.ones_like(rows[:, :1]) if mask is None else tf.reshape(tf.cast(mask, rows.dtype), [-1, 1])
         return Moments(count, rows, tf.zeros_like(count))
@@ -225,7 +225,7 @@ class DenseBlocks(tf.keras.layers.Layer):
         return list(zip(self._linear, self._norm, strict=True))
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Map [..., C] to [..., units[-1]]; `mask` [...] is 1 for rows that count in statistics."""
+        """Map [..., C] to [..., units[-1]]; `mask` [...] is 1 for rows in batch statistics, 0 for others."""
         for linear, norm, activate in zip(self._linear, self._norm, self._activate, strict=True):
             inputs = activate(norm(linear(inputs), mask=mask, training=training))
         return inputs

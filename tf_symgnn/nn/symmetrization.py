@@ -71,7 +71,7 @@ class Symmetrization(tf.keras.layers.Layer):
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Return encodings [E, units[-1]] of displacements [E, 3] A.
 
-        `mask` [E] is 1 for edges that count in statistics, None if all do.
+        `mask` [E] is 1 for pairs in batch statistics, 0 for others; None includes all.
         """
         transforms = self.distribution(None, training=training)  # [K, 3, 3]
         if uses_chunks(self.kernel):
@@ -105,7 +105,7 @@ class ExactSymmetrization(tf.keras.layers.Layer):
     x T is uniform on the sphere of radius |x|, so e is a function of the distance alone and exactly invariant under
     rotation and reflection. phi is evaluated on a grid: distances 0.025 A apart, in 64 directions of a Fibonacci
     sphere. The average over these directions has an error of about 1% of the standard deviation of an encoding. Cubic
-    convolution (Keys 1981, eq. 15) interpolates between distances. Batch statistics are those of the edges: each edge
+    convolution (Keys 1981, eq. 15) interpolates between distances. Batch statistics are those of the pairs: each pair
     adds linear weights to the two nearest distances of the grid.
 
     Args:
@@ -127,7 +127,7 @@ class ExactSymmetrization(tf.keras.layers.Layer):
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Return encodings [E, units[-1]] of displacements [E, 3] A.
 
-        `mask` [E] is 1 for edges that count in statistics, None if all do.
+        `mask` [E] is 1 for pairs in batch statistics, 0 for others; None includes all.
         """
         distance = tf.minimum(length(tf.cast(displacement, self.variable_dtype))[:, 0], self.cutoff) / GRID_SPACING
         floor = tf.floor(distance)
@@ -149,15 +149,15 @@ class ExactSymmetrization(tf.keras.layers.Layer):
         return GRID_SPACING * np.arange(-1, math.ceil(self.cutoff / GRID_SPACING) + 3)
 
     def _density(self, row: tf.Tensor, fraction: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-        """Return the number of edges at each distance of the grid [R].
+        """Return the number of pairs at each distance of the grid [R].
 
         Args:
-            row: i32[E], the largest multiple of the grid spacing below the distance of each edge.
+            row: i32[E], the largest multiple of the grid spacing below the distance of each pair.
             fraction: [E], the rest of the distance in units of the spacing.
-            mask: [E], 1 for edges that count; None if all do.
+            mask: [E], 1 for pairs in batch statistics, 0 for others; None includes all.
         """
-        count = tf.ones_like(fraction) if mask is None else tf.cast(mask, fraction.dtype)
-        weights = tf.concat([count * (1 - fraction), count * fraction], axis=0)
+        included = tf.ones_like(fraction) if mask is None else tf.cast(mask, fraction.dtype)
+        weights = tf.concat([included * (1 - fraction), included * fraction], axis=0)
         return tf.math.unsorted_segment_sum(weights, tf.concat([row + 1, row + 2], axis=0), len(self._radii))
 
     def _table(self, density: tf.Tensor | None, training: bool) -> tf.Tensor:

@@ -25,7 +25,7 @@ class RotationAugmentedEncoder(tf.keras.layers.Layer):
         self._encoder = EdgeEncoder(units=self.units, name="encoder", dtype=self.dtype_policy)
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Return encodings [E, units[-1]] of displacements [E, 3] A; `mask` [E] is 1 for edges in statistics."""
+        """Return encodings [E, units[-1]] of displacements [E, 3] A; `mask` [E] is 1 for pairs in statistics."""
         return self._encoder(self._rotation(displacement, training=training), mask=mask, training=training)
 
     def bytes_per_pair(self) -> int:

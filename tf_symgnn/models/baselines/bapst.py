@@ -7,10 +7,10 @@ import tensorflow as tf
 from tf_symgnn.models.base import State
 from tf_symgnn.models.baselines.augmented import RotationAugmentedEncoder
 from tf_symgnn.models.baselines.dense import PairDense, dense_stack
-from tf_symgnn.models.baselines.network import AVERAGE_NEIGHBORS, NODES, PAIRS, BaselineNetwork, Hop
+from tf_symgnn.models.baselines.network import AVERAGE_NEIGHBORS, EDGES, NODES, BaselineNetwork, Hop
 from tf_symgnn.nn.pairs import PairView
 
-ENCODED = "encoded"  # initial states of atoms [N, F] and of pairs [E, F]
+ENCODED = "encoded"  # initial node states [N, F] and edge states [E, F]
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
@@ -31,10 +31,10 @@ class GraphNetworkBlock(tf.keras.layers.Layer):
         self._node = dense_stack((units, units), "relu", last="relu", name="node", dtype=dtype)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return updated nodes [N, F] and pairs [E, F] from nodes [N, C] and pairs [E, D]."""
-        nodes, pairs = inputs
-        pairs = self._second(tf.nn.relu(self._first(inputs, view=view)))
-        return self._node(tf.concat([nodes, view.sum_to_receiver(pairs) / AVERAGE_NEIGHBORS], axis=1)), pairs
+        """Return updated nodes [N, F] and edges [E, F] from nodes [N, C] and edges [E, D]."""
+        nodes, edges = inputs
+        edges = self._second(tf.nn.relu(self._first(inputs, view=view)))
+        return self._node(tf.concat([nodes, view.sum_to_receiver(edges) / AVERAGE_NEIGHBORS], axis=1)), edges
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
@@ -60,10 +60,10 @@ class BapstNetwork(BaselineNetwork):
         self.block = GraphNetworkBlock(units=width, name="block", dtype=dtype)
 
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
-        """Return the encoded states of atoms and pairs, which are also the initial hidden states."""
-        pairs = self.pair_encoder(view.displacement, mask=view.real_pairs, training=training)
+        """Return encoded node and edge states, which are also the initial hidden states."""
+        edges = self.pair_encoder(view.displacement, mask=view.real_pairs, training=training)
         nodes = self.node_encoder(nodes)
-        return State({NODES: nodes, ENCODED: nodes}, {PAIRS: pairs, ENCODED: pairs})
+        return State({NODES: nodes, ENCODED: nodes}, {EDGES: edges, ENCODED: edges})
 
     def hops(self) -> list[Hop]:
         """Return the block, repeated for each layer."""
@@ -72,6 +72,6 @@ class BapstNetwork(BaselineNetwork):
     def _process(self, state: State, view: PairView, training: bool) -> State:
         """Return the state after one step."""
         nodes = tf.concat([state.atoms[NODES], state.atoms[ENCODED]], axis=1)
-        pairs = tf.concat([state.pairs[PAIRS], state.pairs[ENCODED]], axis=1)
-        nodes, pairs = self.block((nodes, pairs), view=view)
-        return State(state.atoms | {NODES: nodes}, state.pairs | {PAIRS: pairs})
+        edges = tf.concat([state.pairs[EDGES], state.pairs[ENCODED]], axis=1)
+        nodes, edges = self.block((nodes, edges), view=view)
+        return State(state.atoms | {NODES: nodes}, state.pairs | {EDGES: edges})

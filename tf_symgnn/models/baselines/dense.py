@@ -1,4 +1,4 @@
-"""Dense layers for atoms and for pairs."""
+"""Dense layers for node and edge states."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ class PairDense(tf.keras.layers.Layer):
 
     def build(self, input_shape: tuple[tf.TensorShape, tf.TensorShape]) -> None:
         """Create W_s and W_t [C_n, F] and W_e [C_e, F] as one kernel, and b [F]."""
-        nodes, pairs = (shape[-1] for shape in input_shape)
-        shape = (2 * nodes + pairs, self.units)
+        nodes, edges = (shape[-1] for shape in input_shape)
+        shape = (2 * nodes + edges, self.units)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
         super().build(input_shape)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView) -> tf.Tensor:
-        """Return the map [E, F] of nodes [N, C_n] and pairs [E, C_e]."""
-        nodes, pairs = inputs
+        """Return the map [E, F] of nodes [N, C_n] and edges [E, C_e]."""
+        nodes, edges = inputs
         width = nodes.shape[-1]
-        source, target, pair = tf.split(self.kernel, [width, width, pairs.shape[-1]])
+        source, target, pair = tf.split(self.kernel, [width, width, edges.shape[-1]])
         of_source, of_target = view.gather_source(nodes @ source), view.gather_target(nodes @ target + self.bias)
-        return of_source + of_target + pairs @ pair
+        return of_source + of_target + edges @ pair
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""

@@ -25,7 +25,7 @@ class LengthEncoding(tf.keras.layers.Layer):
         )
 
     def call(self, displacement: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Return encodings [E, units] of displacements [E, 3] A; `mask` [E] is 1 for edges in statistics."""
+        """Return encodings [E, units] of displacements [E, 3] A; `mask` [E] is 1 for pairs in statistics."""
         return self._gaussians(length(displacement), mask=mask, training=training)
 
     def bytes_per_pair(self) -> int:

@@ -12,7 +12,7 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.models.base import Stage, State, run_stages
 from tf_symgnn.models.baselines.dense import PairDense
-from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Hop
+from tf_symgnn.models.baselines.network import EDGES, NODES, BaselineNetwork, Hop
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
 from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
@@ -50,9 +50,9 @@ class FrameInteraction(tf.keras.layers.Layer):
         self._outward = tf.keras.layers.Dense(units, activation="silu", name="outward", dtype=dtype)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], view: PairView, training: bool = False) -> tf.Tensor:
-        """Return updated nodes [N, F] from nodes [N, F] and pairs [E, F]."""
-        nodes, pairs = inputs
-        filters = tf.nn.silu(self._filter((nodes, pairs), view=view))
+        """Return updated nodes [N, F] from nodes [N, F] and edges [E, F]."""
+        nodes, edges = inputs
+        filters = tf.nn.silu(self._filter((nodes, edges), view=view))
         received = view.sum_to_receiver(view.gather_source(self._inward(nodes)) * filters)
         received = self._norm(received, mask=view.real_atoms, training=training)
         return nodes + self._outward(tf.nn.silu(received))
@@ -104,10 +104,10 @@ class FAENet(BaselineNetwork):
         return run_stages(super().stages(), in_frame, training).node_sets[names.ATOMS][names.ENERGY_BARRIER]
 
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
-        """Return node states, and pair states from the displacements in one frame."""
+        """Return node states, and edge states from the displacements in one frame."""
         basis = gaussian_basis(view.distance, self.cutoff)
-        pairs = tf.concat([self.direction(view.displacement), self.radial(basis)], axis=1)
-        return State({NODES: nodes}, {PAIRS: self.pair(tf.nn.silu(pairs))})
+        edges = tf.concat([self.direction(view.displacement), self.radial(basis)], axis=1)
+        return State({NODES: nodes}, {EDGES: self.pair(tf.nn.silu(edges))})
 
     @property
     def receptive_field(self) -> float:
@@ -119,5 +119,5 @@ class FAENet(BaselineNetwork):
         return [partial(self._interact, layer) for layer in self.layers_]
 
     def _interact(self, layer: FrameInteraction, state: State, view: PairView, training: bool) -> State:
-        nodes = layer((state.atoms[NODES], state.pairs[PAIRS]), view=view, training=training)
+        nodes = layer((state.atoms[NODES], state.pairs[EDGES]), view=view, training=training)
         return State({NODES: nodes}, state.pairs)

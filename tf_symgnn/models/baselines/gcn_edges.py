@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_symgnn.models.base import State
 from tf_symgnn.models.baselines.gcn import SCALE, add_scale
-from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Hop
+from tf_symgnn.models.baselines.network import EDGES, NODES, BaselineNetwork, Hop
 from tf_symgnn.nn.edge_encoder import EdgeEncoder
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
 from tf_symgnn.nn.pairs import PairView
@@ -65,13 +65,13 @@ class EdgeGCN(BaselineNetwork):
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
         """Return node states and encoded displacements."""
         edges = self.edge_encoder(view.displacement, mask=view.real_pairs, training=training)
-        return State({NODES: nodes}, {PAIRS: edges})
+        return State({NODES: nodes}, {EDGES: edges})
 
     def hops(self) -> list[Hop]:
         """Return the hop that counts neighbors, then one convolution per layer."""
         return [add_scale, *(partial(self._convolve, layer) for layer in self.layers_)]
 
     def _convolve(self, layer: EdgeConvolution, state: State, view: PairView, training: bool) -> State:
-        inputs = state.atoms[NODES], state.atoms[SCALE], state.pairs[PAIRS]
+        inputs = state.atoms[NODES], state.atoms[SCALE], state.pairs[EDGES]
         nodes = layer(inputs, view=view, training=training)
         return State(state.atoms | {NODES: nodes}, state.pairs)

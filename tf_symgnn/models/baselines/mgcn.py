@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from tf_symgnn.models.base import State
 from tf_symgnn.models.baselines.dense import PairDense, dense_stack
-from tf_symgnn.models.baselines.network import NODES, PAIRS, BaselineNetwork, Hop
+from tf_symgnn.models.baselines.network import EDGES, NODES, BaselineNetwork, Hop
 from tf_symgnn.models.baselines.schnet import BASIS
 from tf_symgnn.nn.pairs import PairView, gaussian_basis
 
-ETA = 0.8  # the weight of the previous state of a pair in its update
+ETA = 0.8  # the weight of the previous edge state in its update
 LEVELS = "levels"  # node states of all levels so far [N, levels F]
 
 
@@ -24,8 +24,8 @@ class MultilevelInteraction(tf.keras.layers.Layer):
         e'_ij = eta e_ij + (1 - eta) V (h_i * h_j)
 
     Args:
-        units: width of atom and pair states.
-        update_pairs: whether to update pair states. The last layer need not, since no layer reads them afterwards.
+        units: width of node and edge states.
+        update_pairs: whether to update edge states. The last layer need not, since no layer reads them afterwards.
     """
 
     def __init__(self, *, units: int, update_pairs: bool = True, **kwargs):
@@ -39,15 +39,15 @@ class MultilevelInteraction(tf.keras.layers.Layer):
             self._pair_update = tf.keras.layers.Dense(units, use_bias=False, name="pair_update", dtype=dtype)
 
     def call(self, inputs: tuple[tf.Tensor, ...], view: PairView) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return updated nodes [N, F] and pairs [E, F] from both and the radial basis of pairs [E, B]."""
-        nodes, pairs, basis = inputs
+        """Return updated nodes [N, F] and edges [E, F] from both and the radial basis of pairs [E, B]."""
+        nodes, edges, basis = inputs
         message = view.gather_source(self._inward(nodes)) * self._radial(basis)
         # The map of pairs is linear, so it applies to their sum, once per atom.
-        received = view.sum_to_receiver(message) + self._pair(view.sum_to_receiver(pairs))
+        received = view.sum_to_receiver(message) + self._pair(view.sum_to_receiver(edges))
         if self.update_pairs:
             product = view.gather_source(nodes) * view.gather_target(nodes)
-            pairs = ETA * pairs + (1 - ETA) * self._pair_update(product)
-        return nodes + self._outward(received), pairs
+            edges = ETA * edges + (1 - ETA) * self._pair_update(product)
+        return nodes + self._outward(received), edges
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
@@ -58,7 +58,7 @@ class MultilevelInteraction(tf.keras.layers.Layer):
 class MGCN(BaselineNetwork):
     """Multilevel graph convolutional network (Lu et al. 2019). The decoder reads the states of all levels.
 
-    Initial pair states are a function of the two species. Predictions are exactly invariant under translation,
+    Initial edge states are a function of the two species. Predictions are exactly invariant under translation,
     permutation, rotation and reflection.
     """
 
@@ -72,9 +72,9 @@ class MGCN(BaselineNetwork):
         ]
 
     def first_state(self, nodes: tf.Tensor, view: PairView, training: bool) -> State:
-        """Return node states of the first level, pair states of the two species, and the radial basis of distances."""
-        pairs = tf.nn.softplus(self.pair_embedding((nodes, tf.zeros_like(view.weight)), view=view))
-        return State({NODES: nodes, LEVELS: nodes}, {PAIRS: pairs, BASIS: gaussian_basis(view.distance, self.cutoff)})
+        """Return node states of the first level, edge states of the two species, and the radial basis of distances."""
+        edges = tf.nn.softplus(self.pair_embedding((nodes, tf.zeros_like(view.weight)), view=view))
+        return State({NODES: nodes, LEVELS: nodes}, {EDGES: edges, BASIS: gaussian_basis(view.distance, self.cutoff)})
 
     def hops(self) -> list[Hop]:
         """Return one interaction per layer."""
@@ -85,7 +85,7 @@ class MGCN(BaselineNetwork):
         return state.atoms[LEVELS]
 
     def _interact(self, layer: MultilevelInteraction, state: State, view: PairView, training: bool) -> State:
-        inputs = state.atoms[NODES], state.pairs[PAIRS], state.pairs[BASIS]
-        nodes, pairs = layer(inputs, view=view)
+        inputs = state.atoms[NODES], state.pairs[EDGES], state.pairs[BASIS]
+        nodes, edges = layer(inputs, view=view)
         levels = tf.concat([state.atoms[LEVELS], nodes], axis=1)
-        return State({NODES: nodes, LEVELS: levels}, state.pairs | {PAIRS: pairs})
+        return State({NODES: nodes, LEVELS: levels}, state.pairs | {EDGES: edges})

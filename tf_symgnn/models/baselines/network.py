@@ -19,9 +19,11 @@ from tf_symgnn.nn.pairs import PairView
 # next map near 1, which matters for the step size of Adam and for recurrent blocks.
 AVERAGE_NEIGHBORS = 32.0
 
-NODES, PAIRS = "nodes", "pairs"  # hidden states [N, F] and [E, F]
+NODES, EDGES = "nodes", "edges"  # hidden states [N, F] and [E, F]
 
-MAX_LIVE_TENSORS = 8  # tensors as wide as a hidden state that an interaction holds at once, of pairs and of atoms
+# Upper bound on the tensors as wide as a hidden state that a hop has in memory at a time, for pairs and for atoms. The
+# network of Bapst et al. has the most: a concatenation of two edge states, and three products, two sums and a ReLU.
+MAX_LIVE_TENSORS = 8
 
 Hop = Callable[[State, PairView, bool], State]
 
@@ -33,7 +35,7 @@ class BaselineNetwork(BarrierModel, abc.ABC):
         species: atomic numbers of the training glasses.
         cutoff: of the neighbor graph, A.
         label_mean, label_std: mean and standard deviation of the training labels, eV.
-        width: of node and pair states.
+        width: of node and edge states.
         layers: number of interactions between neighbors.
         decoder_layers: number of dense blocks before the readout.
         seed: of random numbers in training.

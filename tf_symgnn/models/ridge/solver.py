@@ -92,7 +92,7 @@ def best_penalty(
         others = NormalEquations.sum([*equations[:left_out], *equations[left_out + 1 :]])
         for k, penalty in enumerate(PENALTIES):
             predicted = before + features @ others.solve(penalty, expected)[0]
-            # The correlation with equal barriers is undefined, so such a glass does not count.
+            # The correlation with equal barriers is undefined, so such a glass adds nothing to the score.
             defined = np.ptp(predicted) > 0 and np.ptp(barrier) > 0
             scores[k] += np.corrcoef(predicted, barrier)[0, 1] if defined else 0
     return PENALTIES[int(np.argmax(scores))]

@@ -62,7 +62,7 @@ class SpectralRidge(BarrierModel):
         }
         self.cutoff, self.label_mean, self.label_std = cutoff, label_mean, label_std
         self.receptive_field = cutoff * (1 + HOPS)  # A: a spectrum has one hop, its averages have HOPS
-        single = tf.float32  # whatever the precision of the network
+        single = tf.float32  # the regression does not use the precision of the network
         self.spectrum = PowerSpectrum(
             species=tuple(species), cutoff=cutoff, kernel=kernel, name="spectrum", dtype=single
         )

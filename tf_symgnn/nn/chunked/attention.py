@@ -48,7 +48,7 @@ def attend_in_chunks(
         graph: its pairs are sorted by target.
         update: of pair states; None to leave them unchanged.
         mean_of_heads: whether heads are averaged, not concatenated, before the update.
-        edge_mask: [E], 1 for pairs that count in batch statistics.
+        edge_mask: [E], 1 for pairs in batch statistics, 0 for others.
         training: whether the batch norm uses and tracks statistics of the batch.
     """
     nodes, edges = states

@@ -23,7 +23,7 @@ def symmetrize_in_chunks(
         encoder: phi.
         displacement: [E, 3] A.
         transforms: [K, 3, 3].
-        mask: [E], 1 for pairs that count in batch statistics; None if all do.
+        mask: [E], 1 for pairs in batch statistics, 0 for others; None includes all.
         training: whether the batch norm uses and tracks statistics of the batch.
     """
     mask = tf.ones_like(displacement[:, 0]) if mask is None else mask
