@@ -117,7 +117,7 @@ def test_a_run_of_an_earlier_version_is_refused_with_the_command_to_train_again(
     del record["format"]
     (run / "run.json").write_text(json.dumps(record))
     again = f"train again: tf-symgnn train --config {run}/config.yaml --run-dir NEW_FOLDER"
-    with pytest.raises(InputError, match=f"run.json: format: found 1, expected 2; {re.escape(again)}$"):
+    with pytest.raises(InputError, match=f"run.json: format: found 1, expected 3; {re.escape(again)}$"):
         RunFolder.open(run)
 
 

@@ -24,15 +24,15 @@ from tf_symgnn.data import (
     write_glasses,
 )
 from tf_symgnn.graph.slabs import SlabbedGlass
+from tf_symgnn.inference.extrapolation import Extrapolation, graph_extrapolation, slab_extrapolation, summarize
 from tf_symgnn.inference.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
-from tf_symgnn.inference.novelty import UNLIKE, novelty, novelty_in_slabs
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.predictor import Predictor
 from tf_symgnn.inference.schedule import needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.runs import RunFolder, glass_graphs
+from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs
 
 
 def predict_files(
@@ -47,8 +47,8 @@ def predict_files(
     """Predict every glass of some files and folders, and write all to one file.
 
     The output has species, positions, cell and an `energy_barrier` column of each glass. Glasses are in the order of
-    the files, those of a folder by name. Labels and other columns of the input are not read. A line on standard error
-    warns of each glass that is unlike the training glasses, if the model has a novelty.
+    the files, those of a folder by name. Labels and other columns of the input are not read. Lines on
+    standard error warn of glasses outside the training data.
 
     Args:
         run: the trained model.
@@ -70,16 +70,21 @@ def predict_files(
     config = run.config()
     glasses = _read(files, output, species=species or config.type_names, memory=memory)
     check_output(output, overwrite=overwrite, number=len(glasses))
-    require_species(glasses, run.statistics().species)
+    statistics = run.statistics()
+    require_species(glasses, statistics.species)
     model = run.load_model()
     if memory is None:
-        predicted = _predict_whole(model, config, glasses)
+        predicted, extrapolations = _predict_whole(model, config, statistics, glasses)
         write_glasses(output, predicted, overwrite=overwrite)
     else:
         unfinished = Path(output).with_name(f".{Path(output).name}.partial")
-        predicted = _predict_within(memory, model, config, glasses, unfinished, overwrite=overwrite)
+        predicted, extrapolations = _predict_within(
+            memory, model, config, statistics, glasses, unfinished, overwrite=overwrite
+        )
         write_glasses(output, predicted, overwrite=overwrite)
         shutil.rmtree(unfinished)
+    for line in summarize(extrapolations):
+        print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     return len(predicted)
 
 
@@ -128,32 +133,31 @@ def _slabbed(glass: Glass, config: RunConfig, cut: Cut) -> SlabbedGlass:
     return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=cut.n_slabs)
 
 
-def _predict_whole(model: BarrierModel, config: RunConfig, glasses: Sequence[Glass]) -> list[Glass]:
-    """Return the glasses with predicted barriers."""
+def _predict_whole(
+    model: BarrierModel, config: RunConfig, statistics: DatasetStatistics, glasses: Sequence[Glass]
+) -> tuple[list[Glass], dict[str, Extrapolation]]:
+    """Return the glasses with predicted barriers, and the extrapolation of each by its place."""
     predict = Predictor(model, patch_size=config.stream.patch_size)
-    predicted = []
+    predicted, found = [], {}
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
-        predicted.append(replace(glass, barrier=predict(graph)))
-        _warn_if_unlike(glass, novelty(model, graph))
-    return predicted
-
-
-def _warn_if_unlike(glass: Glass, novelty: float | None) -> None:
-    if novelty is not None and novelty > UNLIKE:
-        tqdm.write(f"{glass.name}: unlike the training glasses, novelty {novelty:.1f}; theirs is 1", sys.stderr)
+        barrier = predict(graph)
+        predicted.append(replace(glass, barrier=barrier))
+        found[glass.place] = graph_extrapolation(statistics, model, graph, config.graph.cutoff, barrier)
+    return predicted, found
 
 
 def _predict_within(
     memory: int,
     model: BarrierModel,
     config: RunConfig,
+    statistics: DatasetStatistics,
     glasses: Sequence[Glass],
     unfinished: Path,
     *,
     overwrite: bool,
-) -> list[Glass]:
-    """Return the glasses with predicted barriers, from slabs that fit into a memory in bytes.
+) -> tuple[list[Glass], dict[str, Extrapolation]]:
+    """Return what `_predict_whole` does, from slabs that fit into a memory in bytes.
 
     The folder `unfinished` stores the partial prediction of each glass.
 
@@ -162,12 +166,14 @@ def _predict_within(
     """
     stages, graph = StageFunctions(model), config.graph
     # Measured once, since each glass uses the memory that the previous one freed.
-    predicted, taken = [], peak_resident()
+    predicted, found, taken = [], {}, peak_resident()
     for k, glass in enumerate(glasses):
         cut = cut_to_fit(glass, stages, memory, taken=taken, cutoff=graph.cutoff, self_loops=graph.self_loops)
         identity = identity_of(glass, model, {"cutoff": graph.cutoff, "self_loops": graph.self_loops})
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
-            predicted.append(replace(glass, barrier=predict_in_slabs(stages, config, glass, cut, partial)))
-        _warn_if_unlike(glass, novelty_in_slabs(model, _slabbed(glass, config, cut)))
-    return predicted
+            barrier = predict_in_slabs(stages, config, glass, cut, partial)
+        predicted.append(replace(glass, barrier=barrier))
+        slabbed = _slabbed(glass, config, cut)
+        found[glass.place] = slab_extrapolation(statistics, model, slabbed, graph.cutoff, barrier)
+    return predicted, found

@@ -67,6 +67,13 @@ class Receivers(NamedTuple):
         numbers, positions = slabbed.atomic_numbers, slabbed.positions(begin, stop)
         return cls(numbers[begin:stop], positions, pairs.target, numbers[pairs.source], pairs.displacement)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Receivers]) -> Receivers:
+        """Return the atoms of several parts, one after another."""
+        begins = np.cumsum([0, *(len(part.atomic_numbers) for part in parts[:-1])]).astype(np.int32)
+        shifted = [part._replace(target=part.target + begin) for part, begin in zip(parts, begins, strict=True)]
+        return cls(*map(np.concatenate, zip(*shifted, strict=True)))
+
     def take(self, atoms: np.ndarray) -> Receivers:
         """Return some of the atoms, i64 in ascending order."""
         n_atoms = len(self.atomic_numbers)

@@ -29,6 +29,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, is_unfinished, replacing
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
+from tf_symgnn.runs.domain import TrainingDomain
 from tf_symgnn.runs.statistics import FORMAT, DatasetStatistics
 
 # The files that a run writes. Anything else in the folder is the user's and is never removed.
@@ -182,21 +183,22 @@ class RunFolder:
         Raises:
             InputError: the record is damaged or of an earlier version.
         """
-        try:
+        with as_input_error(self.statistics_file, "record", "the record that training wrote"):
             stored = json.loads(self.statistics_file.read_text())
-            statistics = DatasetStatistics(
+            stored_format = stored.get("format", 1)
+        if stored_format != FORMAT:
+            again = f"tf-symgnn train --config {self.config_file} --run-dir NEW_FOLDER"
+            raise InputError(self.statistics_file, "format", stored_format, f"{FORMAT}; train again: {again}")
+        try:
+            return DatasetStatistics(
                 species=tuple(stored["species"]),
                 label_mean=stored["label_mean"],
                 label_std=stored["label_std"],
                 versions=stored["versions"],
-                format=stored.get("format", 1),
+                domain=TrainingDomain.from_record(stored["domain"]),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(self.statistics_file, "record", str(error), "the record that training wrote") from error
-        if statistics.format != FORMAT:
-            again = f"tf-symgnn train --config {self.config_file} --run-dir NEW_FOLDER"
-            raise InputError(self.statistics_file, "format", statistics.format, f"{FORMAT}; train again: {again}")
-        return statistics
 
     def build_model(self) -> BarrierModel:
         """Return the run's model with fresh weights."""

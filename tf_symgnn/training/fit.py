@@ -83,17 +83,18 @@ def _prepared(
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    statistics = DatasetStatistics.of(splits[names.TRAIN])
+    graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
+    statistics = DatasetStatistics.of(splits[names.TRAIN], graphs[names.TRAIN], config.graph.cutoff)
     if config.init:
         # A run that goes on keeps what it took from the other, which may be gone by now.
         before = folder if resume else _to_start_from(config)
-        statistics = replace(before.statistics(), versions=package_versions())
+        statistics = replace(before.statistics(), versions=package_versions(), domain=statistics.domain)
     if resume:
         folder.require_data(splits, statistics)
         statistics = folder.statistics()
     for glasses in splits.values():
         require_species(glasses, statistics.species)
-    return folder, splits, statistics, {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
+    return folder, splits, statistics, graphs
 
 
 def _to_start_from(config: RunConfig) -> RunFolder:

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Measure when predictions for a glass are warned about, and how wrong they are then.
+
+    python benchmarks/extrapolation.py runs/cu64zr36 [--glasses FOLDER ...] [--species Cu,Zr]
+
+Prints a Markdown table with one line per structure: labeled glasses of the run's data, other glasses, crystals, and the
+first validation glass with strain, displacements and exchanged species. `predict` warns above an extrapolation of 1.
+Shift and Spearman correlation compare predictions with labels or, for a changed glass, with the unchanged one's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from ase.build import bulk
+from scipy.stats import spearmanr
+
+from tf_symgnn import names
+from tf_symgnn.config import split_symbols
+from tf_symgnn.data import Glass, iter_glasses, structure_files
+from tf_symgnn.inference import Predictor
+from tf_symgnn.inference.extrapolation import Extrapolation, graph_extrapolation
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
+
+STRAINS = (-0.02, -0.01, -0.005, 0.005, 0.01, 0.02, 0.03)
+WIDTHS = (0.05, 0.1, 0.15)  # of displacements, A
+EXCHANGED = (0.02, 0.05, 0.1)  # fractions of atoms that change from Cu to Zr
+CRYSTALS = {"fcc Cu": ("Cu", "fcc", 3.615, 5), "B2 CuZr": ("CuZr", "cesiumchloride", 3.26, 6)}
+
+
+class Measurement:
+    """Predictions of a run and their extrapolation.
+
+    Args:
+        run: the run.
+    """
+
+    def __init__(self, run: RunFolder):
+        self.config, self.statistics, self.model = run.config(), run.statistics(), run.load_model()
+        self.predict = Predictor(self.model, patch_size=self.config.stream.patch_size)
+
+    def __call__(self, glass: Glass) -> tuple[np.ndarray, Extrapolation]:
+        """Return predicted barriers f64[N] eV and their extrapolation."""
+        (graph,) = glass_graphs(self.config, [glass])
+        barrier = self.predict(graph)
+        cutoff = self.config.graph.cutoff
+        return barrier, graph_extrapolation(self.statistics, self.model, graph, cutoff, barrier)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="run folder")
+    parser.add_argument("--glasses", nargs="*", default=[], help="files or folders of other glasses")
+    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ... in them")
+    args = parser.parse_args()
+    measure = Measurement(RunFolder.open(args.run))
+    print(
+        "| structure | mean, eV | shift, eV | Spearman | extrapolation | largest deviation |\n|---|---|---|---|---|---|"
+    )
+    splits = read_labeled(measure.config)
+    for split, glasses in splits.items():
+        for glass in glasses:
+            print_line(f"{split}: {glass.name}", *measure(glass), glass.barrier)
+    for path in (file for given in args.glasses for file in structure_files(given).values()):
+        for glass in iter_glasses(path, label=None, species=split_symbols(args.species)):
+            print_line(f"{path.parent.name}/{glass.name}", *measure(glass))
+    glass = splits[names.VALIDATION][0]
+    before, _ = measure(glass)
+    for title, changed in changes(glass):
+        print_line(f"{glass.name}, {title}", *measure(changed), before)
+    for title, crystal in crystals():
+        print_line(title, *measure(crystal))
+
+
+def print_line(title: str, barrier: np.ndarray, found: Extrapolation, reference: np.ndarray | None = None) -> None:
+    """Print a line of the table; `reference` are labels or other predictions f64[N] eV for the same atoms."""
+    shift, rank = "", ""
+    if reference is not None:
+        shift, rank = f"{barrier.mean() - np.nanmean(reference):+.2f}", f"{spearmanr(barrier, reference)[0]:.2f}"
+    print(
+        f"| {title} | {barrier.mean():.2f} | {shift} | {rank} | {found.score:.1f} | {found.deviations[0]} |", flush=True
+    )
+
+
+def changes(glass: Glass) -> Iterator[tuple[str, Glass]]:
+    """Yield what strain, temperature and exchanged species make of a glass."""
+    rng = np.random.default_rng(0)
+    for strain in STRAINS:
+        stretched = replace(glass, positions=(1 + strain) * glass.positions, cell=(1 + strain) * glass.cell)
+        yield f"strain {100 * strain:+g}%", stretched
+    for width in WIDTHS:
+        moved = glass.positions + rng.normal(0, width, glass.positions.shape)
+        yield f"displacements of {width} A", replace(glass, positions=moved)
+    copper = rng.permutation(np.flatnonzero(glass.species == "Cu"))
+    for fraction in EXCHANGED:
+        species = glass.species.copy()
+        species[copper[: round(fraction * glass.n_atoms)]] = "Zr"
+        yield f"{100 * fraction:g}% of atoms Zr in place of Cu", replace(glass, species=species)
+    yield "species in random places", replace(glass, species=rng.permutation(glass.species))
+    yield "species exchanged", replace(glass, species=np.where(glass.species == "Cu", "Zr", "Cu"))
+
+
+def crystals() -> Iterator[tuple[str, Glass]]:
+    """Yield crystals at rest and with displacements."""
+    rng = np.random.default_rng(0)
+    for title, (symbols, structure, spacing, repeats) in CRYSTALS.items():
+        for width in (0.0, 0.1):
+            atoms = bulk(symbols, structure, a=spacing, cubic=True).repeat(repeats)
+            positions = atoms.positions + rng.normal(0, width, atoms.positions.shape)
+            species = np.array(atoms.get_chemical_symbols())
+            crystal = Glass(positions, atoms.cell.array, atoms.pbc, species, None, "crystal.xyz")
+            yield title + (f", displacements of {width} A" if width else ""), crystal
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""How far a glass and its predicted barriers are outside what a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tf_symgnn.graph import GlassGraph
+from tf_symgnn.graph.slabs import SlabbedGlass
+from tf_symgnn.graph.structure import (
+    BOND_LENGTH,
+    BOND_SPREAD,
+    DENSITY,
+    FRACTION,
+    Structure,
+    bonding,
+    composition,
+)
+from tf_symgnn.graph.tensors import graph_of_features
+from tf_symgnn.inference.stage_functions import Receivers
+from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.runs import DatasetStatistics
+from tf_symgnn.runs.domain import fractions
+
+NOVELTY, MEAN_BARRIER, OUTSIDE = "novelty", "mean barrier", "fraction of barriers outside the range of labels"
+
+# Tolerated distance from the training range. Validation glasses of the data set stay within it, whatever their quench
+# rate and composition; a strain of 1% or another potential does not (benchmarks/RESULTS.md, "Extrapolation").
+TOLERANCE = {FRACTION: 0.03, NOVELTY: 0.5, OUTSIDE: 0.02}
+RELATIVE_TOLERANCE = {DENSITY: 0.02, BOND_LENGTH: 0.005, BOND_SPREAD: 0.08}
+MEAN_TOLERANCE = 0.5  # of the mean barrier, in standard deviations of the training labels
+ERRORS = 2  # standard errors that are tolerated in addition
+
+_UNITS = {DENSITY: " A^-3", BOND_LENGTH: " A", MEAN_BARRIER: " eV"}
+_MAX_ATOMS = 1000  # atoms that statistics are from; all atoms would take a third of the time of the prediction
+_MAX_SLABS = 10  # slabs that these atoms are from
+_REASONS = 3  # that a warning names
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A statistic of a glass and the range of the training glasses.
+
+    Attributes:
+        kind: of the statistic, such as `bond length`.
+        of: what it is of, such as `Cu-Zr`; empty for all atoms.
+        value: of the glass.
+        low: lowest value of the training glasses, at the composition of this one.
+        high: highest value.
+        score: distance of the value from the range over the tolerated distance; 0 within the range.
+    """
+
+    kind: str
+    of: str
+    value: float
+    low: float
+    high: float
+    score: float
+
+    @classmethod
+    def from_range(cls, kind: str, of: str, value: float, trained: tuple[float, float], tolerance: float) -> Deviation:
+        """Return the deviation of a value from the lowest and the highest value of the training glasses."""
+        low, high = trained
+        return cls(kind, of, value, low, high, max(low - value, value - high, 0.0) / tolerance)
+
+    def __str__(self) -> str:
+        unit = _UNITS.get(self.kind, "")
+        return f"{self.of} {self.kind} {self.value:.3g}{unit}, training {self.low:.3g} to {self.high:.3g}{unit}".strip()
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """How far a glass is outside the training data.
+
+    Attributes:
+        deviations: of all statistics, the largest score first.
+    """
+
+    deviations: Sequence[Deviation] = field(default_factory=tuple)
+
+    @property
+    def score(self) -> float:
+        """Return the largest score; predictions for a glass above 1 are not reliable."""
+        return max((deviation.score for deviation in self.deviations), default=0.0)
+
+    @property
+    def reasons(self) -> list[Deviation]:
+        """Return the deviations beyond what is tolerated, the largest first."""
+        return [deviation for deviation in self.deviations if deviation.score > 1]
+
+
+def extrapolation(
+    statistics: DatasetStatistics,
+    structure: Structure,
+    *,
+    novelty: float | None = None,
+    barrier: np.ndarray | None = None,
+) -> Extrapolation:
+    """Return how far a glass is outside the training data of a run.
+
+    Args:
+        statistics: of the training glasses.
+        structure: `structure_statistics` of the glass.
+        novelty: the median of the model's novelty over atoms, or None if the model has none.
+        barrier: predicted barriers f[N] eV, or None if they are not compared with the labels.
+    """
+    domain, at, found = statistics.domain, fractions(structure), []
+    for kind, ranges in domain.structure.items():
+        for of in ranges.keys() & structure[kind].keys():
+            value, error = structure[kind][of]
+            tolerance = TOLERANCE[kind] if kind in TOLERANCE else RELATIVE_TOLERANCE[kind] * value
+            tolerance += ERRORS * float(np.hypot(error, ranges[of].error))
+            found.append(Deviation.from_range(kind, of, value, ranges[of].at(at), tolerance))
+    if novelty is not None:
+        found.append(Deviation.from_range(NOVELTY, "", novelty, (0.0, 1.0), TOLERANCE[NOVELTY]))
+    if barrier is not None and domain.barrier is not None:
+        low, high = domain.barrier
+        outside = float(np.mean((barrier < low) | (barrier > high)))
+        tolerance = statistics.label_std * (MEAN_TOLERANCE + ERRORS / len(barrier) ** 0.5)
+        found.append(Deviation.from_range(MEAN_BARRIER, "", float(barrier.mean()), domain.mean_barrier, tolerance))
+        found.append(Deviation.from_range(OUTSIDE, "", outside, (0.0, 0.0), TOLERANCE[OUTSIDE]))
+    return Extrapolation(tuple(sorted(found, key=lambda deviation: -deviation.score)))
+
+
+def graph_extrapolation(
+    statistics: DatasetStatistics, model: BarrierModel, graph: GlassGraph, cutoff: float, barrier: np.ndarray
+) -> Extrapolation:
+    """Return the extrapolation of a glass, from up to 1000 atoms, evenly taken.
+
+    Args:
+        statistics: of the training glasses.
+        model: of the run.
+        graph: of the glass.
+        cutoff: of the graph, A.
+        barrier: predicted barriers f[N] eV.
+    """
+    sample = Receivers.of_graph(graph).take(_evenly_spaced(graph.n_atoms, _MAX_ATOMS))
+    return _of_sample(statistics, model, sample, graph.atomic_numbers, cutoff, barrier)
+
+
+def slab_extrapolation(
+    statistics: DatasetStatistics, model: BarrierModel, slabbed: SlabbedGlass, cutoff: float, barrier: np.ndarray
+) -> Extrapolation:
+    """Return what `graph_extrapolation` does, from atoms of up to ten slabs; one slab is in memory at a time."""
+    slabs, parts = _evenly_spaced(len(slabbed), _MAX_SLABS), []
+    for slab in slabs.tolist():
+        (received,) = slabbed.pairs(slab, slab + 1)
+        of_slab = Receivers.of_slab(slabbed, slab, received)
+        parts.append(of_slab.take(_evenly_spaced(len(of_slab.atomic_numbers), -(-_MAX_ATOMS // len(slabs)))))
+    return _of_sample(statistics, model, Receivers.joined(parts), slabbed.atomic_numbers, cutoff, barrier)
+
+
+def summarize(found: Mapping[str, Extrapolation]) -> list[str]:
+    """Return lines that warn of glasses that the training data do not cover; no line if there is none.
+
+    Args:
+        found: by name of the glass.
+    """
+    beyond = {name: glass for name, glass in found.items() if glass.reasons}
+    if not beyond:
+        return []
+    worst = max(beyond, key=lambda name: beyond[name].score)
+    reasons = "; ".join(map(str, beyond[worst].reasons[:_REASONS]))
+    lines = [f"{worst}: outside the training data (extrapolation {beyond[worst].score:.1f}): {reasons}"]
+    if len(found) > 1:
+        lines.append(
+            f"{len(beyond)} of {len(found)} glasses are outside the training data; the line above is the worst"
+        )
+    lines.append("barriers of such glasses can be wrong by an eV; their order is more reliable than their level")
+    return lines
+
+
+def _of_sample(
+    statistics: DatasetStatistics,
+    model: BarrierModel,
+    sample: Receivers,
+    atomic_numbers: np.ndarray,
+    cutoff: float,
+    barrier: np.ndarray,
+) -> Extrapolation:
+    bonds = bonding(sample.atomic_numbers, sample.target, sample.senders, sample.displacement, cutoff=cutoff)
+    novelty = median_novelty(model, sample)
+    return extrapolation(statistics, composition(atomic_numbers) | bonds, novelty=novelty, barrier=barrier)
+
+
+def median_novelty(model: BarrierModel, receivers: Receivers) -> float | None:
+    """Return the median of the model's novelty over some atoms; None if the model has none."""
+    found = []
+    for atoms, pairs, ends in receivers.parts():
+        of_part = model.novelty(graph_of_features(atoms, pairs, ends.source, ends.target))
+        if of_part is None:
+            return None
+        found.append(of_part.numpy()[: int(ends.n_receivers)])
+    return float(np.median(np.concatenate(found)))
+
+
+def _evenly_spaced(total: int, number: int) -> np.ndarray:
+    """Return up to `number` evenly spaced indices below `total`, i64, ascending."""
+    return np.unique(np.linspace(0, total - 1, number).astype(np.int64))
