@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Whether a run predicts its validation glasses better than chance, where chance has barriers as smooth as theirs.
+"""Permutation test of a run's predictions on its validation glasses.
 
     python benchmarks/against_chance.py runs/first
 
-Barriers are a field, smooth in space: to deal them out to atoms at random would make any smooth prediction look good.
-Chance is the same field moved by a random vector, each atom taking the barrier of the atom nearest to where it came
-from. Prints the Pearson correlation, that with a thousand such fields (seed 0), and the share of these that are above.
+Barriers are smooth in space, so a permutation of single labels would make any smooth prediction significant. This test
+shifts all labels by a random vector instead: each atom gets the label of the atom nearest to its shifted position. The
+script prints the Pearson correlation with the labels, its mean and standard deviation for 1000 shifts (seed 0), and the
+fraction of shifts with at least the correlation of the labels.
 
-Of the epochs of a run the best on validation was kept; what chance gains by that is not in the comparison.
+The run's best epoch was chosen on validation. The test does not correct for this choice.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from scipy.spatial import cKDTree
 from tf_symgnn import names
 from tf_symgnn.data import Glass
 
-FIELDS = 1000
+N_SHIFTS = 1000
 
 
-def moved(glass: Glass, rng: np.random.Generator) -> np.ndarray:
-    """The barriers f64[N] of a glass in an orthorhombic periodic cell, moved by a random vector."""
-    edges = np.diag(glass.cell)
-    places = glass.positions % edges
-    return glass.barrier[cKDTree(places, boxsize=edges).query((places + rng.random(3) * edges) % edges)[1]]
+def shifted_labels(glass: Glass, rng: np.random.Generator) -> np.ndarray:
+    """Return the labels f64[N] eV of a glass in an orthorhombic periodic cell, shifted by a random vector."""
+    lengths = np.diag(glass.cell)
+    positions = glass.positions % lengths
+    tree = cKDTree(positions, boxsize=lengths)
+    return glass.barrier[tree.query((positions + rng.random(3) * lengths) % lengths)[1]]
 
 
 def main() -> None:
-    """Prints one line."""
+    """Print one line of results."""
     from tf_symgnn.inference import Predictor
     from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
@@ -44,12 +46,12 @@ def main() -> None:
     predicted = np.concatenate([predict(graph) for graph in glass_graphs(config, glasses)])
     rng = np.random.default_rng(0)
     labels = np.concatenate([glass.barrier for glass in glasses])
-    found = np.corrcoef(predicted, labels)[0, 1]
-    fields = (np.concatenate([moved(glass, rng) for glass in glasses]) for _ in range(FIELDS))
-    chance = np.array([np.corrcoef(predicted, field)[0, 1] for field in fields])
+    pearson = np.corrcoef(predicted, labels)[0, 1]
+    shifts = (np.concatenate([shifted_labels(glass, rng) for glass in glasses]) for _ in range(N_SHIFTS))
+    chance = np.array([np.corrcoef(predicted, shifted)[0, 1] for shifted in shifts])
     print(
-        f"Pearson {found:.3f}; with moved fields {chance.mean():.3f} ± {chance.std():.3f}, "
-        f"{np.mean(chance >= found):.1%} of {FIELDS} as high"
+        f"Pearson {pearson:.3f}; with shifted labels {chance.mean():.3f} ± {chance.std():.3f}, "
+        f"p = {np.mean(chance >= pearson):.3f} from {N_SHIFTS} shifts"
     )
 
 

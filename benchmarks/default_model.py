@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The default model on the published glasses: what each of its parts gives, and what each training glass adds.
+"""Scores of the default model and of its terms on the published glasses, and a learning curve.
 
     python benchmarks/default_model.py cu64zr36 --runs runs/default --seeds 0 1 2 --glasses 6
     python benchmarks/default_model.py cu64zr36 --runs runs/default --seeds 0 --glasses 1 2 3 4 5
 
-Trains it on the first of the training glasses in the order below, for 300 steps whatever their number, as the README's
-command does on all six. Each finished run is one row in benchmarks/default_model/rows and is not repeated; an
-interrupted one goes on in the runs' folder. The table and the learning curve are made of all rows.
+Each run trains on the first training glasses of `ORDER` for 300 steps, as the README's command does on all six. A
+finished run is a row in benchmarks/default_model/rows and is not repeated; an interrupted one continues in the folder
+of runs. The table and the learning curve are made from all rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tf_symgnn.training import train
 from tf_symgnn.training.evaluation import scores
 
 OUTPUT = Path(__file__).parent / "default_model"
-# Slowly and fast quenched glasses by turns, so that few of them are of both kinds.
+# Slowly and fast quenched glasses alternate, so that the first few glasses include both.
 ORDER = (0, 5, 2, 4, 1, 3)
 STEPS = 300
 WHOLE, LINEAR = "the default model", "its regression alone"
@@ -43,20 +43,20 @@ SPLITS = (names.VALIDATION, names.TEST)
 
 
 def main() -> None:
-    """Trains what has no row yet, and makes the table and the figure."""
+    """Train runs without a row, then write the table and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the published glasses")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     numbers = range(1, 1 + len(ORDER))
     parser.add_argument("--glasses", type=int, nargs="+", choices=numbers, default=[len(ORDER)], help="for training")
-    given = parser.parse_args()
+    args = parser.parse_args()
     runtime.configure(chunked=is_chunked(RunConfig().model))
-    for seed in given.seeds:
-        for glasses in given.glasses:
+    for seed in args.seeds:
+        for glasses in args.glasses:
             file = OUTPUT / "rows" / f"{glasses}-{seed}.json"
             if not file.exists():
-                row = trained(given.data, given.runs, glasses, seed)
+                row = train_row(args.data, args.runs, glasses, seed)
                 with replacing(file) as new:
                     new.write_text(json.dumps(row, indent=2) + "\n")
     rows = [json.loads(file.read_text()) for file in sorted((OUTPUT / "rows").glob("*.json"))]
@@ -67,15 +67,15 @@ def main() -> None:
     print((OUTPUT / "table.md").read_text())
 
 
-def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
-    """The row of one run."""
+def train_row(data: Path, runs: Path, glasses: int, seed: int) -> dict:
+    """Train on a number of glasses and return the row of the run."""
     run = runs / f"{glasses}-{seed}"
     config = RunConfig(data=str(folder_of(data, runs, glasses)), run_dir=str(run), seed=seed, epochs=STEPS // glasses)
-    found = train(config, resume=(run / "config.yaml").exists())
-    model, metrics, read = found.load_model(), json.loads(found.metrics_file.read_text()), read_labeled(config)
+    folder = train(config, resume=(run / "config.yaml").exists())
+    model, metrics, read = folder.load_model(), json.loads(folder.metrics_file.read_text()), read_labeled(config)
     parts: dict[str, dict] = {}
     for split in SPLITS:
-        (graph,) = glass_graphs(config, read[split])  # each has one of the published glasses
+        (graph,) = glass_graphs(config, read[split])  # one published glass in each of these splits
         for part, barrier in predictions(model, graph).items():
             parts.setdefault(part, {})[split] = scored(graph, barrier)
     kept = ("best_epoch", "invariance_error", "parameters", "seconds")
@@ -92,7 +92,7 @@ def trained(data: Path, runs: Path, glasses: int, seed: int) -> dict:
 
 
 def folder_of(data: Path, runs: Path, glasses: int) -> Path:
-    """A folder of links to the first so many training glasses, and to validation and test."""
+    """Return a folder of links to the first training glasses of `ORDER`, and to validation and test glasses."""
     files = split_files(data)
     training = [files[names.TRAIN][k] for k in ORDER[:glasses]]
     folder = runs / f"of-{glasses}-glasses"
@@ -105,35 +105,35 @@ def folder_of(data: Path, runs: Path, glasses: int) -> Path:
 
 
 def predictions(model: HybridModel, graph: GlassGraph) -> dict[str, np.ndarray]:
-    """Return the predictions of the model and of its parts, f64[N] eV each."""
-    given = to_graph_tensor(graph)
-    averages = NeighborhoodAverages(PairView.of(given, "float32"))
-    linear, network = model.baseline(given), model.network(given)
+    """Return the predictions f64[N] eV of the model, of its terms and of other combinations, by description."""
+    tensor = to_graph_tensor(graph)
+    averages = NeighborhoodAverages(PairView.of(tensor, "float32"))
+    linear, network = model.baseline(tensor), model.network(tensor)
     average = difference = network - linear
     for _ in range(model.hops):
         average = tf.squeeze(averages.over_all(average[:, tf.newaxis]), axis=1)
-    found = {
+    barriers = {
         LINEAR: linear,
         "its SymGNN alone": network,
         "their mean": linear + 0.5 * difference,
         "the regression, and half of what is not local of the difference": linear + 0.5 * average,
-        WHOLE: model(given),
+        WHOLE: model(tensor),
     }
-    return {part: barrier.numpy().astype(np.float64) for part, barrier in found.items()}
+    return {part: barrier.numpy().astype(np.float64) for part, barrier in barriers.items()}
 
 
 def scored(graph: GlassGraph, barrier: np.ndarray) -> dict[str, float]:
-    """Pearson over all atoms and by species, and MAE in eV."""
-    record = scores(graph.barrier.astype(np.float64), barrier)
-    found = {"pearson": record["pearson"], "mae": record["mae"]}
+    """Return Pearson over all atoms and by species, and MAE in eV."""
+    all_scores = scores(graph.barrier.astype(np.float64), barrier)
+    record = {"pearson": all_scores["pearson"], "mae": all_scores["mae"]}
     for z in np.unique(graph.atomic_numbers):
-        of = graph.atomic_numbers == z
-        found[chemical_symbols[z]] = scores(graph.barrier[of].astype(np.float64), barrier[of])["pearson"]
-    return found
+        atoms = graph.atomic_numbers == z
+        record[chemical_symbols[z]] = scores(graph.barrier[atoms].astype(np.float64), barrier[atoms])["pearson"]
+    return record
 
 
 def table(rows: list[dict]) -> str:
-    """Parts of the models of all training glasses; then the number of training glasses."""
+    """Return a table of the terms of models trained on all glasses, and a table by number of training glasses."""
     of_all = [row for row in rows if len(row["training_glasses"]) == len(ORDER)]
     symbols = [name for name in rows[0]["parts"][WHOLE][names.TEST] if name not in ("pearson", "mae")]
     figures = [(split, name) for split in SPLITS for name in ("pearson", "mae", *symbols)]
@@ -145,29 +145,28 @@ def table(rows: list[dict]) -> str:
     lines += ["", markdown_row(["training glasses", "seeds", "validation", "test", "of which the regression"])]
     lines.append(markdown_row(["---"] * 5))
     for n in sorted({len(row["training_glasses"]) for row in rows}):
-        found = [row for row in rows if len(row["training_glasses"]) == n]
+        of_number = [row for row in rows if len(row["training_glasses"]) == n]
         whole, linear = (
-            [format_mean_and_std([row["parts"][part][split]["pearson"] for row in found]) for split in SPLITS]
+            [format_mean_and_std([row["parts"][part][split]["pearson"] for row in of_number]) for split in SPLITS]
             for part in (WHOLE, LINEAR)
         )
-        lines.append(
-            markdown_row([", ".join(found[0]["training_glasses"]), str(len(found)), *whole, ", ".join(linear)])
-        )
+        names_of_glasses = ", ".join(of_number[0]["training_glasses"])
+        lines.append(markdown_row([names_of_glasses, str(len(of_number)), *whole, ", ".join(linear)]))
     return "\n".join(lines) + "\n"
 
 
 def learning_curve(rows: list[dict]) -> Figure:
-    """Pearson of the model and of its regression against the number of training glasses."""
+    """Return a plot of the Pearson correlation of model and regression against the number of training glasses."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     numbers = sorted({len(row["training_glasses"]) for row in rows})
     for split, color in ((names.VALIDATION, "C0"), (names.TEST, "C1")):
         for part, style in ((WHOLE, "o-"), (LINEAR, "s--")):
-            found = [
+            values = [
                 [row["parts"][part][split]["pearson"] for row in rows if len(row["training_glasses"]) == n]
                 for n in numbers
             ]
-            mean, error = np.transpose([mean_and_std(values) for values in found])
+            mean, error = np.transpose([mean_and_std(of_number) for of_number in values])
             axes.errorbar(numbers, mean, yerr=error, fmt=style, color=color, capsize=3, label=f"{split}: {part}")
     axes.set(xlabel="training glasses", ylabel="Pearson", xticks=numbers)
     axes.grid(alpha=0.3)

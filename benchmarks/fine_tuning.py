@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What it gives to start from another run's weights: from the published glasses to the sample, and back.
+"""Fine-tuning (`--init`) against training from initial weights, from the published glasses to the sample and back.
 
     python benchmarks/fine_tuning.py cu64zr36 --runs runs/tuning
 
-Trains the default model on the sample and on one published glass, each from nothing and from a run on the other data
-set, all of whose training glasses that run has seen. Each finished run is one row in benchmarks/fine_tuning/rows and is
-not repeated; an interrupted one goes on in the runs' folder. The table is made of all rows.
+Trains the default model on the sample and on one published glass, from initial weights and from a run on all training
+glasses of the other data set. A finished run is a row in benchmarks/fine_tuning/rows and is not repeated; an
+interrupted one continues in the folder of runs. The table is made from all rows.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from tf_symgnn.training import scores_by_glass, train
 
 OUTPUT = Path(__file__).parent / "fine_tuning"
 SAMPLE, PUBLISHED, ONE = "the sample", "the published glasses", "one published glass"
-RATES = (4e-3, 5e-4)  # of learning, from nothing the first
+RATES = (4e-3, 5e-4)  # learning rates; runs from initial weights take the first
 
 
 class Case(NamedTuple):
-    """What is trained: its data, the data of the run that it starts from, if any, and its learning rate."""
+    """A run: its data, the data of the run that it starts from, if any, and its learning rate."""
 
     data: str
     start: str | None = None
@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As its run folder and its row are called."""
+        """Return the name of the run folder and of the row."""
         words = [self.data] + ([f"from {self.start} at {self.rate:g}"] if self.start else [])
         return " ".join(words).replace(" ", "-")
 
@@ -54,16 +54,16 @@ CASES = [
 
 
 def main() -> None:
-    """Trains what has no row yet, and makes the table."""
+    """Train runs without a row, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the published glasses")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
-    given = parser.parse_args()
+    args = parser.parse_args()
     runtime.configure(chunked=is_chunked(RunConfig().model))
     for case in CASES:
         file = OUTPUT / "rows" / f"{case.name}.json"
         if not file.exists():
-            run = trained(case, given.data, given.runs)
+            run = train_case(case, args.data, args.runs)
             with replacing(file) as new:
                 new.write_text(json.dumps(row(case, run), indent=2) + "\n")
     rows = [json.loads((OUTPUT / "rows" / f"{case.name}.json").read_text()) for case in CASES]
@@ -72,8 +72,8 @@ def main() -> None:
     print((OUTPUT / "table.md").read_text())
 
 
-def trained(case: Case, data: Path, runs: Path) -> RunFolder:
-    """The case's run, after the one that it starts from where that is not there."""
+def train_case(case: Case, data: Path, runs: Path) -> RunFolder:
+    """Return the finished run of a case; train it, and first the run that it starts from, if necessary."""
     folder = runs / case.name
     if (folder / "metrics.json").exists():
         return RunFolder.open(folder)
@@ -82,12 +82,12 @@ def trained(case: Case, data: Path, runs: Path) -> RunFolder:
     if glasses:
         config = replace(config, data=str(folder_of(data, runs, glasses)), epochs=STEPS // glasses)
     if case.start:
-        config = replace(config, init=str(trained(Case(case.start), data, runs).path))
+        config = replace(config, init=str(train_case(Case(case.start), data, runs).path))
     return train(config, resume=(folder / "config.yaml").exists())
 
 
 def row(case: Case, run: RunFolder) -> dict:
-    """Scores of a run's model and of its regression."""
+    """Return the row of a run, with the scores of its model and of its regression."""
     config, model = run.config(), run.load_model()
     metrics = json.loads(run.metrics_file.read_text())
     blend, predict = float(model.blend), Predictor(model)
@@ -97,24 +97,24 @@ def row(case: Case, run: RunFolder) -> dict:
         for part, weight in (("model", blend), ("regression", 0.0)):
             model.blend.assign(weight)
             if graphs:
-                found = scores_by_glass(graphs, [predict(graph) for graph in graphs])
-                scores.setdefault(part, {})[split] = {name: found[name] for name in ("pearson", "mae")}
+                record = scores_by_glass(graphs, [predict(graph) for graph in graphs])
+                scores.setdefault(part, {})[split] = {name: record[name] for name in ("pearson", "mae")}
     kept = {name: metrics[name] for name in ("best_epoch", "epochs", "seed", "seconds")}
     record = {**case._asdict(), **kept, "share": blend, **scores}
     return record | {"machine": machine(), "versions": package_versions()}
 
 
 def table(rows: list[dict]) -> str:
-    """A line a run: Pearson of the model and of its regression, and how much of SymGNN's local part counts."""
+    """Return a table with the Pearson correlations of model and regression, and the blend weight, of each run."""
     heads = ["trained on", "starting from", "learning rate", *SPLITS, "of which the regression", "share"]
     lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
-    for found in rows:
+    for record in rows:
         model, linear = (
-            [f"{found[part][split]['pearson']:.3f}" if split in found[part] else "" for split in SPLITS]
+            [f"{record[part][split]['pearson']:.3f}" if split in record[part] else "" for split in SPLITS]
             for part in ("model", "regression")
         )
-        case = [found["data"], found["start"] or "nothing", f"{found['rate']:g}"]
-        lines.append(markdown_row([*case, *model, ", ".join(filter(None, linear)), f"{found['share']:.2f}"]))
+        case = [record["data"], record["start"] or "nothing", f"{record['rate']:g}"]
+        lines.append(markdown_row([*case, *model, ", ".join(filter(None, linear)), f"{record['share']:.2f}"]))
     return "\n".join(lines) + "\n"
 
 

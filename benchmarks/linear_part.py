@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The predictions of the default model's baseline by itself, and with each training glass left out.
+"""Pearson correlations of the default model's ridge regression alone.
 
     python benchmarks/linear_part.py cu64zr36
 
-Prints the Pearson correlation on validation and test, and on each training glass by the regression of the others.
+Prints the correlation on validation and test, and leave-one-glass-out correlations on the training glasses.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from tf_symgnn.runs import glass_graphs, read_labeled
 
 
 def main() -> None:
-    """Prints a line a glass."""
+    """Print one line per glass."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="folder of labelled glasses")
+    parser.add_argument("data", help="folder of labeled glasses")
     config = RunConfig(data=parser.parse_args().data)
     glasses = read_labeled(config)
-    graphs = {split: glass_graphs(config, found) for split, found in glasses.items()}
+    graphs = {split: glass_graphs(config, members) for split, members in glasses.items()}
     training = glasses[names.TRAIN]
     species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
 
-    def solved(on: list[GlassGraph]) -> SpectralRidge:
+    def fitted(on: list[GlassGraph]) -> SpectralRidge:
         scaling = label_scaling(training)
         ridge = SpectralRidge(
             species=species, cutoff=config.graph.cutoff, label_mean=scaling.mean, label_std=scaling.std
@@ -41,18 +41,18 @@ def main() -> None:
         return ridge
 
     def report(ridge: SpectralRidge, graph: GlassGraph, split: str) -> float:
-        found = np.corrcoef(ridge(to_graph_tensor(graph)), graph.barrier)[0, 1]
-        print(f"{split} {graph.name}: {found:.4f}", flush=True)
-        return found
+        pearson = np.corrcoef(ridge(to_graph_tensor(graph)), graph.barrier)[0, 1]
+        print(f"{split} {graph.name}: {pearson:.4f}", flush=True)
+        return pearson
 
-    ridge = solved(graphs[names.TRAIN])
+    ridge = fitted(graphs[names.TRAIN])
     for split in (names.VALIDATION, names.TEST):
         for graph in graphs[split]:
             report(ridge, graph, split)
     left_out = []
     for graph in graphs[names.TRAIN]:
         others = [other for other in graphs[names.TRAIN] if other is not graph]
-        left_out.append(report(solved(others), graph, "left out"))
+        left_out.append(report(fitted(others), graph, "left out"))
     print(f"mean of those left out: {np.mean(left_out):.4f}")
 
 

@@ -1,9 +1,9 @@
-"""Training steps on patches of a glass of a million atoms: seconds and memory.
+"""Time and memory of training steps on patches of a glass of a million atoms.
 
     python benchmarks/million_atoms.py
 
-The default network on random points at the density of Cu64Zr36, cores of 20 A with halos of 5 A. Prints a Markdown
-table.
+The published network on random points at the density of Cu64Zr36, with patch cores of 20 A and halos of 5 A. Prints a
+Markdown table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STEPS = 5
 
 
 def main() -> None:
-    """Measures each stage once."""
+    """Measure each stage once."""
     glass = random_points(1_000_000)
     glass = replace(glass, barrier=np.random.default_rng(0).normal(1.7, 0.3, glass.n_atoms))
     print("| stage | seconds | peak memory so far (GB) |")
@@ -40,7 +40,7 @@ def main() -> None:
         start = time.perf_counter()
 
     graph = build_graph(glass, cutoff=5.0, self_loops=True)
-    report(f"neighbour list, {graph.n_pairs:,} pairs")
+    report(f"neighbor list, {graph.n_pairs:,} pairs")
     stream = SubsetStream([graph], patch_size=20.0, halo=5.0)
     report(f"division into {stream.n_subsets} patches")
     scaling = label_scaling([glass])

@@ -1,11 +1,10 @@
-"""Prediction of a glass of a million atoms within a budget of memory, against one of 8000 atoms predicted whole.
+"""Time and memory of `predict --memory` for a million atoms, against a glass of 8000 atoms predicted whole.
 
     python benchmarks/million_prediction.py [--model NAME] [--glass FILE] [--atoms 1000000] [--memory 6GB] [--work DIR]
 
-A model of default size, its weights as they are before training, on an extended XYZ file of a glass repeated along each
-of its cell vectors, every atom then moved at random so that no two copies are alike; without `--glass`, on random
-points at the density of Cu64Zr36. Prints a Markdown table; a run that was killed goes on, and its table then lacks what
-was done before.
+The model has its default size and its initial weights. The large glass is an extended XYZ file of copies of `--glass`
+along each cell vector, in which every atom is displaced at random. Without `--glass`, it consists of random points at
+the density of Cu64Zr36. Prints a Markdown table. A killed run continues; its table has only the stages after the kill.
 """
 
 from __future__ import annotations
@@ -39,32 +38,32 @@ JITTER = 0.1  # A, standard deviation along each axis
 
 
 class Stages:
-    """Prints a row a stage: seconds, seconds of processor time, both an atom, and the peak of memory so far."""
+    """Prints one row per stage: wall-clock and processor time, in seconds and per atom, and the peak memory so far."""
 
     def __init__(self):
-        print("| stage | seconds | processor seconds | microseconds an atom | processor | peak memory so far (GB) |")
+        print("| stage | seconds | processor seconds | microseconds per atom | processor | peak memory so far (GB) |")
         print("|---|---|---|---|---|---|", flush=True)
         self.start()
 
     def start(self) -> None:
-        """Starts a stage."""
+        """Start the clocks of a stage."""
         self._wall, self._processor = time.perf_counter(), time.process_time()
 
     def row(self, stage: str, n_atoms: int) -> None:
-        """Ends a stage."""
-        took = time.perf_counter() - self._wall, time.process_time() - self._processor
-        an_atom = [f"{1e6 * seconds / n_atoms:.0f}" for seconds in took]
+        """Print the row of the stage that ends, and start the next one."""
+        elapsed = time.perf_counter() - self._wall, time.process_time() - self._processor
+        per_atom = [f"{1e6 * seconds / n_atoms:.0f}" for seconds in elapsed]
         peak = f"{peak_resident() / 1e9:.2f}"
-        print(f"| {stage} | {' | '.join([*(f'{x:.1f}' for x in took), *an_atom, peak])} |", flush=True)
+        print(f"| {stage} | {' | '.join([*(f'{x:.1f}' for x in elapsed), *per_atom, peak])} |", flush=True)
         self.start()
 
 
 def main() -> None:
-    """Measures each stage once, the small glass three times."""
+    """Measure each stage once, the small glass three times."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default=RunConfig.model)
-    parser.add_argument("--glass", type=Path, default=None, help="to repeat; its atoms are the small glass, too")
-    parser.add_argument("--atoms", type=int, default=1_000_000, help="about so many, in whole copies of the glass")
+    parser.add_argument("--glass", type=Path, default=None, help="structure file of the small glass, which is repeated")
+    parser.add_argument("--atoms", type=int, default=1_000_000, help="approximate number, in whole copies of the glass")
     parser.add_argument("--memory", default="6GB")
     parser.add_argument("--work", type=Path, default=None)
     args = parser.parse_args()
@@ -74,19 +73,19 @@ def main() -> None:
     tf.keras.utils.set_random_seed(0)
     config = RunConfig(data="", run_dir="", model=args.model)
     model = configured_model(config, (29, 40), LabelScaling(1.6, 0.3))
-    small, predict = made(args.glass, 8000), Predictor(model)
+    small, predict = make_glass(args.glass, 8000), Predictor(model)
     predict(build_graph(small, **GRAPH))
     stages = Stages()
     for _ in range(3):
         predict(build_graph(small, **GRAPH))
         stages.row(f"{small.n_atoms} atoms, whole", small.n_atoms)
-    path = make(args.glass, args.atoms, work)
+    path = large_file(args.glass, args.atoms, work)
     stages.start()
     predict_file(model, config, path, parse_memory(args.memory), stages)
 
 
-def make(glass: Path | None, n_atoms: int, work: Path) -> Path:
-    """A file of a large glass, made in a process of its own so that this one's memory is that of prediction."""
+def large_file(glass: Path | None, n_atoms: int, work: Path) -> Path:
+    """Return the file of a large glass, which another process writes: this one's peak memory is that of prediction."""
     path = work / f"{glass.stem if glass else 'random'}-{n_atoms}.xyz"
     if not path.exists():
         context = multiprocessing.get_context("spawn")
@@ -97,12 +96,12 @@ def make(glass: Path | None, n_atoms: int, work: Path) -> Path:
 
 
 def write(path: Path, glass: Path | None, n_atoms: int) -> None:
-    """Writes the large glass."""
-    write_glasses(path, [made(glass, n_atoms)], overwrite=True)
+    """Write the large glass."""
+    write_glasses(path, [make_glass(glass, n_atoms)], overwrite=True)
 
 
-def made(glass: Path | None, n_atoms: int) -> Glass:
-    """About so many atoms: whole copies of a glass, jittered where there are several, or random points."""
+def make_glass(glass: Path | None, n_atoms: int) -> Glass:
+    """Return a glass of about `n_atoms` atoms: copies of a structure file, or random points without one."""
     if glass is None:
         return random_points(n_atoms)
     one = read_glass(glass)
@@ -111,7 +110,7 @@ def made(glass: Path | None, n_atoms: int) -> Glass:
 
 
 def repeated(glass: Glass, copies: int) -> Glass:
-    """A glass so many times along each cell vector, its atoms moved."""
+    """Return copies of a glass along each cell vector, with randomly displaced atoms."""
     shifts = np.stack(np.meshgrid(*[np.arange(copies)] * 3, indexing="ij"), -1).reshape(-1, 1, 3) @ glass.cell
     positions = (shifts + glass.positions).reshape(-1, 3)
     positions += np.random.default_rng(0).normal(0, JITTER, positions.shape)
@@ -120,7 +119,7 @@ def repeated(glass: Glass, copies: int) -> Glass:
 
 
 def predict_file(model: BarrierModel, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
-    """What `tf-symgnn predict --memory` does with a file, stage by stage."""
+    """Do what `tf-symgnn predict --memory` does with a file, print a row per stage, and return the prediction."""
     require_room_to_read([path], memory)
     glass = read_glass(path)
     stages.row("reading", glass.n_atoms)

@@ -1,9 +1,9 @@
-"""Seconds and memory of the neighbour list against the number of atoms, at the density of Cu64Zr36.
+"""Time and memory of the neighbor list against the number of atoms, at the density of Cu64Zr36.
 
     python benchmarks/neighbor_list.py
 
-Random points: a neighbour list costs what the number of pairs costs, wherever the atoms are. Prints a Markdown table
-and draws `figures/neighbor_list.png` beside this file.
+Atoms are random points, since the time depends on the number of pairs only. Prints a Markdown table and writes
+`figures/neighbor_list.png` beside this file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES = (1_000, 8_000, 64_000, 250_000, 1_000_000)
 
 
 def random_points(n_atoms: int) -> Glass:
-    """Atoms anywhere in a periodic cube, none nearer to another than the neighbour list can tell apart."""
+    """Return atoms at random positions in a periodic cube, one in each cell of a grid so that none coincide."""
     rng = np.random.default_rng(n_atoms)
     edge = (n_atoms / DENSITY) ** (1 / 3)
     per_edge = int(np.ceil(n_atoms ** (1 / 3)))
@@ -34,10 +34,10 @@ def random_points(n_atoms: int) -> Glass:
 
 
 def main() -> None:
-    """Measures every size once it has been warmed up on the smallest."""
+    """Measure each size, after a warm-up with the smallest."""
     build_graph(random_points(SIZES[0]), cutoff=5.0, self_loops=True)
     seconds = []
-    print("| atoms | directed pairs | seconds | microseconds an atom | peak memory (GB) |")
+    print("| atoms | directed pairs | seconds | microseconds per atom | peak memory (GB) |")
     print("|---|---|---|---|---|")
     for size in SIZES:
         glass = random_points(size)
@@ -53,7 +53,7 @@ def main() -> None:
     axes = figure.subplots()
     axes.loglog(SIZES, seconds, "o-", label="measured")
     axes.loglog(SIZES, seconds[1] * np.array(SIZES) / SIZES[1], "k:", label="linear in N")
-    axes.set(xlabel="atoms", ylabel="seconds", title="neighbour list and graph, 5 A")
+    axes.set(xlabel="atoms", ylabel="seconds", title="neighbor list and graph, 5 A")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(Path(__file__).parent / "figures" / "neighbor_list.png", dpi=130)

@@ -1,8 +1,8 @@
-"""The README's picture: structure, graph, network and what comes out.
+"""Draw the README's overview figure: structure, graph, network and predictions.
 
     python benchmarks/overview.py RUN
 
-RUN is a finished run folder, whose validation glasses give the parity plot. The structure is drawn, not data.
+RUN is a finished run folder. The parity plot is of its validation glasses; the structure is an illustration.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tf_symgnn import names
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
-CUTOFF = 1.9
+CUTOFF = 1.9  # of the illustration, where atoms are about 1 apart
 
 
 def disordered_disc(seed: int = 3) -> np.ndarray:
-    """A flat drawing of a glass: points [N, 2] that keep their distance."""
+    """Return points [N, 2] that repel each other: a disordered structure in two dimensions."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(-4, 4, (70, 2))
     for _ in range(300):
@@ -35,7 +35,7 @@ def disordered_disc(seed: int = 3) -> np.ndarray:
 
 
 def draw_structure(axes: Axes, points: np.ndarray, color, title: str) -> None:
-    """Atoms as discs."""
+    """Draw atoms as discs."""
     sizes = np.where(np.arange(len(points)) % 3, 60, 130)
     axes.scatter(*points.T, s=sizes, c=color, cmap="viridis", edgecolors="black", linewidths=0.4, zorder=2)
     axes.set(xlim=(-4.6, 4.6), ylim=(-4.6, 4.6), title=title, aspect="equal")
@@ -43,14 +43,14 @@ def draw_structure(axes: Axes, points: np.ndarray, color, title: str) -> None:
 
 
 def draw_graph(axes: Axes, points: np.ndarray) -> None:
-    """Atoms and the pairs within the cutoff."""
+    """Draw atoms and the pairs within the cutoff."""
     for i, j in np.argwhere(np.triu(np.linalg.norm(points[:, None] - points, axis=-1) < CUTOFF, 1)):
         axes.plot(*points[[i, j]].T, color="0.7", linewidth=0.7, zorder=1)
     draw_structure(axes, points, np.where(np.arange(len(points)) % 3, "#c87533", "#7f9fbf"), "pairs closer than 5 Å")
 
 
 def draw_network(axes: Axes) -> None:
-    """The stages of the network, from top to bottom."""
+    """Draw the stages of the network, from top to bottom."""
     stages = ("displacements and species", "average over T in O(3)", "attention message passing", "decoder")
     for k, stage in enumerate(stages):
         y = 3.1 - 2.0 * k
@@ -64,17 +64,17 @@ def draw_network(axes: Axes) -> None:
 
 
 def draw_parity(axes: Axes, run: RunFolder) -> None:
-    """Predicted against true barriers of the run's validation glasses."""
+    """Draw predicted against true barriers of the run's validation glasses."""
     config, predict = run.config(), Predictor(run.load_model())
     graphs = glass_graphs(config, read_labeled(config)[names.VALIDATION])
     labels = np.concatenate([graph.barrier for graph in graphs])
     predicted = np.concatenate([predict(graph) for graph in graphs])
     axes.hexbin(labels, predicted, gridsize=55, mincnt=1, bins="log", cmap="viridis")
-    axes.set(xlabel="true barrier (eV)", ylabel="predicted (eV)", title="one barrier an atom (validation)")
+    axes.set(xlabel="true barrier (eV)", ylabel="predicted (eV)", title="one barrier per atom (validation)")
 
 
 def main() -> None:
-    """Draws the four panels."""
+    """Draw the four panels."""
     points = disordered_disc()
     figure = Figure(figsize=(13, 3.4), layout="constrained")
     panels = figure.subplots(1, 4)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a counted event costs: this program's saddle searches against ASE's dimer and Sella, on one glass.
+"""Cost of an event by this package's saddle searches, ASE's dimer method and Sella, on one glass.
 
     python benchmarks/saddle_searches.py GLASS.xyz --searches 40
     pip install sella && python benchmarks/saddle_searches.py GLASS.xyz --searches 40 --methods searches dimer sella
 
-All start from the same atoms with pushes of the same shape, use the same forces, and count by the same rules: largest
-force, one negative curvature, one way back to the minimum. Prints a table in Markdown.
+All methods start from the same atoms with pushes of the same shape and use the same forces. An event is a saddle with
+the same largest force, one negative curvature, and one side that relaxes back to the minimum. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from tf_symgnn.simulate.saddles import (
 )
 
 SETTINGS = SearchSettings(require_connected=True)
-PUSH = 1.0  # A, norm of the displacement that dimer and Sella start from; they lost more from 0.5 and from 2
+PUSH = 1.0  # A, norm of the initial displacement of dimer and Sella; 0.5 and 2 gave fewer events
 MOST_STEPS = 300
 
 
 def dimer(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> np.ndarray:
-    """Where ASE's dimer comes to rest."""
+    """Return the positions [N, 3] A at which ASE's dimer method ends."""
     atoms, push = pushed(field, glass, atom, rng)
     with DimerControl(initial_eigenmode_method="displacement", displacement_method="vector", logfile=None) as control:
         pair = MinModeAtoms(atoms, control)
@@ -48,7 +48,7 @@ def dimer(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) 
 
 
 def sella(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> np.ndarray:
-    """Where Sella comes to rest."""
+    """Return the positions [N, 3] A at which Sella ends."""
     from sella import Sella
 
     atoms, push = pushed(field, glass, atom, rng)
@@ -58,14 +58,14 @@ def sella(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) 
 
 
 def pushed(field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> tuple[ase.Atoms, np.ndarray]:
-    """A copy of the glass with forces, and a push [N, 3], A."""
+    """Return a copy of the glass with a calculator of forces, and a push [N, 3] A."""
     atoms = glass.copy()
     atoms.calc = ForcesCalculator(field)
     return atoms, PUSH * random_push(glass, atom, rng, SETTINGS.radius)
 
 
-def counts(field: Forces, glass: ase.Atoms, positions: np.ndarray, rng: np.random.Generator) -> str:
-    """Why a point that another method found does not count, or `event`, by the rules of `find_saddle`."""
+def classify(field: Forces, glass: ase.Atoms, positions: np.ndarray, rng: np.random.Generator) -> str:
+    """Return `event`, or the criterion of `find_saddle` that the end point of another method does not meet."""
     point = Point.at(field, positions)
     if point.largest_force > SETTINGS.largest_force:
         return "not at rest"
@@ -80,18 +80,18 @@ def counts(field: Forces, glass: ase.Atoms, positions: np.ndarray, rng: np.rando
 
 
 def search(method: str, field: Forces, glass: ase.Atoms, atom: int, rng: np.random.Generator) -> str:
-    """The outcome of one search by a method."""
+    """Return the outcome of one search by a method."""
     try:
         if method == "searches":
             find_saddle(field, glass, atom, rng, SETTINGS)
             return "event"
-        return counts(field, glass, {"dimer": dimer, "sella": sella}[method](field, glass, atom, rng), rng)
+        return classify(field, glass, {"dimer": dimer, "sella": sella}[method](field, glass, atom, rng), rng)
     except SearchFailed as failure:
         return str(failure)
 
 
 def main() -> None:
-    """Runs each method and prints its row."""
+    """Run each method and print its row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("glass", help="a glass at its minimum")
     parser.add_argument("--searches", type=int, default=40, help="of each method")
@@ -99,7 +99,8 @@ def main() -> None:
     flags = parser.parse_args()
     glass = ase.io.read(flags.glass)
     print(
-        "| method | searches | events | force calls an event | seconds an event | outcomes |\n|---|---|---|---|---|---|"
+        "| method | searches | events | force calls per event | seconds per event | outcomes |\n"
+        "|---|---|---|---|---|---|"
     )
     for method in flags.methods:
         field = Forces(glass, Potential(), table_points=SEARCH_POINTS)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Barriers of simulated glasses beside those of published ones: mean, spread, species, correlation in space.
+"""Statistics of barriers of several data sets: mean, spread, species and correlation in space.
 
     python benchmarks/sample_barriers.py simulated=labelled published=cu64zr36
 
-Each argument is a name and a folder of labelled glasses; all splits but the test one are read. Prints a table in
-Markdown.
+Each argument is a name and a folder of labeled glasses, of which training and validation glasses are read. Prints a
+Markdown table.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tf_symgnn import names
 from tf_symgnn.data import Glass, read_glasses
 from tf_symgnn.simulate.structure import barrier_correlation, barriers_by_species
 
-DISTANCES = (2.5, 3.5, 5.5, 8.5)  # A, middles of the bands that the correlation is printed for
+DISTANCES = (2.5, 3.5, 5.5, 8.5)  # A, midpoints of the distance bins whose correlation is printed
 
 
 def row(glasses: list[Glass]) -> list[str]:
-    """The figures of a set of glasses; of several, the correlation within each, on average."""
+    """Return the statistics of a set of glasses; correlations in space are means over glasses."""
     barriers = np.concatenate([glass.barrier for glass in glasses])
     means = [glass.barrier.mean() for glass in glasses]
     species = barriers_by_species(glasses)
     distance = barrier_correlation(glasses[0])[0]
     correlation = np.mean([barrier_correlation(glass)[1] for glass in glasses], axis=0)
-    of_species = ", ".join(f"{symbol} {of['mean']:.2f} ± {of['std']:.2f}" for symbol, of in species.items())
+    of_species = ", ".join(f"{symbol} {x['mean']:.2f} ± {x['std']:.2f}" for symbol, x in species.items())
     return [
         str(len(glasses)),
         str(len(barriers)),
@@ -39,7 +39,7 @@ def row(glasses: list[Glass]) -> list[str]:
 
 
 def main() -> None:
-    """Prints a row for each folder."""
+    """Print one row per folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER")
     columns = ["", "glasses", "atoms", "mean, eV (of a glass)", "spread in a glass, eV", "species, eV"]
@@ -47,8 +47,8 @@ def main() -> None:
     print("| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), sep="\n")
     for name, _, folder in (item.partition("=") for item in parser.parse_args().sets):
         splits = read_glasses(folder)
-        found = row([glass for split in (names.TRAIN, names.VALIDATION) for glass in splits[split]])
-        print("| " + " | ".join([name, *found]) + " |")
+        statistics = row([glass for split in (names.TRAIN, names.VALIDATION) for glass in splits[split]])
+        print("| " + " | ".join([name, *statistics]) + " |")
 
 
 if __name__ == "__main__":

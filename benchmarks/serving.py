@@ -1,11 +1,11 @@
-"""Seconds of a served prediction from raw coordinates against the live model's, neighbour lists included.
+"""Time of a prediction by an exported SavedModel against one by the model in Python, including neighbor lists.
 
     python benchmarks/serving.py --glass train0.pickle
 
-Both predict the same glass in one process and by turns, so that whatever else the machine does falls on both alike: the
-live model as `tf-symgnn predict` does, from `build_graph` on, and the export's `serving_default` from positions, cell,
-pbc and atomic numbers. The network has the default size and weights as drawn, which cost what trained ones cost.
-Prints a table in Markdown.
+Both predict the same glass in one process and take turns, so that the load of the machine affects both equally. The
+model in Python starts with `build_graph`, as `tf-symgnn predict` does. The export's `serving_default` starts with
+positions, cell, pbc and atomic numbers. The network has the published size and its initial weights, on which the time
+does not depend. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from tf_symgnn.runs import configured_model
 REPEATS = 7
 
 
-def by_turns(ways: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Seconds of each call of each way, after two to warm up."""
-    seconds = {name: [] for name in ways}
+def seconds_in_turn(functions: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Return the seconds of each call of each function, without two rounds to warm up."""
+    seconds = {name: [] for name in functions}
     for k in range(REPEATS + 2):
-        for name, way in ways.items():
+        for name, function in functions.items():
             start = time.perf_counter()
-            way()
+            function()
             if k >= 2:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
 def main() -> None:
-    """Measures one glass."""
+    """Measure one glass."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--glass", required=True, help="a structure file, of some 8000 atoms")
+    parser.add_argument("--glass", required=True, help="structure file of about 8000 atoms")
     glass = read_glass(parser.parse_args().glass)
     config = RunConfig(data="", run_dir="", model="symgnn")
     graph_settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
@@ -70,22 +70,23 @@ def main() -> None:
         "pbc": tf.constant(glass.pbc),
         "atomic_numbers": tf.constant(glass.atomic_numbers),
     }
-    pairs = tf.function(lambda *given: neighbor_pairs(*given, **graph_settings), autograph=False)
-    ways = {
-        "live model, neighbour list included": lambda: live(build_graph(glass, **graph_settings)),
-        "served, neighbour list included": lambda: loaded.signatures[SERVING_DEFAULT](**inputs),
-        "live model's neighbour list alone": lambda: build_graph(glass, **graph_settings),
-        "served neighbour list alone": lambda: pairs(inputs["positions"], inputs["cell"], inputs["pbc"]),
+    pairs = tf.function(lambda *arrays: neighbor_pairs(*arrays, **graph_settings), autograph=False)
+    functions = {
+        "model in Python, with neighbor list": lambda: live(build_graph(glass, **graph_settings)),
+        "export, with neighbor list": lambda: loaded.signatures[SERVING_DEFAULT](**inputs),
+        "neighbor list in Python": lambda: build_graph(glass, **graph_settings),
+        "neighbor list of the export": lambda: pairs(inputs["positions"], inputs["cell"], inputs["pbc"]),
     }
-    difference = np.abs(ways["live model, neighbour list included"]() - [*ways.values()][1]()["energy_barrier"]).max()
-    seconds = by_turns(ways)
+    in_python, by_export, *_ = functions.values()
+    difference = np.abs(in_python() - by_export()["energy_barrier"]).max()
+    seconds = seconds_in_turn(functions)
     print(f"{glass.n_atoms} atoms, {REPEATS} turns, largest difference of predictions {difference:.1e} eV\n")
     print("| | median, s | fastest, s |\n|---|---|---|")
     for name, each in seconds.items():
         print(f"| {name} | {statistics.median(each):.3f} | {min(each):.3f} |")
-    lived, served = (np.array(each) for each in [*seconds.values()][:2])
-    ratio = statistics.median(served) / statistics.median(lived)
-    print(f"| served / live | {ratio:.2f} | {min(served) / min(lived):.2f} |")
+    python, export, *_ = seconds.values()
+    ratio = statistics.median(export) / statistics.median(python)
+    print(f"| export / Python | {ratio:.2f} | {min(export) / min(python):.2f} |")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Training step, prediction, memory, commands and scaling of SymGNN on one glass, against a peer where there is one.
+"""Time and memory of SymGNN on one glass: training step, prediction, commands and scaling, optionally against a peer.
 
     python benchmarks/speed.py --glass train0.pickle
     python benchmarks/speed.py --glass train0.pickle --peer PEER/bin/python --peer-script symgnn_dgl.py
 
-Each figure is the median of several runs in a process of its own, which also gives its peak memory; kernels and peer
-take turns, round after round, and the median round counts, so that a host that slows down for a while slows all of
-them. `taskset -c 0,1` before the command gives all of them two cores. Commands are timed whole, as a person would wait
-for them.
+Each figure is the median of several calls in a separate process, which also measures its peak memory. Kernels and peer
+take turns for several rounds, and the median round is printed, so that a slow period of the machine affects all of
+them. `taskset -c 0,1` before the command restricts all to two cores. Commands are timed from start to end.
 
-The peer's script takes an npz of positions, box, types and barrier, and prints JSON with train_step_s, predict_s and
-peak_memory_gb.
-Prints a table in Markdown and draws `figures/scaling.png` beside this file.
+The peer is another implementation. Its script takes an npz file of positions, box, types and barrier, and prints JSON
+with train_step_s, predict_s and peak_memory_gb.
+
+Prints Markdown tables and writes `figures/scaling.png` beside this file.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ import numpy as np
 DENSITY = 0.063  # atoms / A^3, of Cu64Zr36
 CUTOFF = 5.0  # A
 SCALING = (1000, 2000, 4000, 8000, 16000, 32000, 64000)  # atoms
-PUBLISHED = {"distribution": "uniform", "transforms": 4}  # as the peer has it
-TRAINING_GLASSES = 6  # and one for validation, as the published data have it
-MODELS = ("symgnn_spectral", "symgnn")  # the default, and the published architecture
-MINUTES = 2.0  # of training, in runs whose configuration is the default one but for the model
-FURTHER = 5  # glasses in one command, for the cost of one more
+PEER_SETTINGS = {"distribution": "uniform", "transforms": 4}  # those of the peer
+TRAINING_GLASSES = 6  # and one for validation, as in the published data
+MODELS = ("symgnn_spectral", "symgnn")  # the default and the published architecture
+MINUTES = 2.0  # training time of runs with the default configuration of each model
+FURTHER = 5  # additional glasses of a command, for the time per additional glass
 REPEATS = 5
 ROUNDS = 3
 ON_THE_HOST = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def median_seconds(run: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median seconds of a call, after one to warm up."""
+    """Return the median seconds of a call, after one call to warm up."""
     run()
     seconds = []
     for _ in range(repeats):
@@ -58,7 +58,7 @@ def median_seconds(run: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def random_glass(n_atoms: int):
-    """Atoms at random places at the density of Cu64Zr36, so with as many neighbours on average."""
+    """Return atoms at random positions at the density of Cu64Zr36, with the same mean number of neighbors."""
     from tf_symgnn.data import Glass
 
     rng = np.random.default_rng(n_atoms)
@@ -74,7 +74,7 @@ def random_glass(n_atoms: int):
 
 
 def load(glass: str):
-    """The first glass of a file, or a random one of as many atoms."""
+    """Return the first glass of a file, or a random glass if `glass` is a number of atoms."""
     from tf_symgnn.data import read_glasses
 
     if glass.isdigit():
@@ -83,8 +83,8 @@ def load(glass: str):
 
 
 def measure(what: str, glass: str, kernel: str) -> dict:
-    """One figure of one kernel of the model, and the peak memory of this process."""
-    import tf_symgnn  # noqa: F401  (chooses Keras 2)
+    """Return the seconds of a task with one kernel, the number of pairs, and the peak memory of this process."""
+    import tf_symgnn  # noqa: F401  (selects Keras 2)
     from tf_symgnn import runtime
     from tf_symgnn.graph import build_graph, to_graph_tensor
     from tf_symgnn.models.catalog import is_chunked
@@ -99,12 +99,12 @@ def measure(what: str, glass: str, kernel: str) -> dict:
 
 
 def measure_model(what: str, graph, barrier: np.ndarray, kernel: str) -> float:
-    """Seconds of a training step or of a prediction."""
+    """Return the seconds of a training step or of a prediction."""
     import tensorflow as tf
 
     from tf_symgnn.models.symgnn import SymGNN
 
-    model = SymGNN(species=(29, 40), label_mean=1.6, label_std=0.3, kernel=kernel, **PUBLISHED)
+    model = SymGNN(species=(29, 40), label_mean=1.6, label_std=0.3, kernel=kernel, **PEER_SETTINGS)
     model(graph)
     optimizer = tf.keras.optimizers.Adam(1e-3)
 
@@ -121,14 +121,14 @@ def measure_model(what: str, graph, barrier: np.ndarray, kernel: str) -> float:
 
 
 def in_own_process(what: str, glass: str, kernel: str = "chunked") -> dict:
-    """`measure` in a process of its own."""
+    """Return the result of `measure` in a separate process."""
     command = [sys.executable, __file__, "--measure", what, "--glass", glass, "--kernel", kernel]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | ON_THE_HOST)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure_peer(python: str, script: str, glass: str) -> dict:
-    """What the peer's script prints for the glass."""
+    """Return the results of the peer's script for a glass."""
     loaded = load(glass)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "glass.npz"
@@ -139,15 +139,16 @@ def measure_peer(python: str, script: str, glass: str) -> dict:
 
 
 def compare(glass: str, plain: bool, peer: Callable[[], dict] | None) -> list[str]:
-    """The table of training step, prediction and memory, with ratios to the peer's."""
+    """Return the table of training step, prediction and memory, with ratios to those of the peer."""
     rounds: dict[str, list[tuple[float, ...]]] = {}
     for _ in range(ROUNDS):
         for kernel in ["chunked"] + (["reference"] if plain else []):
             train, predict = (in_own_process(what, glass, kernel) for what in ("train", "predict"))
             rounds.setdefault(f"tf_symgnn, {kernel}", []).append((train["seconds"], predict["seconds"], train["gb"]))
         if peer:
-            found = peer()
-            rounds.setdefault("peer", []).append((found["train_step_s"], found["predict_s"], found["peak_memory_gb"]))
+            result = peer()
+            row = (result["train_step_s"], result["predict_s"], result["peak_memory_gb"])
+            rounds.setdefault("peer", []).append(row)
     lines = ["| | training step, s | prediction, s | peak memory of training, GB |", "|---|---|---|---|"]
     for name, rows in rounds.items():
         lines.append(f"| {name} | " + " | ".join(f"{x:.2f}" for x in np.median(rows, axis=0)) + " |")
@@ -161,7 +162,7 @@ def compare(glass: str, plain: bool, peer: Callable[[], dict] | None) -> list[st
 
 
 def commands(glass: str) -> list[str]:
-    """What commands cost: start-up, time outside training steps, a file predicted, a glass more."""
+    """Return the times of commands: start-up, time outside training steps, one file, and each further glass."""
     import csv
 
     from tf_symgnn.data import write_glasses
@@ -193,13 +194,13 @@ def commands(glass: str) -> list[str]:
         "|---|---|---|",
         *(f"| `{model}` | {start} | {outside} |" for model, (start, outside) in trained.items()),
         "",
-        f"`tf-symgnn predict` by the {MODELS[0]} of these, one file, start to end: {one:.1f} s; a further glass in the "
-        f"same process, read and written: {(more - one) / FURTHER:.2f} s.",
+        f"`tf-symgnn predict` with `{MODELS[0]}`, one file, from start to end: {one:.1f} s; each further glass in the "
+        f"same process, with reading and writing: {(more - one) / FURTHER:.2f} s.",
     ]
 
 
 def seconds_to_first_step(*arguments: str) -> float:
-    """Wall-clock seconds of a `tf-symgnn train` command, from its start to when its bar shows a step; runs it whole."""
+    """Run a `tf-symgnn train` command, and return the seconds until its progress bar shows the first step."""
     start, shown = time.perf_counter(), b""
     with tempfile.TemporaryFile() as output:
         command = [sys.executable, "-m", "tf_symgnn.cli", *arguments]
@@ -218,7 +219,7 @@ def seconds_to_first_step(*arguments: str) -> float:
 
 
 def seconds_of_command(*arguments: str) -> float:
-    """Wall-clock seconds of a `tf-symgnn` command, from its start to its end."""
+    """Run a `tf-symgnn` command, and return its wall-clock seconds."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "tf_symgnn.cli", *arguments]
     subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | ON_THE_HOST)
@@ -226,7 +227,7 @@ def seconds_of_command(*arguments: str) -> float:
 
 
 def scale(plot: Path) -> list[str]:
-    """The table of cost against number of atoms, and its plot."""
+    """Write the plot of time against number of atoms, and return its table."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -238,7 +239,7 @@ def scale(plot: Path) -> list[str]:
         rows.append((n, train["edges"], train["seconds"], predict["seconds"], graph["seconds"], train["gb"]))
     columns = np.array(rows).T
     figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
-    for seconds, label in zip(columns[2:5], ("training step", "prediction", "neighbour list and graph"), strict=True):
+    for seconds, label in zip(columns[2:5], ("training step", "prediction", "neighbor list and graph"), strict=True):
         axes.loglog(columns[0], seconds, "o-", label=label)
     axes.loglog(columns[0], columns[2, 0] * columns[0] / columns[0, 0], "k:", label="linear")
     axes.set(xlabel="atoms", ylabel="seconds")
@@ -252,7 +253,7 @@ def scale(plot: Path) -> list[str]:
 
 
 def machine() -> str:
-    """Machine and versions, in one line."""
+    """Return the machine and package versions, in one line."""
     from importlib.metadata import version
 
     from tf_symgnn import runtime
@@ -265,13 +266,13 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Measures what the flags ask for."""
+    """Run the measurements that the flags select."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--glass", required=True, help="a structure file with labels, of some 8000 atoms")
+    parser.add_argument("--glass", required=True, help="structure file with labels, of about 8000 atoms")
     parser.add_argument("--peer", help="the peer's Python")
     parser.add_argument("--peer-script", help="the peer's benchmark script")
     parser.add_argument("--plain", action="store_true", help="also measure the kernel `reference`")
-    parser.add_argument("--no-scaling", action="store_true", help="leave 1000 to 64000 atoms out")
+    parser.add_argument("--no-scaling", action="store_true", help="skip the measurement of 1000 to 64000 atoms")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--kernel", default="chunked", help=argparse.SUPPRESS)
     flags = parser.parse_args()
@@ -282,7 +283,7 @@ def main() -> None:
         return
     peer = partial(measure_peer, flags.peer, flags.peer_script, flags.glass) if flags.peer else None
     print("## Speed", machine(), "", *compare(flags.glass, flags.plain, peer), sep="\n", flush=True)
-    print(f"\nNeighbour list and graph: {in_own_process('graph', flags.glass)['seconds']:.2f} s.")
+    print(f"\nNeighbor list and graph: {in_own_process('graph', flags.glass)['seconds']:.2f} s.")
     print("", *commands(flags.glass), sep="\n", flush=True)
     if not flags.no_scaling:
         print(
