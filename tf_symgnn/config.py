@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
+from pathlib import Path
 from typing import Literal, get_args
 
+import yaml
+
 from tf_symgnn import errors, names
-from tf_symgnn.errors import InputError
+from tf_symgnn.errors import InputError, as_input_error
 
 Distribution = Literal["euler_von_mises", "angular_gaussian", "uniform", "haar"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Strategy = Literal["none", "mirrored", "multiworker"]
 
 MAX_SEED = 2**32 - 1  # NumPy's largest seed
+# A configuration file is 1 kB long and three levels deep. Aliases are refused, since few of them make a large document.
+MAX_FILE_BYTES = 2**16
+MAX_NESTING = 8
 _SOURCE = "configuration"
 
 _number = partial(errors.require_number, _SOURCE)
@@ -40,7 +46,8 @@ class GraphConfig:
     self_loops: bool = True
 
     def __post_init__(self):
-        _number("graph.cutoff", self.cutoff, above=0)
+        # Closer than any two atoms, and further than a glass of millions of them is wide.
+        _number("graph.cutoff", self.cutoff, least=0.1, most=1000)
         _type("graph.self_loops", self.self_loops, bool, "true or false")
 
 
@@ -67,7 +74,7 @@ class StreamConfig:
             _number("stream.patch_size", self.patch_size, above=0)
         if self.halo is not None:
             _number("stream.halo", self.halo, least=0)
-        _integer("stream.batch_size", self.batch_size, least=1)
+        _integer("stream.batch_size", self.batch_size, least=1, most=2**20)
 
 
 @dataclass(frozen=True)
@@ -99,12 +106,13 @@ class NetworkConfig:
     resample: bool = False
 
     def __post_init__(self):
-        _integer("network.width", self.width, least=1)
+        # The upper bounds stop a slip of the keyboard, or a hostile file, before it takes all memory.
+        _integer("network.width", self.width, least=1, most=4096)
         if self.layers is not None:
-            _integer("network.layers", self.layers, least=1)
-        _integer("network.decoder_layers", self.decoder_layers, least=0)
+            _integer("network.layers", self.layers, least=1, most=100)
+        _integer("network.decoder_layers", self.decoder_layers, least=0, most=100)
         _choice("network.distribution", self.distribution, (None, *get_args(Distribution)))
-        _integer("network.transforms", self.transforms, least=2)
+        _integer("network.transforms", self.transforms, least=2, most=2**16)
         if self.transforms % 2:
             raise InputError(_SOURCE, "network.transforms", self.transforms, "an even number")
         _type("network.resample", self.resample, bool, "true or false")
@@ -112,8 +120,10 @@ class NetworkConfig:
             _type("network.heads", self.heads, (tuple, list), "one whole number per layer")
             if not self.heads:
                 raise InputError(_SOURCE, "network.heads", "none", "at least one layer")
+            if len(self.heads) > 100:
+                raise InputError(_SOURCE, "network.heads", f"{len(self.heads)} layers", "at most 100")
             for number in self.heads:
-                _integer("network.heads", number, least=1)
+                _integer("network.heads", number, least=1, most=256)
             object.__setattr__(self, "heads", tuple(self.heads))
 
 
@@ -222,3 +232,57 @@ class RunConfig:
 def split_symbols(symbols: str | None) -> tuple[str, ...] | None:
     """Return the chemical symbols of a list with commas, such as `Cu,Zr`, or None for None or no text."""
     return tuple(symbol.strip() for symbol in symbols.split(",")) if symbols else None
+
+
+def read_config(path: Path) -> RunConfig:
+    """Return the configuration in a YAML file, with defaults for the fields that it lacks.
+
+    Raises:
+        InputError: the file cannot be read, a field is unknown, or a value is invalid.
+    """
+    values = read_fields(path)
+    try:
+        return RunConfig(**values | {name: kind(**values.get(name, {})) for name, kind in _SECTIONS.items()})
+    except InputError as error:
+        raise InputError(path, error.field, error.found, error.expected) from error
+
+
+def read_fields(path: Path) -> dict:
+    """Return the fields in a YAML file, any of those of `RunConfig`. No tag or name in it is looked up or imported.
+
+    Raises:
+        InputError: the file cannot be read, is too long or nested too deep, has aliases, or a field is unknown.
+    """
+    with as_input_error(path, "configuration", "a YAML file with fields of a run's configuration"):
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError(path, "configuration", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
+        text = path.read_text()
+        _require_shallow(path, text)
+        values = yaml.safe_load(text)
+    _require_fields(path, "configuration", values, RunConfig)
+    for name, kind in _SECTIONS.items():
+        if name in values:
+            _require_fields(path, name, values[name], kind)
+    return values
+
+
+def _require_shallow(path: Path, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_NESTING:
+            raise InputError(path, "configuration", f"over {MAX_NESTING} levels of nesting", "three at most")
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError(path, "configuration", f"the alias *{event.anchor}", "no aliases")
+
+
+def _require_fields(path: Path, name: str, values: object, kind: type) -> None:
+    known = [field.name for field in fields(kind)]
+    if not isinstance(values, dict):
+        raise InputError(path, name, repr(values), f"fields such as {known[0]}")
+    for key in values:
+        if key not in known:
+            raise InputError(path, name, f"the unknown field {key!r}", f"one of {', '.join(known)}")
+
+
+_SECTIONS = {"graph": GraphConfig, "stream": StreamConfig, "network": NetworkConfig, "optimizer": OptimizerConfig}

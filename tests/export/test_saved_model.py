@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from tf_symgnn.data import InputError
+from tf_symgnn.data import InputError, locked
 from tf_symgnn.export.saved_model import _move_to_next, export
 from tf_symgnn.export.versions import newest, versions
 from tf_symgnn.export.warmup import WARMUP_FILE, write_warmup
@@ -20,8 +20,11 @@ def test_versions_count_up_and_nothing_else_is_left(finished_run, tmp_path):
     assert export(finished_run, directory) == directory / "1"
     (directory / "7").mkdir()
     (directory / "notes.txt").write_text("mine")
-    assert export(finished_run, directory) == directory / "8"
-    assert sorted(path.name for path in directory.iterdir()) == ["1", "7", "8", "notes.txt"]
+    for name in (".export-killed", ".export-running"):
+        (directory / name / "export").mkdir(parents=True)
+    with locked(directory / ".export-running"):
+        assert export(finished_run, directory) == directory / "8"
+    assert sorted(path.name for path in directory.iterdir()) == [".export-running", "1", "7", "8", "notes.txt"]
     assert newest(directory) == directory / "8"
     for version in ("1", "8"):
         assert tf.saved_model.contains_saved_model(str(directory / version))

@@ -24,7 +24,7 @@ from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import Sweep, needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.models.catalog import CATALOG
-from tf_symgnn.runs import DatasetStatistics, RunFolder, configured_model, package_versions
+from tf_symgnn.runs import DatasetStatistics, RunFolder, State, configured_model, package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = RunConfig(
@@ -269,7 +269,7 @@ def run(request, tmp_path_factory) -> RunFolder:
     glass = random_glass(2, 300)
     rng = np.random.default_rng(0)
     model.prepare([to_graph_tensor(build_graph(glass, **GRAPH))], [rng.normal(1.6, 30.0, glass.n_atoms)])
-    tf.train.Checkpoint(model=model).write(str(folder.best_weights))
+    folder.checkpoints.save_final(State(), model)
     return folder
 
 

@@ -15,6 +15,8 @@ from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig
 from tf_symgnn.data import InputError, read_glasses, replacing
 from tf_symgnn.runs import DatasetStatistics, RunFolder, read_labeled
+from tf_symgnn.runs.folder import _checksum
+from tf_symgnn.runs.records import read_record, write_record
 from tf_symgnn.training import train
 
 
@@ -52,7 +54,7 @@ def test_weights_of_a_model_with_more_layers_are_refused(finished_run, tmp_path)
     model = run.load_model()
     model.surplus = tf.keras.layers.Dense(1)
     model.surplus(tf.ones([1, 2]))
-    run.save_best_weights(model)
+    run.checkpoints.save_final(run.state(), model)
     with pytest.raises(InputError, match="weights: found AssertionError, expected the weights that training wrote"):
         run.load_model()
 
@@ -89,10 +91,10 @@ def test_hidden_files_are_kept_and_those_of_a_killed_run_removed(data, tmp_path)
 def test_label_statistics_are_compared_up_to_rounding(finished_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished_run.path, run)
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | {"label_mean": np.nextafter(record["label_mean"], 9)}))
+    record = read_record(run / "run.json")
+    write_record(run / "run.json", record | {"label_mean": float(np.nextafter(record["label_mean"], 9))})
     train(replace(finished_run.config(), run_dir=str(run)), resume=True)
-    (run / "run.json").write_text(json.dumps(record | {"label_mean": record["label_mean"] + 1e-8}))
+    write_record(run / "run.json", record | {"label_mean": record["label_mean"] + 1e-8})
     with pytest.raises(InputError, match="labels: found .*, expected .* as the run was started"):
         train(replace(finished_run.config(), run_dir=str(run)), resume=True)
 
@@ -124,14 +126,12 @@ def test_a_run_of_an_earlier_version_is_refused_with_the_command_to_train_again(
 def test_weights_of_another_model_are_refused(finished_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished_run.path, run)
-    deeper = replace(finished_run.config().network, decoder_layers=3)
-    (run / "config.yaml").write_text(yaml.safe_dump(replace(finished_run.config(), network=deeper).as_plain()))
-    with pytest.raises(InputError, match="weights: found .*, expected the weights that training wrote"):
+    fields = replace(finished_run.config(), network=NetworkConfig(width=8, decoder_layers=3)).as_plain()
+    (run / "config.yaml").write_text(yaml.safe_dump(fields))
+    with pytest.raises(InputError, match="config.yaml: configuration: found other values, expected those that the run"):
         RunFolder.open(run).load_model()
-    shutil.copy(finished_run.config_file, run)
-    for file in (run / "checkpoints").glob("best.data*"):
-        file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(InputError, match="weights"):
+    write_record(run / "run.json", read_record(run / "run.json") | {"configuration": _checksum(fields)})
+    with pytest.raises(InputError, match="weights: found .*, expected the weights that training wrote"):
         RunFolder.open(run).load_model()
 
 

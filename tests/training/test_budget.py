@@ -7,7 +7,7 @@ import pytest
 from tests.small_runs import small_config
 from tf_symgnn.config import OptimizerConfig, RunConfig
 from tf_symgnn.runs import RunFolder, read_history
-from tf_symgnn.runs.history import write_history
+from tf_symgnn.runs.records import read_record, write_record
 from tf_symgnn.training import train
 from tf_symgnn.training.budget import rate_at
 from tf_symgnn.training.monitoring import PICTURES, TensorBoard
@@ -24,12 +24,13 @@ def test_the_rate_rises_then_falls_to_zero_over_the_time():
 def test_time_ends_a_run_and_what_is_spent_stays_spent(data, tmp_path):
     config = small_config(data, tmp_path / "run", model="mlp", epochs=10_000, minutes=0.1)
     folder = train(config)
-    history = read_history(folder)
-    assert 1 <= len(history) < 10_000
-    # As if the last epoch had taken all the time there was: a run that goes on has none left.
-    history[-1]["seconds"] = 6.0
-    write_history(folder, history)
-    assert len(read_history(train(config, resume=True))) == len(history)
+    state = folder.checkpoints.folder / f"state-{folder.state().epochs}.json"
+    record = read_record(state)
+    assert 1 <= len(record["history"]) < 10_000
+    # As if the last epoch had taken all the time there was: a resumed run has none left.
+    record["history"][-1]["seconds"] = 6.0
+    write_record(state, record)
+    assert len(read_history(train(config, resume=True))) == len(record["history"])
 
 
 def test_pictures_are_spread_over_a_run_whether_epochs_or_time_end_it(tmp_path):

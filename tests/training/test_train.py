@@ -47,12 +47,10 @@ main(["train", *sys.argv[1:]])
 
 
 def weights(folder: RunFolder) -> dict[str, np.ndarray]:
-    """Every value of the last checkpoint: weights, batch norm, optimizer, counters."""
-    reader = tf.train.load_checkpoint(str(folder.checkpoints))
+    """Return every value of the last checkpoint: weights, batch norm, optimizer."""
+    reader = tf.train.load_checkpoint(str(folder.checkpoints.folder / folder.state().training_prefix))
     return {
-        key: reader.get_tensor(key)
-        for key in sorted(reader.get_variable_to_shape_map())
-        if "OBJECT_GRAPH" not in key and "save_counter" not in key
+        key: reader.get_tensor(key) for key in sorted(reader.get_variable_to_shape_map()) if "OBJECT_GRAPH" not in key
     }
 
 
@@ -97,22 +95,13 @@ def test_what_is_kept_are_the_best_epochs_weights_with_recomputed_statistics(dat
     model = folder.load_model()
     graphs = [to_graph_tensor(graph) for graph in glass_graphs(config, read_labeled(config)[names.TRAIN])]
     model(graphs[0])
-    folder.load_best_weights(model)
+    folder.load_weights(model)
     kept = [variable.numpy() for variable in model.variables]
     for variable, expected in zip(model.trainable_variables, of_epochs[best - 1], strict=True):
         np.testing.assert_array_equal(variable, expected)
     recompute_batch_norm(model, graphs)
     for variable, expected in zip(model.variables, kept, strict=True):
         np.testing.assert_allclose(variable, expected, rtol=1e-3, atol=1e-5)
-
-
-def test_a_state_of_another_version_is_refused_in_a_line(data, tmp_path):
-    config = small_config(data, tmp_path / "run", epochs=1)
-    folder = train(config)
-    other = tf.train.Checkpoint(other=tf.Variable(1.0))
-    tf.train.CheckpointManager(other, str(folder.checkpoints), max_to_keep=2).save()
-    with pytest.raises(InputError, match="by this version"):
-        train(config, resume=True)
 
 
 @pytest.mark.slow
@@ -163,6 +152,33 @@ def test_a_run_goes_on_without_the_one_it_started_from(finished_run, data, tmp_p
     assert again.statistics() == finished_run.statistics()
     for key, value in weights(again).items():
         np.testing.assert_array_equal(value, whole[key], err_msg=key)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(finished_run, tmp_path):
+    run = RunFolder(shutil.copytree(finished_run.path, tmp_path / "run"))
+    config = replace(finished_run.config(), run_dir=str(run.path))
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    with run.locked():
+        for how in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(InputError, match="run folder: found another training"):
+                train(config, **how)
+    after = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    assert after == before | {run.path / ".lock": b""}
+
+
+def test_a_run_is_finished_before_another_process_may_train_in_its_folder(finished_run, tmp_path):
+    run = RunFolder(shutil.copytree(finished_run.path, tmp_path / "run"))
+    left = [run.path / f".history-{'0' * 32}.csv", run.plots / f".parity_test-{'0' * 32}.png"]
+    for path in left:
+        path.touch()
+
+    def finish(folder: RunFolder) -> None:
+        assert folder.metrics()["best_epoch"] >= 1
+        assert not any(path.exists() for path in left)
+        with pytest.raises(InputError, match="another training"), folder.locked():
+            pass
+
+    train(replace(finished_run.config(), run_dir=str(run.path)), resume=True, finish=finish)
 
 
 def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_path):

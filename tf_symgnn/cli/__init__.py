@@ -12,12 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
 from tf_symgnn.cli import explaining, models, serving, simulations
-from tf_symgnn.config import RunConfig
+from tf_symgnn.config import RunConfig, read_fields
 from tf_symgnn.data import InputError
 
 # TensorFlow takes seconds to import, so that commands import modules that need it when they run.
@@ -158,8 +157,8 @@ class _ReadRunDir(argparse.Action):
     """Reads the run folder from a configuration file; the main parser reports errors in the file."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
-        with suppress(OSError, ValueError, yaml.YAMLError, AttributeError):
-            namespace.run_dir = str(yaml.safe_load(Path(values).read_text()).get("run_dir", namespace.run_dir))
+        with suppress(InputError):
+            namespace.run_dir = str(read_fields(Path(values)).get("run_dir", namespace.run_dir))
 
 
 def _with_underscores(option: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from pathlib import Path
 
-from tf_symgnn.config import MAX_SEED
+from jsonargparse import ActionConfigFile
+
+from tf_symgnn.config import MAX_SEED, read_fields
 from tf_symgnn.errors import InputError, as_input_error, require_integer
 
 
@@ -21,3 +24,15 @@ def parse_seed(text: str | int) -> int:
     except InputError as error:
         raise ArgumentTypeError(str(error)) from error
     return seed
+
+
+class ReadConfig(ActionConfigFile):
+    """Reads a configuration file that may be another person's.
+
+    jsonargparse imports the module of a class that a file names, and expands aliases without a limit. So the file is
+    checked before jsonargparse reads it.
+    """
+
+    def __call__(self, parser, cfg, values, option_string=None) -> None:
+        read_fields(Path(values))
+        super().__call__(parser, cfg, values, option_string)

@@ -7,12 +7,12 @@ import sys
 from dataclasses import fields, replace
 from functools import partial
 
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from tf_symgnn import names
 from tf_symgnn.cli import pipelines
-from tf_symgnn.cli.arguments import parse_seed
+from tf_symgnn.cli.arguments import ReadConfig, parse_seed
 from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
 from tf_symgnn.data import InputError, read_glasses, require_species
 
@@ -22,7 +22,7 @@ ALL = "all"  # value of --split: the glasses of all splits
 def train_parser() -> ArgumentParser:
     """Return the parser of `train`."""
     parser = ArgumentParser(exit_on_error=False, description=train.__doc__)
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the fields below")
+    parser.add_argument("--config", action=ReadConfig, help="YAML file with any of the fields below")
     parser.add_argument(
         "--resume", action="store_true", help="continue after the last finished epoch of the run folder"
     )
@@ -41,16 +41,18 @@ def train(args: Namespace) -> None:
     config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
     if args.resume and args.overwrite:
         raise InputError("command line", "--overwrite", "both --resume and --overwrite", "one of them")
-    finished = args.resume and RunFolder(config.run_dir).metrics_file.exists()
+
+    def export_once(run: RunFolder) -> None:
+        if not versions(run.export):  # a resumed run may have been exported before
+            export(run, run.export)
+
     try:
-        folder = train(config, resume=args.resume, overwrite=args.overwrite)
+        folder = train(config, resume=args.resume, overwrite=args.overwrite, finish=export_once)
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")
     if not Workers(config).is_chief:
         return  # only the chief worker exports the model and prints
-    if not (finished and versions(folder.export)):
-        export(folder, folder.export)
-    metrics = json.loads(folder.metrics_file.read_text())
+    metrics = folder.metrics()
     for split in (names.VALIDATION, names.TEST):
         if split in metrics:
             print(_summary(split, metrics[split]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -39,7 +38,7 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
         TrainingStopped: the loss is no longer finite.
     """
     folder = train(config, resume=(Path(config.run_dir) / "config.yaml").exists())
-    metrics = json.loads(folder.metrics_file.read_text())
+    metrics = folder.metrics()
     predict = Predictor(folder.load_model())
     graphs = glass_graphs(config, glasses[names.TRAIN])
 

@@ -1,6 +1,6 @@
 """Structure files and glasses: reading, checking, splitting and writing."""
 
-from tf_symgnn.data.files import is_unfinished, naming, replacing
+from tf_symgnn.data.files import is_unfinished, locked, naming, remove_unfinished, replacing, sync
 from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species
 from tf_symgnn.data.readers import iter_glasses, read_glass
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
@@ -18,14 +18,17 @@ __all__ = [
     "is_unfinished",
     "iter_glasses",
     "label_scaling",
+    "locked",
     "naming",
     "perpendicular_heights",
     "read_glass",
     "read_glasses",
+    "remove_unfinished",
     "replacing",
     "require_species",
     "split_files",
     "structure_files",
+    "sync",
     "write_frames",
     "write_glasses",
 ]

@@ -1,12 +1,15 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and locks of the processes that write them."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -15,7 +18,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path to write to, and move the file there over `path` when the block has succeeded.
 
     If the block raises, the temporary file is removed and `path` stays as it was. Parent folders are made. The
-    temporary file is in the same folder, is hidden, and has the same suffix.
+    temporary file is in the same folder, is hidden, and has the same suffix. The data are on disk before the file has
+    its name, so that a power failure leaves the old file or the new one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,8 +27,15 @@ def replacing(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
         with naming(path):
-            yield temporary
+            descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            try:
+                _try_lock(descriptor)
+                yield temporary
+                sync(temporary)
+            finally:
+                os.close(descriptor)
         os.replace(temporary, path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -32,6 +43,48 @@ def replacing(path: Path | str) -> Iterator[Path]:
 def is_unfinished(path: Path) -> bool:
     """Return whether a file has a temporary name of `replacing`: a killed process leaves such files."""
     return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", path.name) is not None and path.is_file()
+
+
+def remove_unfinished(folder: Path, pattern: str | None = None) -> None:
+    """Remove what killed processes left in a folder; what a running process holds locked stays.
+
+    Args:
+        folder: need not exist.
+        pattern: of the names of temporary files or folders, for example `.export-*`; None for the files of `replacing`.
+    """
+    for path in sorted(folder.glob(pattern or ".*")) if folder.is_dir() else ():
+        if pattern is None and not is_unfinished(path):
+            continue
+        with suppress(OSError), locked(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder while the block runs. The system releases it when the process ends.
+
+    Raises:
+        BlockingIOError: another process, or another block of this one, holds it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of files in a folder, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot do so for folders.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -43,3 +96,9 @@ def naming(path: Path | str) -> Iterator[None]:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def _try_lock(descriptor: int) -> None:
+    """Lock a file where the file system has locks, so that `remove_unfinished` of another process leaves it."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

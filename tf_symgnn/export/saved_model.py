@@ -14,12 +14,15 @@ from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import __version__, names, runtime
-from tf_symgnn.data import InputError
+from tf_symgnn.data import InputError, locked, remove_unfinished, sync
 from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.export.versions import METADATA, versions
 from tf_symgnn.export.warmup import small_glass, write_warmup
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs import RunFolder
+
+# Start of the name of a folder with an unfinished version.
+_UNFINISHED = ".export-"
 
 
 def export(run: RunFolder, directory: str | Path) -> Path:
@@ -48,8 +51,9 @@ def export(run: RunFolder, directory: str | Path) -> Path:
     is_new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     try:
+        remove_unfinished(directory, f"{_UNFINISHED}*")
         # A temporary folder elsewhere may be on another disk. Servers ignore names that are not numbers.
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as temporary:
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=directory) as temporary, locked(Path(temporary)):
             new = Path(temporary) / "export"
             _save(run, model, new)
             return _move_to_next(new, directory)
@@ -78,6 +82,8 @@ def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
 
 def _move_to_next(new: Path, directory: Path) -> Path:
     """Move a version to the next number, also if another export takes numbers at the same time; return its folder."""
+    for path in new.rglob("*"):
+        sync(path)
     while True:
         version = directory / str(max(versions(directory), default=0) + 1)
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,6 +22,8 @@ from tf_symgnn.data import (
     check_output,
     iter_glasses,
     naming,
+    remove_unfinished,
+    replacing,
     require_species,
     structure_files,
     write_glasses,
@@ -33,6 +38,9 @@ from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs
+
+# The checksum of a finished output, in the folder of its partial results.
+_WRITTEN = "written"
 
 
 def predict_files(
@@ -66,6 +74,9 @@ def predict_files(
         InputError: a file cannot be used, has a species that is not in the training data, the output exists, or the
             memory is too small.
     """
+    unfinished = Path(output).with_name(f".{Path(output).name}.partial")
+    if memory is not None and not overwrite and _is_written(output, unfinished):
+        overwrite = True  # by this prediction itself, which was killed before it removed its partial results
     check_output(output, overwrite=overwrite)
     config = run.config()
     glasses = _read(files, output, species=species or config.type_names, memory=memory)
@@ -73,16 +84,15 @@ def predict_files(
     statistics = run.statistics()
     require_species(glasses, statistics.species)
     model = run.load_model()
+    remove_unfinished(Path(output).parent, f".{glob.escape(Path(output).stem)}-{'[0-9a-f]' * 32}{Path(output).suffix}")
     if memory is None:
         predicted, extrapolations = _predict_whole(model, config, statistics, glasses)
         write_glasses(output, predicted, overwrite=overwrite)
     else:
-        unfinished = Path(output).with_name(f".{Path(output).name}.partial")
         predicted, extrapolations = _predict_within(
             memory, model, config, statistics, glasses, unfinished, overwrite=overwrite
         )
-        write_glasses(output, predicted, overwrite=overwrite)
-        shutil.rmtree(unfinished)
+        _write_finished(output, predicted, unfinished)
     for line in summarize(extrapolations):
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     return len(predicted)
@@ -102,6 +112,27 @@ def _read(
     if memory is not None:
         require_room_to_read(files, memory)
     return [glass for file in files for glass in iter_glasses(file, label=None, species=species)]
+
+
+def _write_finished(output: str | Path, predicted: Sequence[Glass], unfinished: Path) -> None:
+    """Write the output, and remove the partial results, so that a kill in between leaves a note of the output."""
+    file = unfinished / f"output{Path(output).suffix}"
+    write_glasses(file, predicted, overwrite=True)
+    with replacing(unfinished / _WRITTEN) as note:
+        note.write_text(_digest(file))
+    os.replace(file, output)
+    shutil.rmtree(unfinished)
+
+
+def _is_written(output: str | Path, unfinished: Path) -> bool:
+    """Return whether the output is the file that `_write_finished` of a killed process wrote."""
+    note = unfinished / _WRITTEN
+    return note.is_file() and Path(output).is_file() and note.read_text() == _digest(Path(output))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def predict_in_slabs(

@@ -1,16 +1,22 @@
 """The folder of a run: configuration, statistics of the data, weights, history and glasses."""
 
+from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.folder import RunFolder, configured_model
 from tf_symgnn.runs.glasses import glass_graphs, read_labeled
-from tf_symgnn.runs.history import read_history
+from tf_symgnn.runs.history import read_history, write_history
+from tf_symgnn.runs.records import write_record
 from tf_symgnn.runs.statistics import DatasetStatistics, package_versions
 
 __all__ = [
+    "Checkpoints",
     "DatasetStatistics",
     "RunFolder",
+    "State",
     "configured_model",
     "glass_graphs",
     "package_versions",
     "read_history",
     "read_labeled",
+    "write_history",
+    "write_record",
 ]

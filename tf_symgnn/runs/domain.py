@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from tf_symgnn.errors import require_number
 from tf_symgnn.graph.structure import FRACTION, Structure
 
 # Variance of a species' fraction below which training glasses do not show how a statistic depends on composition.
@@ -30,6 +31,11 @@ class TrainedRange:
     low: float
     high: float
     error: float
+
+    def __post_init__(self):
+        numbers = {name: getattr(self, name) for name in ("intercept", "low", "high", "error")}
+        for name, value in (numbers | self.slopes).items():
+            require_number("training domain", name, value)
 
     def at(self, fractions: Mapping[str, float]) -> tuple[float, float]:
         """Return the lowest and the highest value at a composition, given as fractions by species."""

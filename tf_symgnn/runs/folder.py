@@ -3,12 +3,15 @@
 config.yaml      the run's configuration
 splits.json      names of the training, validation and test glasses
 run.json         species, label mean and standard deviation, package versions
-history.csv      one row per epoch, counted from 0 as in TensorBoard
+history.csv      one row per epoch, counted from 0 as in TensorBoard; a copy of the checkpoint's, for its reader
 metrics.json     validation and test metrics of the best weights; its best epoch counts from 1
-checkpoints/     the state to resume from, and the best weights by validation Pearson
+checkpoints/     the state to resume from, and the best weights by validation Pearson; see checkpoints.py
 logs/            TensorBoard
 plots/           curves and parity plots
 export/          a folder of versions of a SavedModel: export/1
+
+The files may come from other people and may be damaged. Each is checked when it is read: run.json, metrics.json and the
+records of checkpoints/ hold checksums, and run.json that of config.yaml.
 """
 
 from __future__ import annotations
@@ -17,26 +20,35 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import tensorflow as tf
 import yaml
-from jsonargparse import ArgumentParser
 
 from tf_symgnn import runtime
-from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, is_unfinished, replacing
+from tf_symgnn.config import RunConfig, read_config, read_fields
+from tf_symgnn.data import (
+    Glass,
+    InputError,
+    LabelScaling,
+    as_input_error,
+    is_unfinished,
+    remove_unfinished,
+    replacing,
+)
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
-from tf_symgnn.runs.domain import TrainingDomain
-from tf_symgnn.runs.statistics import FORMAT, DatasetStatistics
+from tf_symgnn.runs.checkpoints import Checkpoints, State
+from tf_symgnn.runs.records import digest, locked_folder, read_record, write_record
+from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
 
-# The files that a run writes. Anything else in the folder is the user's and is never removed.
-OWN = {
-    *("config.yaml", "splits.json", "run.json", "history.csv", "metrics.json"),
-    *("checkpoints", "logs", "plots", "export"),
-}
+# The files and folders that a run writes. Anything else in its folder is the user's and is never removed.
+_FILES = ("config.yaml", "splits.json", "run.json", "history.csv", "metrics.json")
+_FOLDERS = ("checkpoints", "logs", "plots", "export")
+# The only fields of config.yaml that may be edited: data may be moved.
+_MOVABLE = ("data", "run_dir")
+_CONFIGURATION = "configuration"  # key in run.json of the checksum of config.yaml
 
 
 class RunFolder:
@@ -53,8 +65,7 @@ class RunFolder:
         self.statistics_file = self.path / "run.json"
         self.history_file = self.path / "history.csv"
         self.metrics_file = self.path / "metrics.json"
-        self.checkpoints = self.path / "checkpoints"
-        self.best_weights = self.checkpoints / "best"
+        self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.logs = self.path / "logs"
         self.plots = self.path / "plots"
         self.export = self.path / "export"
@@ -64,12 +75,16 @@ class RunFolder:
         """Return an existing run.
 
         Raises:
-            InputError: the folder holds no run, or one of an earlier version, whose weights are of other models.
+            InputError: the folder holds no run, one of an earlier version, or a damaged one.
         """
         folder = cls(path)
         for file in (folder.config_file, folder.statistics_file):
             if not file.is_file():
                 raise InputError(path, "run folder", f"no {file.name}", "a folder that training has made")
+        for part in (folder.path / name for name in (*_FILES, *_FOLDERS)):
+            if part.exists() and part.is_dir() != (part.name in _FOLDERS):
+                kinds = ("a file", "a folder") if part.is_file() else ("a folder", "a file")
+                raise InputError(part, "run folder", *kinds)
         folder.statistics()
         return folder
 
@@ -91,14 +106,29 @@ class RunFolder:
         folder = cls(config.run_dir)
         folder.require_free(overwrite=overwrite)
         folder.path.mkdir(parents=True, exist_ok=True)
-        for path in folder._own():
+        # The configuration first, because a folder with one is a run.
+        for path in sorted(folder._own(), key=lambda path: path != folder.config_file):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
-        folder.write_json(folder.statistics_file, asdict(statistics))
-        # Last, because a folder with a configuration is a run.
+        fields = config.as_plain()
+        write_record(folder.statistics_file, asdict(statistics) | {_CONFIGURATION: _checksum(fields)})
         with replacing(folder.config_file) as file:
-            file.write_text(yaml.safe_dump(config.as_plain(), sort_keys=False))
+            file.write_text(yaml.safe_dump(fields, sort_keys=False))
         return folder
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Return a context that keeps other processes from training in the folder, and removes what killed ones left.
+
+        Raises:
+            InputError: another process trains in it.
+        """
+        return locked_folder(self.path)
+
+    def remove_unfinished(self) -> None:
+        """Remove the temporary files that a killed process left in the folder."""
+        for folder in (self.path, self.plots):
+            remove_unfinished(folder)
+        self.checkpoints.remove_unneeded()
 
     def require_free(self, *, overwrite: bool) -> None:
         """Check that a new run in the folder would replace nothing but a run, and that only with `overwrite`.
@@ -119,15 +149,20 @@ class RunFolder:
 
     def _own(self) -> list[Path]:
         """Return what a run wrote into the folder, temporary files of a killed one included."""
-        return [path for path in self.path.iterdir() if path.name in OWN or is_unfinished(path)]
+        own = (*_FILES, *_FOLDERS)
+        return [path for path in self.path.iterdir() if path.name in own or is_unfinished(path)]
 
     def config(self) -> RunConfig:
         """Return the run's configuration.
 
         Raises:
-            InputError: the stored configuration is invalid.
+            InputError: the stored configuration is invalid, or is not that of the run.
         """
-        return read_config(self.config_file)
+        config = read_config(self.config_file)
+        if _checksum(read_fields(self.config_file)) != read_record(self.statistics_file).get(_CONFIGURATION):
+            expected = f"those that the run was started with; only {' and '.join(_MOVABLE)} may be edited"
+            raise InputError(self.config_file, "configuration", "other values", expected)
+        return config
 
     def require_config(self, config: RunConfig) -> None:
         """Check that a configuration equals that of the run, which is resumed as it was started.
@@ -152,14 +187,28 @@ class RunFolder:
             if given[name] != stored[name]:
                 raise InputError(self.config_file, name, given[name], f"{stored[name]}, as in the run to start from")
 
-    def require_weights(self) -> None:
-        """Check that an epoch of the run has finished.
+    def require_weights(self) -> Path:
+        """Return the prefix of the weights to predict with: those of a finished run, or the best ones so far.
 
         Raises:
-            InputError: none has.
+            InputError: no epoch of the run has finished, or the weights are damaged.
         """
-        if not self.best_weights.with_suffix(".index").exists():
+        weights = self.checkpoints.weights()
+        if weights is None:
             raise InputError(self.path, "run folder", "no finished epoch", "a trained run")
+        return weights
+
+    def state(self) -> State:
+        """Return what training continues from: the newest undamaged state, or that before the first epoch.
+
+        Raises:
+            InputError: all states are damaged, or they are gone though epochs have finished.
+        """
+        state = self.checkpoints.latest()
+        if not state.epochs and (self.history_file.exists() or self.metrics_file.exists()):
+            expected = "the state of the epochs in history.csv; --overwrite trains again"
+            raise InputError(self.checkpoints.folder, "checkpoints", "none", expected)
+        return state
 
     def require_data(self, splits: dict[str, list[Glass]], statistics: DatasetStatistics) -> None:
         """Check that glasses and statistics are those that the run was started with.
@@ -183,22 +232,15 @@ class RunFolder:
         Raises:
             InputError: the record is damaged or of an earlier version.
         """
-        with as_input_error(self.statistics_file, "record", "the record that training wrote"):
-            stored = json.loads(self.statistics_file.read_text())
-            stored_format = stored.get("format", 1)
-        if stored_format != FORMAT:
-            again = f"tf-symgnn train --config {self.config_file} --run-dir NEW_FOLDER"
-            raise InputError(self.statistics_file, "format", stored_format, f"{FORMAT}; train again: {again}")
-        try:
-            return DatasetStatistics(
-                species=tuple(stored["species"]),
-                label_mean=stored["label_mean"],
-                label_std=stored["label_std"],
-                versions=stored["versions"],
-                domain=TrainingDomain.from_record(stored["domain"]),
-            )
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(self.statistics_file, "record", str(error), "the record that training wrote") from error
+        return read_statistics(self.statistics_file, train_again_with=self.config_file)
+
+    def metrics(self) -> dict:
+        """Return the metrics of the finished run.
+
+        Raises:
+            InputError: the record is damaged or missing.
+        """
+        return read_record(self.metrics_file)
 
     def build_model(self) -> BarrierModel:
         """Return the run's model with fresh weights."""
@@ -209,37 +251,31 @@ class RunFolder:
         """Return the run's model with its best weights by validation Pearson, and configure the process for it.
 
         Raises:
-            InputError: no epoch of the run has finished yet.
+            InputError: no epoch of the run has finished yet, or its weights are damaged.
         """
         runtime.configure(chunked=is_chunked(self.config().model))
         model = self.build_model()
-        self.load_best_weights(model)
+        self.load_weights(model)
         return model
 
-    def load_best_weights(self, model: BarrierModel) -> None:
-        """Restore the best weights into a model of the run's configuration, built or not.
+    def load_weights(self, model: BarrierModel) -> None:
+        """Restore the weights to predict with into a model of the run's configuration, built or not.
 
         Raises:
             InputError: no epoch of the run has finished yet, or the weights are damaged or another model's.
         """
-        self.require_weights()
-        try:
-            status = tf.train.Checkpoint(model=model).read(str(self.best_weights))
-            # Both, because a model without one of the stored layers would predict other numbers without an error.
-            status.assert_existing_objects_matched().assert_consumed()
-        except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
-            expected = "the weights that training wrote, by this version, for the model of config.yaml"
-            raise InputError(self.best_weights, "weights", type(error).__name__, expected) from error
-
-    def save_best_weights(self, model: BarrierModel) -> None:
-        """Store a model's weights as the best ones."""
-        tf.train.Checkpoint(model=model).write(str(self.best_weights))
+        self.checkpoints.load_weights(model, self.require_weights())
 
     @staticmethod
     def write_json(path: Path, record: dict) -> None:
         """Write a record as JSON, completely or not at all."""
         with replacing(path) as file:
             file.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _checksum(fields: dict) -> str:
+    """Return the checksum of a configuration, without the fields that may be edited."""
+    return digest({name: value for name, value in fields.items() if name not in _MOVABLE})
 
 
 def configured_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> BarrierModel:
@@ -261,21 +297,3 @@ def configured_model(config: RunConfig, species: Sequence[int], scaling: LabelSc
         precision=config.precision,
     )
     return build_model(config.model, config.network, setting)
-
-
-def read_config(path: Path) -> RunConfig:
-    """Return the configuration in a YAML file, of which nothing is evaluated.
-
-    Raises:
-        InputError: the file cannot be read, a field is unknown, or a value is invalid.
-    """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(RunConfig, "run")
-    try:
-        fields = yaml.safe_load(path.read_text())
-        return parser.instantiate(parser.parse_object({"run": fields})).run
-    except InputError as error:
-        raise InputError(path, error.field, error.found, error.expected) from error
-    except Exception as error:  # jsonargparse and yaml have a dozen exceptions for an invalid file
-        first = str(error).strip().splitlines()[0]
-        raise InputError(path, "configuration", first, "the fields of a run's configuration") from error

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import csv
+import io
 
 from tf_symgnn.data import replacing
 from tf_symgnn.runs.folder import RunFolder
 
 
 def read_history(folder: RunFolder) -> list[dict]:
-    """Return the rows of `history.csv`, one per epoch; none before the first."""
-    if not folder.history_file.exists():
-        return []
-    with folder.history_file.open(newline="") as file:
-        return [
-            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    """Return the rows of a run's history, one per epoch, from its checkpoint; none before the first.
+
+    Raises:
+        InputError: the checkpoints are damaged or gone.
+    """
+    return folder.state().history
 
 
 def write_history(folder: RunFolder, history: list[dict]) -> None:
-    """Write `history.csv`, completely or not at all."""
-    with replacing(folder.history_file) as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
+    """Write `history.csv`, completely or not at all; a file that holds these rows stays as it is."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(history[0]))
+    writer.writeheader()
+    writer.writerows(history)
+    content = text.getvalue().encode()
+    if not folder.history_file.exists() or folder.history_file.read_bytes() != content:
+        with replacing(folder.history_file) as path:
+            path.write_bytes(content)

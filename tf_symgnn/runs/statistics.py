@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
-from tf_symgnn.data import Glass, LabelScaling, label_scaling
+from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, label_scaling
+from tf_symgnn.errors import require_integer, require_number, require_type
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.graph.structure import structure_statistics
 from tf_symgnn.runs.domain import TrainingDomain
+from tf_symgnn.runs.records import read_record
 
 VERSIONED = (
     *("tf_symgnn", "tensorflow", "tensorflow-gnn", "tf-keras", "tensorflow-probability"),
     *("numpy", "scikit-learn", "vesin", "ase"),
 )
 
-# Version of the run folder's format. It is 2 since models have stages and the default model is composed of two models,
-# and 3 since the domain of the training glasses is stored; a record without a number is of version 1.
+# Version of the run folder's format. It is 2 since models have stages, and 3 since records have checksums and hold the
+# domain of the training glasses. A record without a number is of version 1.
 FORMAT = 3
 
 
@@ -70,3 +74,30 @@ class DatasetStatistics:
 def package_versions() -> dict[str, str]:
     """Return the versions of the packages that a run's results depend on, by name."""
     return {name: metadata.version(name) for name in VERSIONED}
+
+
+def read_statistics(path: Path, *, train_again_with: Path) -> DatasetStatistics:
+    """Return the statistics in a file.
+
+    Args:
+        path: the file, `run.json`.
+        train_again_with: the configuration that the message about an earlier format names.
+
+    Raises:
+        InputError: the record is damaged or of an earlier version.
+    """
+    with as_input_error(path, "record", "the record that training wrote"):
+        stored_format = json.loads(path.read_text()).get("format", 1)
+    if stored_format != FORMAT:
+        again = f"tf-symgnn train --config {train_again_with} --run-dir NEW_FOLDER"
+        raise InputError(path, "format", stored_format, f"{FORMAT}; train again: {again}")
+    record = read_record(path)
+    with as_input_error(path, "record", "the record that training wrote"):
+        species, versions = tuple(record["species"]), record["versions"]
+        for number in species:
+            require_integer(path, "species", number, least=1, most=118)
+        require_number(path, "label_mean", record["label_mean"])
+        require_number(path, "label_std", record["label_std"], above=0)
+        require_type(path, "versions", versions, dict, "versions of packages by name")
+        domain = TrainingDomain.from_record(record["domain"])
+        return DatasetStatistics(species, record["label_mean"], record["label_std"], versions, domain)

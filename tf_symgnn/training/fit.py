@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,16 @@ from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_ten
 from tf_symgnn.inference import Predictor
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
-from tf_symgnn.runs import DatasetStatistics, RunFolder, configured_model, glass_graphs, package_versions, read_labeled
+from tf_symgnn.runs import (
+    DatasetStatistics,
+    RunFolder,
+    State,
+    configured_model,
+    glass_graphs,
+    package_versions,
+    read_labeled,
+    write_record,
+)
 from tf_symgnn.training import plots
 from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
 from tf_symgnn.training.budget import TimeBudget, falling_rate
@@ -29,47 +39,60 @@ from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
 
 
-def train(config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
+def train(
+    config: RunConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    finish: Callable[[RunFolder], None] | None = None,
+) -> RunFolder:
     """Train a model, keep its best weights by validation Pearson, and score them on validation and test.
 
     Args:
         config: of the run; when resuming, the stored one.
-        resume: go on from the run folder's last finished epoch.
+        resume: continue from the run folder's last finished epoch.
         overwrite: replace a run that the folder holds.
+        finish: is called with the finished run, while no other process can train in its folder.
 
     Returns:
         The run's folder.
 
     Raises:
-        InputError: the data, the configuration or the run folder cannot be used.
+        InputError: the data, the configuration or the run folder cannot be used, or another process trains in it.
         TrainingStopped: the loss is no longer finite, or another worker is gone or was refused.
     """
     require_known(config.model)
     runtime.configure(chunked=is_chunked(config.model))
     workers = Workers(config)
-    with workers.agree():
-        folder, splits, statistics, graphs = _prepared(config, workers, resume=resume, overwrite=overwrite)
-    tf.keras.utils.set_random_seed(config.seed)
-    with workers.reraise_worker_loss(), workers.strategy.scope():
-        model = configured_model(config, statistics.species, statistics.scaling)
-    with workers.agree():
-        if workers.is_chief and not resume:
-            folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
-    with workers.reraise_worker_loss():
-        training = _stream(config, model, graphs[names.TRAIN])
-        course = _fit(config, workers, folder, model, statistics, graphs, training)
-    if workers.is_chief:
-        # Scored by this process alone, in variables that no other one shares.
-        model = folder.build_model() if workers.distributed else model
-        _finish(config, folder, model, graphs, training)
-        _report(config, folder, model, graphs, course)
+    with ExitStack() as held:
+        with workers.agree():
+            folder, splits, statistics, graphs = _prepared(config, workers, held, resume=resume, overwrite=overwrite)
+        tf.keras.utils.set_random_seed(config.seed)
+        with workers.reraise_worker_loss(), workers.strategy.scope():
+            model = configured_model(config, statistics.species, statistics.scaling)
+        with workers.agree():
+            if workers.is_chief and not resume:
+                held.enter_context(folder.locked())
+                folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
+        with workers.reraise_worker_loss():
+            training = _stream(config, model, graphs[names.TRAIN])
+            checkpointing = _fit(config, workers, folder, model, statistics, graphs, training)
+        if workers.is_chief:
+            # Scored by this process alone, in variables that no other one shares.
+            model = folder.build_model() if workers.distributed else model
+            _finish(config, folder, model, graphs, training, checkpointing.state)
+            _report(config, folder, model, graphs, checkpointing.state)
+            if finish:
+                finish(folder)
     return folder
 
 
 def _prepared(
-    config: RunConfig, workers: Workers, *, resume: bool, overwrite: bool
+    config: RunConfig, workers: Workers, held: ExitStack, *, resume: bool, overwrite: bool
 ) -> tuple[RunFolder, dict[str, list[Glass]], DatasetStatistics, dict[str, list[GlassGraph]]]:
-    """The run's folder, as yet untouched, its glasses by split, what they say, and their graphs.
+    """Return the run's folder, its glasses by split, their statistics and their graphs.
+
+    A new run's folder is not touched. That of a resumed run is locked, until `held` is closed.
 
     Raises:
         InputError: the data, the configuration or the run folder cannot be used.
@@ -77,6 +100,9 @@ def _prepared(
     folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
     if resume:
         folder.require_config(config)
+        if workers.is_chief:
+            held.enter_context(folder.locked())
+            folder.remove_unfinished()
     elif workers.is_chief:
         folder.require_free(overwrite=overwrite)
     splits = read_labeled(config)
@@ -86,7 +112,7 @@ def _prepared(
     graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
     statistics = DatasetStatistics.of(splits[names.TRAIN], graphs[names.TRAIN], config.graph.cutoff)
     if config.init:
-        # A run that goes on keeps what it took from the other, which may be gone by now.
+        # A resumed run keeps what it took from the other, which may be gone by now.
         before = folder if resume else _to_start_from(config)
         statistics = replace(before.statistics(), versions=package_versions(), domain=statistics.domain)
     if resume:
@@ -98,7 +124,7 @@ def _prepared(
 
 
 def _to_start_from(config: RunConfig) -> RunFolder:
-    """The run whose weights a configuration starts from.
+    """Return the run whose weights a configuration starts from.
 
     Raises:
         InputError: it has none yet, they are of another model, or the new run would replace them.
@@ -120,7 +146,7 @@ def _fit(
     graphs: dict[str, list[GlassGraph]],
     training: SubsetStream,
 ) -> Checkpointing:
-    """Run the Keras fit loop from where the folder stands; return the course it took."""
+    """Run the Keras fit loop from the last finished epoch of the folder; return the callback with the final state."""
     with workers.strategy.scope():
         regressor = BarrierRegressor(model, statistics.scaling)
         steps = config.epochs * training.steps_per_epoch
@@ -128,24 +154,17 @@ def _fit(
         regressor.optimizer.build(model.trained.trainable_variables)
     checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=workers.is_chief)
     checkpointing.restore()
-    first = checkpointing.next_epoch
-    budget = _budget(config, checkpointing)
-    if first >= config.epochs or checkpointing.exhausted or any(clock.exhausted for clock in budget):
+    first = checkpointing.state.epochs
+    clock = _clock(config, checkpointing.state)
+    if first >= config.epochs or checkpointing.exhausted or (clock and clock.exhausted):
         return checkpointing
     if first == 0:
-        with workers.strategy.scope():
-            if config.init:
-                RunFolder.open(config.init).load_best_weights(model)
-            glasses = graphs[names.TRAIN]
-            model.prepare([to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses])
-    callbacks = [StopOnNonFinite(training, seed=config.seed), EpochStatistics(model.trained)]
+        _start(config, workers, model, graphs[names.TRAIN])
     progress = Progress(
-        epochs=config.epochs if config.minutes is None else None,
-        first_epoch=first,
-        steps_per_epoch=training.steps_per_epoch,
+        epochs=config.epochs if clock is None else None, first_epoch=first, steps_per_epoch=training.steps_per_epoch
     )
+    callbacks = [StopOnNonFinite(training, seed=config.seed), EpochStatistics(model.trained)]
     if workers.is_chief:
-        clock = budget[0] if budget else None
         callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION], clock=clock)]
     validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
 
@@ -160,12 +179,20 @@ def _fit(
             epochs=config.epochs,
             validation_data=_validation_data(config, workers, model, validation),
             validation_steps=validation.steps_per_epoch if workers.distributed else None,
-            callbacks=[*callbacks, checkpointing, *budget],
+            callbacks=[*callbacks, checkpointing, *([clock] if clock else [])],
             verbose=0,
         )
     finally:
         progress.close()
     return checkpointing
+
+
+def _start(config: RunConfig, workers: Workers, model: BarrierModel, glasses: Sequence[GlassGraph]) -> None:
+    """Give a new run's model the weights that it starts from, and solve what is solved before training."""
+    with workers.strategy.scope():
+        if config.init:
+            RunFolder.open(config.init).load_weights(model)
+        model.prepare([to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses])
 
 
 def _validation_data(
@@ -201,9 +228,13 @@ def _finish(
     model: BarrierModel,
     graphs: dict[str, list[GlassGraph]],
     training: SubsetStream,
+    state: State,
 ) -> None:
-    """Load the best weights, recompute batch statistics for them, calibrate the model, and keep the result."""
-    folder.load_best_weights(model)
+    """Load the best weights, recompute batch statistics for them, calibrate the model, and store the result."""
+    if folder.checkpoints.has_final(state):
+        folder.load_weights(model)
+        return
+    folder.checkpoints.load_best(state, model)
     print("recomputing batch statistics: one more pass over the training glasses", file=sys.stderr, flush=True)
     recompute_batch_norm(model.trained, (graph for graph, *_ in training.in_order()))
     validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
@@ -211,7 +242,7 @@ def _finish(
     first, second = itertools.tee(validation.in_order())
     labels = (np.where(weight > 0, label, np.nan) for _, label, weight in second)
     model.calibrate((graph for graph, *_ in first), labels)
-    folder.save_best_weights(model)
+    folder.checkpoints.save_final(state, model)
 
 
 def _stream(
@@ -223,12 +254,11 @@ def _stream(
     return SubsetStream(graphs, batch_size=config.stream.batch_size, patch_size=config.stream.patch_size, halo=halo)
 
 
-def _budget(config: RunConfig, course: Checkpointing) -> list[TimeBudget]:
-    """The clock of a run that has one."""
+def _clock(config: RunConfig, state: State) -> TimeBudget | None:
+    """Return the clock of a run that time ends."""
     if config.minutes is None:
-        return []
-    spent = sum(row["seconds"] for row in course.history)
-    return [TimeBudget(config.optimizer, minutes=config.minutes, spent=spent)]
+        return None
+    return TimeBudget(config.optimizer, minutes=config.minutes, spent=sum(row["seconds"] for row in state.history))
 
 
 def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
@@ -244,7 +274,7 @@ def _report(
     folder: RunFolder,
     model: BarrierModel,
     graphs: dict[str, list[GlassGraph]],
-    course: Checkpointing,
+    state: State,
 ) -> None:
     """Score the best weights, once, and draw the run."""
     predict = Predictor(model, patch_size=config.stream.patch_size)
@@ -256,13 +286,13 @@ def _report(
         labels = np.concatenate([graph.barrier for graph in graphs[split]])
         figure = plots.parity(labels, np.concatenate(predictions), f"{split}, {len(labels)} atoms")
         plots.save(figure, folder.plots / f"parity_{split}.png")
-    plots.save(plots.learning_curves(course.history), folder.plots / "curves.png")
+    plots.save(plots.learning_curves(state.history), folder.plots / "curves.png")
     record |= {
         "invariance_error": record[names.VALIDATION]["invariance_error"],
-        "best_epoch": course.best_epoch + 1,
-        "epochs": course.next_epoch,
+        "best_epoch": state.best_epoch + 1,
+        "epochs": state.epochs,
         "parameters": int(model.count_params()),
         "seed": config.seed,
-        "seconds": sum(row["seconds"] for row in course.history),
+        "seconds": sum(row["seconds"] for row in state.history),
     }
-    folder.write_json(folder.metrics_file, record)
+    write_record(folder.metrics_file, record)
