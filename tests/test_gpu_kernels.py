@@ -30,19 +30,19 @@ ON_THE_HOST = {
 
 
 def nodes_of(graph: graph_pb2.GraphDef) -> Iterator[node_def_pb2.NodeDef]:
-    """Every node of a graph and of the functions it calls."""
+    """Yield every node of a graph and of the functions that it calls."""
     yield from graph.node
     for function in graph.library.function:
         yield from function.node_def
 
 
 def runs_on_gpu(node: node_def_pb2.NodeDef) -> bool:
-    """Whether a kernel is registered that a GPU runs, for this op and these dtypes."""
+    """Return whether a GPU kernel is registered for the op and the dtypes of a node."""
 
     def admits(kernel) -> bool:
         for constraint in kernel.constraint:
-            given, admitted = node.attr[constraint.name], constraint.allowed_values.list.type
-            if not set([given.type] if given.type else given.list.type) <= set(admitted):
+            dtype, admitted = node.attr[constraint.name], constraint.allowed_values.list.type
+            if not set([dtype.type] if dtype.type else dtype.list.type) <= set(admitted):
                 return False
         return kernel.device_type in ("GPU", "DEFAULT")
 
@@ -50,7 +50,7 @@ def runs_on_gpu(node: node_def_pb2.NodeDef) -> bool:
 
 
 def host_only(function) -> set[str]:
-    """Names of the ops of a traced function that no GPU kernel runs."""
+    """Return the names of the ops of a traced function that have no GPU kernel."""
     return {
         f"{node.op} (string)" if node.attr["dtype"].type == tf.string.as_datatype_enum else node.op
         for node in nodes_of(function.graph.as_graph_def())
@@ -68,7 +68,7 @@ def network(request):
     return configured_model(RunConfig(data="", run_dir="", network=small), SPECIES, SCALING)
 
 
-def test_the_registry_tells_ops_apart():
+def test_the_registry_distinguishes_ops_with_and_without_gpu_kernels():
     product = tf.function(lambda x: x @ x).get_concrete_function(tf.TensorSpec([2, 2], tf.float32))
     lowered = tf.function(tf.strings.lower).get_concrete_function(tf.TensorSpec([2], tf.string))
     assert host_only(product) == set()

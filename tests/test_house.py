@@ -1,4 +1,4 @@
-"""The layout: which package may import from which, how long a file and a function may be, what stays out."""
+"""The layout and the style of the code: imports between packages, lengths, docstrings, names and prose."""
 
 import ast
 import re
@@ -42,7 +42,7 @@ def module_of(path: Path) -> str:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Dotted names of everything a file imports, wherever in the file."""
+    """Return the dotted names of everything that a file imports, also inside functions."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -70,7 +70,7 @@ def test_a_package_imports_only_from_packages_before_it(path):
 
 
 def modules_imported(path: Path, modules: set[str]) -> set[str]:
-    """Modules of the package that a file takes names from; of `from package import module` that is the module."""
+    """Return the modules that a file imports or imports names from; `from package import module` imports `module`."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -94,7 +94,7 @@ def test_beam_is_imported_in_one_package_only(path):
 
 
 def model_classes() -> set[str]:
-    """Names of the base class of models and of all classes that descend from it."""
+    """Return the names of the base class of models and of all its subclasses."""
     bases = {
         node.name: {ast.unparse(base).split(".")[-1] for base in node.bases}
         for path in FILES
@@ -109,7 +109,7 @@ def model_classes() -> set[str]:
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Names, last parts of dotted names and strings in a part of the syntax tree."""
+    """Return the names, last parts of dotted names and strings in a part of the syntax tree."""
     inside = list(ast.walk(node))
     return (
         {x.id for x in inside if isinstance(x, ast.Name)}
@@ -119,7 +119,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def dispatches(tree: ast.AST, classes: set[str], catalog: set[str]) -> list[str]:
-    """Expressions that ask which class a model is of, or which name of the catalog it has."""
+    """Return the expressions that test the class of a model or its name in the catalog."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
@@ -220,7 +220,7 @@ def test_nothing_of_one_machine_is_committed():
 
 
 def test_an_uninstalled_checkout_reads_its_own_schemas():
-    # `python train.py` in a checkout imports the package that lies beside it, whatever else is installed.
+    # `python train.py` in a checkout imports the package beside it, even if another one is installed.
     assert not (PACKAGE / "schemas").is_symlink()
     if not (PACKAGE / "schemas").is_dir():
         assert schema_folder() == ROOT / "schemas"

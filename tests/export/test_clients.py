@@ -1,4 +1,4 @@
-"""Clients that have TensorFlow and nothing else of ours: in Python, at the command line and in C."""
+"""Clients of an export that have TensorFlow but not this package: in Python, at the command line and in C."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tf_symgnn import names
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import glass_graphs
 
-# Importing a module that stands as None raises.
+# Importing a module whose entry in `sys.modules` is None raises ImportError.
 PYTHON = """
 import sys
 for module in ("tf_symgnn", "tensorflow_gnn", "tf_keras"):
@@ -51,7 +51,7 @@ def request_file(glass, tmp_path) -> Path:
 
 
 def run(command: list, **settings) -> str:
-    """Standard output of a command that knows nothing of this process's Keras."""
+    """Run a command without this process's choice of Keras, and return its standard output."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
     finished = subprocess.run([str(x) for x in command], env=environment, capture_output=True, text=True, **settings)
     assert finished.returncode == 0, finished.stderr
@@ -74,7 +74,7 @@ def test_saved_model_cli(exported, request_file, expected, tmp_path):
 
 @pytest.fixture(scope="module")
 def c_client(tmp_path_factory) -> Path:
-    """The program of `client.c`, linked with the libraries of the TensorFlow wheel."""
+    """Return the program of `client.c`, linked with the libraries of the TensorFlow wheel."""
     program, libraries = tmp_path_factory.mktemp("client") / "client", tf.sysconfig.get_lib()
     command = ["gcc", "-std=c11", "-Wall", "-Werror", Path(__file__).with_name("client.c"), "-o", program]
     command += ["-I", tf.sysconfig.get_include(), "-L", libraries, f"-Wl,-rpath,{libraries}"]
@@ -95,12 +95,12 @@ def as_text(glass, atomic_numbers) -> str:
     return "\n".join(" ".join(repr(float(x)) for x in row) for row in [*head, *atoms])
 
 
-def test_c(c_command, glass, expected):
+def test_the_c_client(c_command, glass, expected):
     barriers = run(c_command, input=as_text(glass, glass.atomic_numbers))
     np.testing.assert_allclose([float(line) for line in barriers.split()], expected, atol=1e-5)
 
 
-def test_c_is_told_what_is_wrong(c_command, glass):
+def test_the_c_client_prints_the_error(c_command, glass):
     text = as_text(glass, glass.atomic_numbers + 1)
     finished = subprocess.run(c_command, input=text, capture_output=True, text=True)
     assert finished.returncode == 1

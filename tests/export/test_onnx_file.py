@@ -1,4 +1,4 @@
-"""A model as an ONNX file, by ONNX Runtime."""
+"""An exported ONNX file in ONNX Runtime."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ def session(file):
     return onnxruntime.InferenceSession(str(file))
 
 
-def test_onnx_runtime_gets_the_live_models_barriers(session, finished_run):
+def test_onnx_runtime_predicts_as_the_model_does(session, finished_run):
     live = Predictor(finished_run.load_model())
     for make in ZOO.values():
         glass = make()
@@ -50,7 +50,7 @@ def test_onnx_runtime_gets_the_live_models_barriers(session, finished_run):
         np.testing.assert_allclose(barrier, live(*glass_graphs(finished_run.config(), [glass])), atol=1e-4)
 
 
-def test_the_mean_over_all_transforms_is_written_too(finished_run, tmp_path, monkeypatch):
+def test_the_exact_mean_over_transforms_can_be_exported(finished_run, tmp_path, monkeypatch):
     tf.keras.utils.set_random_seed(0)
     sizes = {"species": SPECIES, "cutoff": 4.0, "width": 8, "heads": (2, 1), "decoder_layers": 1}
     model = SymGNN(distribution="haar", **sizes)
@@ -65,19 +65,19 @@ def test_the_mean_over_all_transforms_is_written_too(finished_run, tmp_path, mon
         np.testing.assert_allclose(session.run(None, inputs(glass))[0], model(graph), atol=1e-4)
 
 
-def test_an_unknown_species_is_not_guessed(session):
+def test_the_prediction_for_an_unknown_species_is_nan(session):
     gold = inputs(random_glass(22, 12))
     gold["atomic_numbers"][3] = 79
     (barrier,) = session.run(None, gold)
     assert np.isnan(barrier[3])
 
 
-def test_the_file_says_what_a_client_must_know(session):
+def test_the_file_has_metadata(session):
     record = json.loads(session.get_modelmeta().custom_metadata_map["tf_symgnn"])
     assert (record["species"], record["cutoff"]) == ({"Cu": 29, "Zr": 40}, 4.0)
 
 
-def test_what_cannot_be_written_is_refused(finished_run, file, monkeypatch):
+def test_existing_files_and_models_without_a_portable_form_are_refused(finished_run, file, monkeypatch):
     with pytest.raises(InputError, match="an existing file"):
         export_onnx(finished_run, file)
     other = replace(finished_run.config(), model="gcn")

@@ -1,4 +1,4 @@
-"""Barriers of ASE Atoms by an export."""
+"""Predictions for ASE Atoms by an export."""
 
 import ase
 import numpy as np
@@ -26,21 +26,21 @@ def live(finished_run):
     return lambda glass: predict(*glass_graphs(finished_run.config(), [glass]))
 
 
-def test_atoms_get_the_live_models_barriers(predictor, live, zoo_glass):
+def test_it_predicts_as_the_model_does(predictor, live, zoo_glass):
     barrier = predictor.predict(to_atoms(zoo_glass))
     assert barrier.dtype == np.float64
     np.testing.assert_allclose(barrier, live(zoo_glass), atol=1e-5)
 
 
-def test_atoms_far_outside_their_cell_lose_nothing(predictor):
+def test_atoms_far_outside_their_cell_have_accurate_predictions(predictor):
     atoms = to_atoms(random_glass(40, 30))
     expected = predictor.predict(atoms)
-    # In single precision nothing here would be known to better than 60 A.
+    # Single precision would round these positions by up to 60 A.
     atoms.positions += np.array([1e8, -1e8, 1e8]) @ atoms.cell.array
     np.testing.assert_allclose(predictor.predict(atoms), expected, atol=1e-4)
 
 
-def test_an_export_or_one_of_its_versions_is_taken(exported, predictor, tmp_path):
+def test_an_export_or_one_of_its_versions_can_be_loaded(exported, predictor, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "3").symlink_to(exported / "1")
     (tmp_path / "model" / "2").mkdir()
@@ -51,14 +51,14 @@ def test_an_export_or_one_of_its_versions_is_taken(exported, predictor, tmp_path
         assert other.metadata == predictor.metadata
 
 
-def test_what_is_no_export_is_refused(tmp_path):
+def test_folders_that_are_not_an_export_are_refused(tmp_path):
     (tmp_path / "1").mkdir()
     for path, word in ((tmp_path, "export"), (tmp_path / "1", "no version"), (tmp_path / "2", "no version")):
         with pytest.raises(InputError, match=word):
             tf_symgnn.EnergyBarrierPredictor(path)
 
 
-def test_atoms_that_cannot_be_predicted_are_refused_in_a_line(predictor):
+def test_invalid_atoms_are_refused_in_one_line(predictor):
     glass = to_atoms(random_glass(41, 12))
     gold, flat, dense, same = (glass.copy() for _ in range(4))
     gold.symbols[3] = "Au"

@@ -1,4 +1,4 @@
-"""An export: numbered versions, each whole or not at all, that say what a client must know."""
+"""A SavedModel export: numbered versions, each written whole or not at all, with metadata and a warm-up request."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from tf_symgnn.export.warmup import WARMUP_FILE, write_warmup
 from tf_symgnn.runs import RunFolder
 
 
-def test_versions_count_up_and_nothing_else_is_left(finished_run, tmp_path):
+def test_versions_are_numbered_and_other_files_are_kept(finished_run, tmp_path):
     directory = tmp_path / "models" / "barriers"
     assert export(finished_run, directory) == directory / "1"
     (directory / "7").mkdir()
@@ -28,7 +28,7 @@ def test_versions_count_up_and_nothing_else_is_left(finished_run, tmp_path):
     assert newest(directory) == directory / "8"
     for version in ("1", "8"):
         assert tf.saved_model.contains_saved_model(str(directory / version))
-        assert (directory / version).stat().st_mode & 0o055 == 0o055  # a server runs as somebody else
+        assert (directory / version).stat().st_mode & 0o055 == 0o055  # a server may run as another user
 
 
 def test_versions_are_ordered_as_numbers(tmp_path):
@@ -37,7 +37,7 @@ def test_versions_are_ordered_as_numbers(tmp_path):
     assert list(versions(tmp_path)) == [0, 9, 10]
 
 
-def test_exports_at_the_same_time_take_a_number_each(tmp_path):
+def test_simultaneous_exports_get_different_numbers(tmp_path):
     new = [tmp_path / f".new-{k}" for k in range(20)]
     for path in new:
         path.mkdir()
@@ -51,7 +51,7 @@ def test_exports_at_the_same_time_take_a_number_each(tmp_path):
     assert {(path / "saved_model.pb").read_text() for path in versions(tmp_path).values()} == {p.name for p in new}
 
 
-def test_the_metadata_says_what_a_client_must_know(finished_run, exported):
+def test_the_metadata_has_species_cutoff_units_and_scaling(finished_run, exported):
     record = json.loads((exported / "1" / "assets" / "metadata.json").read_text())
     assert record["model"] == "symgnn"
     assert record["species"] == {"Cu": 29, "Zr": 40}
@@ -63,16 +63,16 @@ def test_the_metadata_says_what_a_client_must_know(finished_run, exported):
     assert record["versions"]["tensorflow"] == tf.__version__
 
 
-def test_the_metadata_says_the_signatures_as_they_are(exported):
+def test_the_metadata_describes_the_signatures(exported):
     signatures = json.loads((exported / "1" / "assets" / "metadata.json").read_text())["signatures"]
     assert list(signatures) == ["batch", "serialized_graphs", "serving_default"]
-    found = tf.saved_model.load(str(exported / "1")).signatures
-    for name, said in signatures.items():
-        specs = found[name].structured_input_signature[1]
-        assert {key: (x["dtype"], x["shape"]) for key, x in said["inputs"].items()} == {
+    loaded = tf.saved_model.load(str(exported / "1")).signatures
+    for name, described in signatures.items():
+        specs = loaded[name].structured_input_signature[1]
+        assert {key: (x["dtype"], x["shape"]) for key, x in described["inputs"].items()} == {
             key: (spec.dtype.name, list(spec.shape)) for key, spec in specs.items()
         }
-        assert said["outputs"].keys() == found[name].structured_outputs.keys()
+        assert described["outputs"].keys() == loaded[name].structured_outputs.keys()
     assert signatures["serving_default"]["inputs"]["positions"] == {
         "dtype": "float32",
         "shape": [None, 3],
@@ -80,18 +80,18 @@ def test_the_metadata_says_the_signatures_as_they_are(exported):
     }
 
 
-def test_the_warm_up_request_is_one_that_the_model_answers(exported):
+def test_the_warm_up_request_is_valid(exported):
     (record,) = tf.data.TFRecordDataset(str(exported / "1" / WARMUP_FILE))
     request = PredictionLog.FromString(record.numpy()).predict_log.request
     assert request.model_spec.name == "" and request.model_spec.signature_name == "serving_default"
     inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
-    loaded = tf.saved_model.load(str(exported / "1"))  # named, for its signatures alone would let go of the weights
+    loaded = tf.saved_model.load(str(exported / "1"))  # a signature has no reference to the weights
     barrier = loaded.signatures[request.model_spec.signature_name](**inputs)["energy_barrier"].numpy()
     assert len(barrier) == 64 and np.isfinite(barrier).all()
 
 
 def test_the_warm_up_record_is_encoded_as_tensorflow_serving_api_encodes_it(tmp_path):
-    """Byte for byte, with field lengths of one, two and three bytes."""
+    """The lengths of fields are encoded in one, two and three bytes."""
     arrays = {"short": np.zeros(1, np.float32), "longer": np.arange(100.0), "longest": np.arange(5000.0)}
     for name, values in arrays.items():
         expected = PredictionLog()
@@ -103,7 +103,7 @@ def test_the_warm_up_record_is_encoded_as_tensorflow_serving_api_encodes_it(tmp_
         assert record.numpy() == expected.SerializeToString()
 
 
-def test_a_folder_that_cannot_hold_versions_is_left_as_it_is(finished_run, exported, tmp_path):
+def test_a_folder_that_cannot_hold_versions_is_not_changed(finished_run, exported, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="a file"):
         export(finished_run, tmp_path / "file")
@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_hold_versions_is_left_as_it_is(finished_run, expor
     assert not versions(exported / "1")
 
 
-def test_a_failed_export_leaves_nothing(finished_run, tmp_path, monkeypatch):
+def test_a_failed_export_writes_nothing(finished_run, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("no space left on device")
 

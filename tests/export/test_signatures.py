@@ -1,4 +1,4 @@
-"""What an export answers: the live model's numbers from raw coordinates, or an error that names the input."""
+"""The signatures of an export: predictions of the model from raw coordinates, or an error that names the input."""
 
 from dataclasses import replace
 
@@ -30,18 +30,18 @@ def inputs(glass) -> dict[str, tf.Tensor]:
     }
 
 
-def in_a_row(glasses) -> dict[str, tf.Tensor]:
+def batch_of(glasses) -> dict[str, tf.Tensor]:
     each = [inputs(glass) for glass in glasses]
-    row = {name: tf.concat([own[name] for own in each], 0) for name in ("positions", "atomic_numbers")}
-    row |= {name: tf.stack([own[of] for own in each]) for name, of in (("cells", "cell"), ("pbc", "pbc"))}
-    return row | {"n_atoms": tf.constant([glass.n_atoms for glass in glasses])}
+    batch = {name: tf.concat([x[name] for x in each], 0) for name in ("positions", "atomic_numbers")}
+    batch |= {name: tf.stack([x[of] for x in each]) for name, of in (("cells", "cell"), ("pbc", "pbc"))}
+    return batch | {"n_atoms": tf.constant([glass.n_atoms for glass in glasses])}
 
 
 @pytest.fixture(scope="module")
 def served(exported):
     loaded = tf.saved_model.load(str(exported / "1"))
     yield loaded.signatures
-    assert loaded  # the weights live as long as what was loaded
+    assert loaded  # a signature has no reference to the weights
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +50,15 @@ def live(finished_run):
     return lambda glass: predict(*glass_graphs(finished_run.config(), [glass]))
 
 
-def test_one_glass_gets_the_live_models_barriers(served, live, zoo_glass):
+def test_one_glass_is_predicted_as_by_the_model(served, live, zoo_glass):
     barrier = served["serving_default"](**inputs(zoo_glass))[names.ENERGY_BARRIER]
     assert barrier.dtype == tf.float32
     np.testing.assert_allclose(barrier, live(zoo_glass), atol=1e-5)
 
 
-def test_several_glasses_get_what_each_gets_alone(served, live):
+def test_a_batch_is_predicted_as_each_of_its_glasses(served, live):
     glasses = [make() for make in ZOO.values()]
-    answer = served["batch"](**in_a_row(glasses))
+    answer = served["batch"](**batch_of(glasses))
     np.testing.assert_array_equal(answer["n_atoms"], [glass.n_atoms for glass in glasses])
     np.testing.assert_allclose(answer[names.ENERGY_BARRIER], np.concatenate([*map(live, glasses)]), atol=1e-5)
 
@@ -68,7 +68,7 @@ def serialized(glasses, config) -> tf.Tensor:
     return tf.constant([tfgnn.write_example(graph).SerializeToString() for graph in graphs])
 
 
-def test_graphs_get_what_coordinates_get(served, live, finished_run):
+def test_graphs_are_predicted_as_coordinates_are(served, live, finished_run):
     glasses = [random_glass(20, 30), random_glass(21, 45)]
     answer = served["serialized_graphs"](examples=serialized(glasses, finished_run.config()))
     np.testing.assert_array_equal(answer["n_atoms"], [30, 45])
@@ -76,8 +76,8 @@ def test_graphs_get_what_coordinates_get(served, live, finished_run):
 
 
 @pytest.mark.slow
-def test_a_published_glass_gets_the_live_models_barriers(published_data, tmp_path):
-    # The default model, its regression solved; of the other weights it makes no difference which they are.
+def test_a_published_glass_is_predicted_as_by_the_model(published_data, tmp_path):
+    # The default model with a fitted regression. Its other weights have their initial values.
     glass = read_glass(published_data / "test0.pickle")
     graph = build_graph(glass, cutoff=5.0, self_loops=True)
     model = configured_model(RunConfig(data="", run_dir=""), SPECIES, LabelScaling(1.6, 0.3))
@@ -88,8 +88,8 @@ def test_a_published_glass_gets_the_live_models_barriers(published_data, tmp_pat
     tf.saved_model.save(serving, str(tmp_path / "model"), signatures=serving.signatures())
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     barrier = loaded.signatures["serving_default"](**inputs(glass))[names.ENERGY_BARRIER]
-    given = {name: getattr(glass, name).astype(np.float32) for name in ("positions", "cell")}  # what the export is told
-    live = Predictor(model)(build_graph(replace(glass, **given), cutoff=5.0, self_loops=True))
+    rounded = {name: getattr(glass, name).astype(np.float32) for name in ("positions", "cell")}  # as in the request
+    live = Predictor(model)(build_graph(replace(glass, **rounded), cutoff=5.0, self_loops=True))
     assert len(barrier) == 3000 and live.std() > 1e-3
     np.testing.assert_allclose(barrier, live, atol=1e-6)
     # Coordinates of 36 A are rounded by up to 2e-6 A in single precision, and barriers have slopes of a few eV / A.
@@ -118,19 +118,19 @@ def test_bad_input_is_refused_by_name(served, name):
         served["serving_default"](**inputs(GLASS) | {key: tf.constant(x) for key, x in changed.items()})
 
 
-def test_a_glass_with_a_mistake_fails_its_batch(served):
-    row = in_a_row([GLASS, GLASS])
+def test_a_batch_with_an_invalid_glass_is_refused(served):
+    batch = batch_of([GLASS, GLASS])
     wrong = {
         "n_atoms: expected as many atoms in all": {"n_atoms": tf.constant([12, 11])},
         "n_atoms: expected at least one atom": {"n_atoms": tf.constant([24, 0])},
         "n_atoms: expected as many numbers": {"n_atoms": tf.constant([24])},
         "n_atoms: expected at least one": {"n_atoms": tf.constant([36, -12])},
-        "cell: expected vectors": {"cells": row["cells"] * [[[1.0]], [[0.0]]]},
-        "atomic_numbers: expected only": {"atomic_numbers": row["atomic_numbers"] + 1},
+        "cell: expected vectors": {"cells": batch["cells"] * [[[1.0]], [[0.0]]]},
+        "atomic_numbers: expected only": {"atomic_numbers": batch["atomic_numbers"] + 1},
     }
     for message, changed in wrong.items():
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-            served["batch"](**row | changed)
+            served["batch"](**batch | changed)
 
 
 def test_a_graph_with_a_foreign_species_is_refused(served, finished_run):
@@ -160,21 +160,21 @@ def test_graphs_whose_pairs_are_not_their_own_are_refused(served, finished_run, 
 
 
 @pytest.mark.parametrize("feature, name", [("nodes/atoms.#size", "atoms"), ("edges/neighbors.#size", "neighbors")])
-def test_graphs_that_are_not_as_large_as_they_say_are_refused(served, finished_run, feature, name):
-    """Lies that add up to the truth, too: two glasses whose sizes trade one, and a glass of two thousand million."""
+def test_graphs_of_other_sizes_than_declared_are_refused(served, finished_run, feature, name):
+    """The cases are a batch whose declared sizes have the right sum, and a huge declared size."""
     (graph,) = glass_graphs(finished_run.config(), [GLASS])
-    honest = tfgnn.write_example(to_graph_tensor(graph))
-    (size,) = honest.features.feature[feature].int64_list.value
+    valid = tfgnn.write_example(to_graph_tensor(graph))
+    (size,) = valid.features.feature[feature].int64_list.value
 
     for declared in ([size + 1, size - 1], [2 * 10**9]):
-        examples = [with_sizes(honest, feature, [size]).SerializeToString() for size in declared]
+        examples = [with_sizes(valid, feature, [size]).SerializeToString() for size in declared]
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected as many as its sizes declare"):
             served["serialized_graphs"](examples=tf.constant(examples))
-    assert len(served["serialized_graphs"](examples=tf.constant([honest.SerializeToString()]))["n_atoms"]) == 1
+    assert len(served["serialized_graphs"](examples=tf.constant([valid.SerializeToString()]))["n_atoms"]) == 1
 
 
-def test_an_atom_with_more_pairs_than_a_solid_has_is_refused(served, finished_run):
-    """Room is made for as many pairs of every atom as the one with the most has."""
+def test_an_atom_with_too_many_pairs_is_refused(served, finished_run):
+    """Padded tensors have as many rows for every atom as for the one with the most pairs."""
     rng = np.random.default_rng(0)
     crowd, far = rng.uniform(0, 4, (200, 3)), rng.uniform(0, 4, (1, 3)) + 50
     species = np.full(201, "Cu")
@@ -200,7 +200,7 @@ def test_an_atom_with_more_pairs_than_a_solid_has_is_refused(served, finished_ru
         served["serving_default"](**inputs(glass))
 
 
-def test_nothing_in_it_needs_a_compiler_or_an_op_of_our_own(exported):
+def test_an_export_needs_no_compiler_and_no_custom_operation(exported):
     saved = SavedModel.FromString((exported / "1" / "saved_model.pb").read_bytes()).meta_graphs[0]
     functions = saved.graph_def.library.function
     nodes = [*saved.graph_def.node, *(node for function in functions for node in function.node_def)]

@@ -1,4 +1,4 @@
-"""Structure files in, structure files with barriers out."""
+"""Predictions of structure files: what is written, and input that is refused."""
 
 import ase.io
 import numpy as np
@@ -40,7 +40,7 @@ def test_ase_reads_the_barriers(finished_run, files, glasses, expected, tmp_path
         assert frame.get_chemical_symbols() == list(glass.species)
 
 
-def test_a_dump_says_the_same(finished_run, files, expected, tmp_path):
+def test_a_dump_has_the_same_barriers(finished_run, files, expected, tmp_path):
     predict_files(finished_run, files[:1], tmp_path / "out.dump")
     glass = read_glass(tmp_path / "out.dump")
     np.testing.assert_allclose(glass.barrier, expected[0], atol=1e-6)
@@ -51,7 +51,7 @@ def test_labels_of_the_input_do_not_reach_the_output(finished_run, files, glasse
     assert np.abs(read_glass(tmp_path / "out.xyz").barrier - glasses[0].barrier).min() > 1e-6
 
 
-def test_a_foreign_species_is_refused_before_anything_is_written(finished_run, files, tmp_path):
+def test_an_unknown_species_is_refused_before_anything_is_written(finished_run, files, tmp_path):
     gold = fcc_copper(1)
     gold = type(gold)(gold.positions, gold.cell, gold.pbc, np.array(["Au"] * gold.n_atoms), None, "gold.xyz")
     write_glasses(tmp_path / "gold.xyz", [gold])
@@ -60,7 +60,7 @@ def test_a_foreign_species_is_refused_before_anything_is_written(finished_run, f
     assert not (tmp_path / "out.xyz").exists()
 
 
-def test_an_existing_file_is_replaced_only_when_asked(finished_run, files, tmp_path):
+def test_an_existing_file_is_replaced_with_overwrite_only(finished_run, files, tmp_path):
     (tmp_path / "out.xyz").write_text("mine")
     with pytest.raises(InputError, match="existing"):
         predict_files(finished_run, files, tmp_path / "out.xyz")

@@ -1,4 +1,4 @@
-"""Prediction within a budget of memory: what the whole glass would be given, whatever the cutting, killed or not."""
+"""Prediction slab by slab: as of the whole glass, for any number of slabs, also after a kill."""
 
 import re
 import signal
@@ -38,7 +38,7 @@ GRAPH = {"cutoff": 4.0, "self_loops": True}
 
 
 def with_lively_weights(config: RunConfig) -> tf.keras.Model:
-    """A model whose predictions differ from atom to atom by about 1 eV, as statistics other than 0 and 1 have it."""
+    """Return a model with random batch statistics, whose predictions have a standard deviation of about 1 eV."""
     tf.keras.utils.set_random_seed(0)
     model = configured_model(config, SPECIES, LabelScaling(1.6, 30.0))
     rng = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def whole(model):
 
 @pytest.fixture
 def streamed(model, stages, tmp_path):
-    """A function that predicts a glass in so many slabs, from what a named partial prediction holds."""
+    """Return a function that predicts a glass in a number of slabs, and continues a named partial prediction."""
 
     def streamed(glass, number: int, together: int = 1, name: str = "partial") -> np.ndarray:
         identity = identity_of(glass, model, GRAPH)
@@ -81,24 +81,24 @@ def streamed(model, stages, tmp_path):
     return streamed
 
 
-def test_equals_the_whole_glass_whatever_the_cutting(zoo_glass, streamed, whole):
+def test_predictions_do_not_depend_on_the_number_of_slabs(zoo_glass, streamed, whole):
     expected = whole(zoo_glass)
     for number, together in ((1, 1), (3, 2), (40, 7)):
         found = streamed(zoo_glass, number, together, name=f"{number}")
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_a_glass_many_slabs_long_has_predictions_worth_comparing(streamed, whole):
+def test_a_glass_of_many_slabs_is_predicted_as_the_whole(streamed, whole):
     glass = random_glass(0, 400, cell=np.array([[9.0, 0, 0], [4.0, 8.0, 0], [-3.0, 20.0, 90.0]]))
     expected = whole(glass)
-    assert expected.std() > 0.1  # a thousand times what may differ
+    assert expected.std() > 0.1  # a thousand times the tolerance
     for number in (5, 30):
         np.testing.assert_allclose(streamed(glass, number, name=f"{number}"), expected, atol=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(CATALOG) - {"symgnn", "symgnn_spectral", "faenet"}))
-def test_every_model_that_has_stages_streams(name, tmp_path):
+def test_every_model_with_stages_is_predicted_in_slabs(name, tmp_path):
     config = RunConfig(data="", run_dir="", model=name, graph=CONFIG.graph, network=CONFIG.network)
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
@@ -107,7 +107,7 @@ def test_every_model_that_has_stages_streams(name, tmp_path):
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4, rtol=2e-5)
 
 
-def test_the_exact_mean_streams_too(tmp_path):
+def test_the_exact_symmetrization_in_slabs(tmp_path):
     config = replace(CONFIG, network=replace(CONFIG.network, distribution="haar"))
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
@@ -115,7 +115,7 @@ def test_the_exact_mean_streams_too(tmp_path):
     np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
-def test_a_single_layer_streams_too(tmp_path):
+def test_a_single_layer_in_slabs(tmp_path):
     config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
     model, glass = with_lively_weights(config), ZOO["slab"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
@@ -124,7 +124,7 @@ def test_a_single_layer_streams_too(tmp_path):
 
 
 @pytest.mark.parametrize("heads", [(2,), (4, 2), (2, 2, 2, 1)])
-def test_spectra_and_the_regression_on_them_stream_too(heads, tmp_path):
+def test_the_default_model_in_slabs(heads, tmp_path):
     network = NetworkConfig(width=8, heads=heads, transforms=2)
     config = replace(CONFIG, model="symgnn_spectral", network=network)
     model = with_lively_weights(config)
@@ -134,14 +134,14 @@ def test_spectra_and_the_regression_on_them_stream_too(heads, tmp_path):
     model.prepare([whole], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
     expected = Predictor(model)(graph)
     terms = model.contributions(whole)
-    assert all(np.std(term) > 0.1 for term in terms.values())  # a thousand times what may differ
+    assert all(np.std(term) > 0.1 for term in terms.values())  # a thousand times the tolerance
     for number in (1, 6, 30):
         partial = PartialPrediction(tmp_path / f"{number}", "", glass.n_atoms, overwrite=False)
         found = predict_in_slabs(StageFunctions(model), config, glass, Cut(number, 2, 0), partial)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_spectra_are_computed_some_atoms_at_once(monkeypatch, tmp_path):
+def test_the_first_stage_is_applied_to_a_few_atoms_at_a_time(monkeypatch, tmp_path):
     config = replace(CONFIG, model="symgnn_spectral", network=NetworkConfig(width=4, heads=(1,), transforms=2))
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     graph = build_graph(glass, **GRAPH)
@@ -152,7 +152,7 @@ def test_spectra_are_computed_some_atoms_at_once(monkeypatch, tmp_path):
     np.testing.assert_allclose(found, Predictor(model)(graph), atol=1e-4)
 
 
-def test_a_model_of_whole_glasses_is_refused():
+def test_a_model_without_stages_is_refused():
     config = RunConfig(data="", run_dir="", model="faenet", network=NetworkConfig(width=4, heads=(1,)))
     with pytest.raises(InputError, match="--memory: found model faenet, expected a model whose forward pass"):
         StageFunctions(configured_model(config, SPECIES, LabelScaling(1.6, 1.0)))
@@ -163,22 +163,22 @@ def ring(number: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 10])
-def test_a_slab_advances_only_when_all_around_it_have_come_as_far(number):
+def test_a_slab_advances_after_all_slabs_around_it_have_reached_its_level(number):
     neighbors, depth = ring(number), 4
     sweep, level = Sweep(neighbors, [depth] * number), [0] * number
     kept = set()
     for slab, reached in sweep:
         assert reached == level[slab] + 1
         read = {(other, reached - 1) for other in neighbors[slab]} if reached > 1 else set()
-        assert read <= kept  # nothing was dropped too early
+        assert read <= kept  # no state is dropped before its last use
         level[slab] = reached
         kept |= {(slab, reached)} if reached < depth else set()
         kept -= set(sweep.outdated(slab))
-    assert level == [depth] * number and not kept  # nor is anything left over
+    assert level == [depth] * number and not kept
 
 
-def test_a_wave_is_a_few_slabs_deep_however_long_the_glass():
-    def most_on_the_way(number: int) -> int:
+def test_the_depth_of_the_wave_does_not_depend_on_the_number_of_slabs():
+    def most_in_progress(number: int) -> int:
         level, most = [0] * number, 0
         chain = [[k for k in (j - 1, j, j + 1) if 0 <= k < number] for j in range(number)]
         for slab, reached in Sweep(chain, [4] * number):
@@ -186,40 +186,40 @@ def test_a_wave_is_a_few_slabs_deep_however_long_the_glass():
             most = max(most, sum(0 < x < 4 for x in level))
         return most
 
-    assert most_on_the_way(20) == most_on_the_way(200) <= 5
+    assert most_in_progress(20) == most_in_progress(200) <= 5
 
 
-def test_what_is_left_needs_its_surroundings_layer_by_layer():
+def test_needed_levels_fall_with_the_distance_from_unfinished_slabs():
     unfinished = [k == 5 for k in range(12)]
     assert needed_levels(ring(12), unfinished, 4) == [0, 0, 1, 2, 3, 4, 3, 2, 1, 0, 0, 0]
     assert needed_levels(ring(12), [False] * 12, 4) == [0] * 12
 
 
-def test_goes_on_from_whatever_is_done_also_cut_otherwise(stages, streamed, whole, tmp_path, monkeypatch):
+def test_a_partial_prediction_continues_with_another_number_of_slabs(stages, streamed, whole, tmp_path, monkeypatch):
     glass = random_glass(0, 200, cell=np.diag([9.0, 9.0, 40.0]))
     expected, steps = whole(glass), []
     first = stages.first
     monkeypatch.setattr(stages, "first", lambda atoms: steps.append(len(atoms.positions)) or first(atoms))
     add = PartialPrediction.add
 
-    def add_twice_and_die(self, atoms, barrier):
+    def add_or_interrupt(self, atoms, barrier):
         if self.done.sum() > 50:
             raise KeyboardInterrupt
         add(self, atoms, barrier)
 
-    monkeypatch.setattr(PartialPrediction, "add", add_twice_and_die)
+    monkeypatch.setattr(PartialPrediction, "add", add_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
         streamed(glass, 20)
     monkeypatch.setattr(PartialPrediction, "add", add)
     with (tmp_path / "partial").open("ab") as file:
-        file.write(b"cut sho")  # as a kill leaves it
+        file.write(b"cut sho")  # an incomplete record, as after a kill
     for number in (13, 20):
         steps.clear()
         np.testing.assert_allclose(streamed(glass, number), expected, atol=1e-4)
-    assert not steps  # the last time, all was done
+    assert not steps  # the first of the two finished the prediction
 
 
-def test_a_partial_prediction_of_something_else_is_refused(tmp_path, model):
+def test_the_partial_prediction_of_another_glass_is_refused(tmp_path, model):
     glass, other = random_glass(0, 20), random_glass(1, 20)
     one, two = (identity_of(g, model, GRAPH) for g in (glass, other))
     partial = PartialPrediction(tmp_path / "partial", one, 20, overwrite=False)
@@ -231,7 +231,7 @@ def test_a_partial_prediction_of_something_else_is_refused(tmp_path, model):
     assert PartialPrediction(tmp_path / "partial", two, 20, overwrite=True).done.sum() == 0
 
 
-def test_a_glass_is_cut_thinner_the_less_memory_there_is(stages):
+def test_less_memory_gives_thinner_slabs(stages):
     glass = random_glass(0, 500, cell=np.diag([20.0, 20.0, 60.0]), density=0.02)
     taken = peak_resident()
     room = cut_to_fit(glass, stages, 10**12, taken=taken, **GRAPH)
@@ -249,19 +249,19 @@ def test_a_glass_is_cut_thinner_the_less_memory_there_is(stages):
 @pytest.mark.parametrize(
     ("text", "size"), [("6GB", 6 * 10**9), ("1.5GiB", 1.5 * 2**30), ("500m", 5 * 10**8), ("7", 7), (".5 kb", 500)]
 )
-def test_sizes(text, size):
+def test_sizes_are_parsed(text, size):
     assert parse_memory(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "six", "6XB", "-1GB", "0GB", "I"])
-def test_sizes_that_are_none(text):
+def test_invalid_sizes_are_refused(text):
     with pytest.raises(InputError, match="--memory"):
         parse_memory(text)
 
 
 @pytest.fixture(scope="module", params=["symgnn", "symgnn_spectral"])
 def run(request, tmp_path_factory) -> RunFolder:
-    """A run folder with the default network, never trained."""
+    """Return a run folder with the default network and random weights."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     config = replace(small_config(Path("data"), folder, network=NetworkConfig()), model=request.param)
     folder = RunFolder.create(config, {}, DatasetStatistics(SPECIES, 1.6, 30.0, package_versions()), overwrite=False)
@@ -273,7 +273,7 @@ def run(request, tmp_path_factory) -> RunFolder:
     return folder
 
 
-def test_files_are_predicted_as_without_a_budget(run, tmp_path):
+def test_predictions_of_files_do_not_depend_on_the_memory(run, tmp_path):
     glasses = [random_glass(k, 60) for k in range(2)]
     write_glasses(tmp_path / "in.xyz", glasses)
     for name, memory in (("whole", None), ("within", 10**12)):
@@ -284,14 +284,14 @@ def test_files_are_predicted_as_without_a_budget(run, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"in.xyz", "whole.xyz", "within.xyz"}
 
 
-def test_a_file_too_large_to_be_read_is_refused_before(run, tmp_path):
-    (tmp_path / "in.xyz").write_text("not looked at")
+def test_a_file_too_large_for_the_memory_is_refused_before_it_is_read(run, tmp_path):
+    (tmp_path / "in.xyz").write_text("not a structure")
     with pytest.raises(InputError, match="in.xyz: --memory: found 0.01 GB, expected at least .* to read it"):
         predict_files(run, [tmp_path / "in.xyz"], tmp_path / "out.xyz", memory=10**7)
 
 
 def grid(*shape: int) -> Glass:
-    """Atoms near the points of a grid, at the density of Cu64Zr36."""
+    """Return atoms near the points of a grid, at the density of Cu64Zr36."""
     rng = np.random.default_rng(0)
     points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
     positions = 2.5 * (points + rng.uniform(-0.2, 0.2, points.shape))
@@ -300,8 +300,8 @@ def grid(*shape: int) -> Glass:
 
 
 COMMAND = [sys.executable, "-m", "tf_symgnn.cli", "predict"]
-# Dies once the third slab is done.
-ASSASSIN = """
+# Kills itself after the third slab.
+KILLED_AFTER_THREE_SLABS = """
 import os, signal, sys
 from tf_symgnn.cli import main
 from tf_symgnn.inference import memory, partial, stage_functions
@@ -323,7 +323,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.slow
-def test_a_killed_prediction_within_a_budget_goes_on(run, tmp_path):
+def test_a_killed_prediction_continues_within_the_memory(run, tmp_path):
     large = grid(12, 12, 120)
     write_glasses(tmp_path / "in.xyz", [large])
     options = [str(run.path), str(tmp_path / "in.xyz"), "--output", str(tmp_path / "out.xyz")]
@@ -331,12 +331,12 @@ def test_a_killed_prediction_within_a_budget_goes_on(run, tmp_path):
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1
     least = float(re.search(r"at least (\S+) GB", refused.stderr)[1])
     budget = ["--memory", f"{least + 0.45:.2f}GB"]
-    killed = subprocess.run([sys.executable, "-c", ASSASSIN, "predict", *options, *budget], cwd=ROOT)
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_THREE_SLABS, "predict", *options, *budget], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL and not (tmp_path / "out.xyz").exists()
     ended = subprocess.run([*COMMAND, *options, *budget], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     peak = float(re.search(r"([0-9.]+) GB of memory at most", ended.stdout)[1])
     assert peak <= least + 0.45
     expected = Predictor(run.load_model())(build_graph(large, **GRAPH))
-    assert expected.std() > 0.1  # a thousand times what may differ
+    assert expected.std() > 0.1  # a thousand times the tolerance
     np.testing.assert_allclose(read_glass(tmp_path / "out.xyz").barrier, expected, atol=1e-4)
