@@ -1,8 +1,10 @@
 """The layout and the style of the code: imports between packages, lengths, docstrings, names and prose."""
 
 import ast
+import io
 import re
 import subprocess
+import tokenize
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -31,6 +33,33 @@ SIBLINGS = (
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
+
+# Words that are not used in comments, docstrings and documents, and words to use instead.
+WORDS = {
+    r"says?|said|tells?|told|hears?|heard|knows?|knew|sees|saw|seen": "returns, prints, receives, stores, contains",
+    r"who loads": "loading it requires",
+    r"\d+%? counts?": "the blend weight is",
+    r"otherwise than": "different from",
+    r"goes on|go on": "continues",
+    r"lest|heeds?|nobody": "so that not, reads, none",
+    r"(neighbour|behaviour|colour|centre)\w*": "American spelling",
+}
+# Names that were changed in version 0.2.0. No definition has one of them again.
+OLD_NAMES = {
+    *("weigh", "settle", "unanimous", "heard", "_heard", "told", "sent_by", "from_source", "linear_part"),
+    *("FAINT", "SLIGHT", "ALONE", "CONSTANT", "BOND", "DECAY", "Surroundings", "TurnedEncoding", "even_directions"),
+    *("RunFacts", "Parts", "blockwise", "blocked", "blocked_symmetrization", "share_cores", "read_labelled"),
+    *("parse_targets", "rolled_out", "far_enough", "neighbourhoods"),
+}
+# Python files and documents whose words are checked. Those of `training` and benchmarks/RESULTS.md are still to be
+# rewritten.
+TO_REWRITE = ("tf_symgnn/training/", "tests/training/", "benchmarks/RESULTS.md")
+CODE = sorted(path for folder in ("tf_symgnn", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+DOCUMENTS = [
+    path
+    for pattern in ("*.md", "benchmarks/**/*.md", "docs/**/*.md", "tf_symgnn/**/*.md", "schemas/*.pbtxt")
+    for path in sorted(ROOT.glob(pattern))
+]
 
 
 def package_of(path: Path) -> str:
@@ -206,6 +235,58 @@ def test_every_public_class_and_function_has_a_docstring(path):
 
 def is_public(node: ast.AST) -> bool:
     return isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+
+
+def comments_and_docstrings(text: str) -> str:
+    """Return the comments and docstrings of Python code, one per line."""
+    nodes = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+    ]
+    docstrings = [" ".join(docstring.split()) for node in nodes if (docstring := ast.get_docstring(node))]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return "\n".join([*docstrings, *(token.string for token in tokens if token.type == tokenize.COMMENT)])
+
+
+def words_to_avoid(text: str) -> list[str]:
+    """Return the words of `WORDS` in a text, each with words to use instead."""
+    prose = re.sub(r"`[^`]*`|\([^() ]*\)|https?://\S+", "", text)  # code, links
+    found = []
+    for words, instead in WORDS.items():
+        found += [f"{match[0]!r}: {instead}" for match in re.finditer(rf"\b({words})\b", prose, re.IGNORECASE)]
+    return found
+
+
+def definitions(tree: ast.AST) -> set[str]:
+    """Return the names that a file assigns, defines or takes as arguments."""
+    nodes = list(ast.walk(tree))
+    return (
+        {x.name for x in nodes if isinstance(x, (ast.FunctionDef, ast.ClassDef))}
+        | {x.arg for x in nodes if isinstance(x, ast.arg)}
+        | {x.id for x in nodes if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)}
+        | {x.attr for x in nodes if isinstance(x, ast.Attribute) and isinstance(x.ctx, ast.Store)}
+    )
+
+
+def test_words_to_avoid_are_found():
+    assert len(words_to_avoid("The model tells of a glass. Who loads it?\nOf it 51% count, and the run goes on.")) == 4
+    assert not words_to_avoid("It returns `told` ([what](benchmarks/told.md)).")
+    text = '"""It says so."""\n\ndef f():\n    """It knows."""\n    return "said"  # and heard it\n'
+    assert len(words_to_avoid(comments_and_docstrings(text))) == 3
+    assert definitions(ast.parse("def f(heard): x.told = y = z")) == {"f", "heard", "told", "y"}
+
+
+@pytest.mark.parametrize("path", [*CODE, *DOCUMENTS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_and_names_follow_the_style_guide(path):
+    if str(path.relative_to(ROOT)).startswith(TO_REWRITE):
+        return
+    text = path.read_text()
+    if path.suffix != ".py":
+        assert not words_to_avoid(text)
+        return
+    assert not words_to_avoid(comments_and_docstrings(text))
+    if PACKAGE in path.parents:
+        assert not definitions(ast.parse(text)) & OLD_NAMES
+        assert not re.search("neighbour|centre|colour", path.stem)
 
 
 def test_nothing_of_one_machine_is_committed():

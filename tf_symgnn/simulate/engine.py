@@ -30,7 +30,7 @@ QUENCH_POINTS, SEARCH_POINTS = 1000, 500  # of the tables with which atoms move;
 
 @dataclass(frozen=True)
 class Potential:
-    """An interatomic potential as LAMMPS knows it.
+    """An interatomic potential of LAMMPS.
 
     Args:
         style: pair style, as in `eam/fs`.
