@@ -1,6 +1,6 @@
 """The checkpoints of a run: numbered files, and records that name those that belong together.
 
-state-7.json      what training goes on from after 7 epochs; names the files below
+state-7.json      what training continues from after 7 epochs; names the files below
 epoch-7.*         weights and optimizer after 7 epochs
 best-5.*          weights of the best of these epochs
 weights.json      what a finished run predicts with; names the file below
