@@ -11,6 +11,7 @@ from ase.data.colors import jmol_colors
 from plotly.offline import get_plotlyjs
 
 from tf_symgnn.explain.explain import Explanation
+from tf_symgnn.explain.neighborhoods import Neighborhood
 
 DRAWN_RADIUS = 8.0  # A; atoms within this distance of a center are drawn
 
@@ -94,35 +95,7 @@ def _neighborhoods(explanation: Explanation) -> go.Figure:
     figure, buttons = go.Figure(), []
     n_centers = len(explanation.neighborhoods)
     for k, neighborhood in enumerate(explanation.neighborhoods):
-        atoms = np.flatnonzero(np.linalg.norm(neighborhood.relative_positions, axis=1) <= DRAWN_RADIUS)
-        numbers = neighborhood.graph.atomic_numbers[atoms].tolist()
-        pairs = explanation.important[k]
-        receiver, sender = (end[pairs] for end in neighborhood.ends)
-        gap = np.full_like(receiver, np.nan)
-        lines = np.round(np.stack([receiver, sender, gap], axis=1).reshape(-1, 3), 3)
-        x, y, z = np.round(neighborhood.relative_positions[atoms], 3).T
-        labels = [f"{chemical_symbols[n]} {i}" for n, i in zip(numbers, neighborhood.atoms[atoms], strict=True)]
-        size = np.where(atoms == neighborhood.center_index, 12, 5)
-        colors = ["rgb({:.0f},{:.0f},{:.0f})".format(*(255 * jmol_colors[n])) for n in numbers]
-        figure.add_scatter3d(
-            x=x,
-            y=y,
-            z=z,
-            mode="markers",
-            text=labels,
-            marker={"size": size, "color": colors},
-            visible=k == 0,
-            showlegend=False,
-        )
-        figure.add_scatter3d(
-            x=lines[:, 0],
-            y=lines[:, 1],
-            z=lines[:, 2],
-            mode="lines",
-            line={"width": 4, "color": "crimson"},
-            visible=k == 0,
-            showlegend=False,
-        )
+        _add_neighborhood(figure, neighborhood, explanation.important[k], visible=k == 0)
         visible = [i // 2 == k for i in range(2 * n_centers)]
         buttons.append({"label": f"atom {neighborhood.center}", "method": "update", "args": [{"visible": visible}]})
     return figure.update_layout(
@@ -131,6 +104,23 @@ def _neighborhoods(explanation: Explanation) -> go.Figure:
         scene={"aspectmode": "data"},
         height=640,
     )
+
+
+def _add_neighborhood(figure: go.Figure, neighborhood: Neighborhood, pairs: np.ndarray, *, visible: bool) -> None:
+    """Add two traces to a scene: the atoms around a center, and some pairs i64 as lines."""
+    atoms = np.flatnonzero(np.linalg.norm(neighborhood.relative_positions, axis=1) <= DRAWN_RADIUS)
+    numbers = neighborhood.graph.atomic_numbers[atoms].tolist()
+    receiver, sender = (end[pairs] for end in neighborhood.ends)
+    gap = np.full_like(receiver, np.nan)
+    lines = np.round(np.stack([receiver, sender, gap], axis=1).reshape(-1, 3), 3)
+    x, y, z = np.round(neighborhood.relative_positions[atoms], 3).T
+    labels = [f"{chemical_symbols[n]} {i}" for n, i in zip(numbers, neighborhood.atoms[atoms], strict=True)]
+    size = np.where(atoms == neighborhood.center_index, 12, 5)
+    colors = ["rgb({:.0f},{:.0f},{:.0f})".format(*(255 * jmol_colors[n])) for n in numbers]
+    marker, line = {"size": size, "color": colors}, {"width": 4, "color": "crimson"}
+    figure.add_scatter3d(x=x, y=y, z=z, mode="markers", text=labels, marker=marker, visible=visible, showlegend=False)
+    x, y, z = lines.T
+    figure.add_scatter3d(x=x, y=y, z=z, mode="lines", line=line, visible=visible, showlegend=False)
 
 
 def _curves(explanation: Explanation) -> list[go.Figure]:

@@ -15,6 +15,7 @@ from tf_symgnn.nn.chunked.partition import (
     Chunk,
     ChunkTensors,
     Nest,
+    Partition,
     gather_receiver,
     partition_at_atoms,
     sum_by_receiver,
@@ -58,20 +59,9 @@ def attend_in_chunks(
     partition = partition_at_atoms(adjacency.source, adjacency.target, tf.shape(nodes)[0], width)
     norm = update.norm if update and training else None
     passes = _PairUpdate(adjacency.target, edge_mask, attention.edge_units, mean_of_heads, norm)
-    if not update:
-        outputs = map_chunks(
-            lambda chunk, part: passes.reduce(chunk, part, passes.edge_features(chunk, part)), partition, inputs
-        )
-    elif training:
-        outputs = map_chunks_in_two_passes(passes, partition, inputs, _parameters(update))
-        update.norm.track(outputs.shared)
-    else:
-        parameters = _parameters(update)
-        final = _fold_norm(*update.norm.affine(None, parameters["gamma"], parameters["beta"]), parameters)
-        inputs = inputs._replace(shared=inputs.shared | {"final": final})
-        outputs = map_chunks(
-            lambda chunk, part: apply_passes(passes, chunk, part, part.shared["final"]), partition, inputs
-        )
+    outputs = _map_passes(passes, partition, inputs, update)
+    if norm:
+        norm.track(outputs.shared)
     return _messages(attention, outputs.atoms), outputs.edges if update else edges
 
 
@@ -133,6 +123,28 @@ class _PairUpdate(NamedTuple):
         if not self.mean_of_heads:
             return features
         return tf.reduce_mean(tf.reshape(features, [-1, features.shape[1] // self.units, self.units]), axis=1)
+
+
+def _map_passes(
+    passes: _PairUpdate, partition: Partition, inputs: ChunkTensors, update: EdgeUpdate | None
+) -> ChunkTensors:
+    """Return the outputs of all chunks; only an update with the statistics of the batch needs two passes."""
+    if not update:
+
+        def reduce(chunk: Chunk, part: ChunkTensors) -> ChunkTensors:
+            return passes.reduce(chunk, part, passes.edge_features(chunk, part))
+
+        return map_chunks(reduce, partition, inputs)
+
+    parameters = _parameters(update)
+    if passes.norm:
+        return map_chunks_in_two_passes(passes, partition, inputs, parameters)
+
+    def reduce_and_apply(chunk: Chunk, part: ChunkTensors) -> ChunkTensors:
+        return apply_passes(passes, chunk, part, part.shared["final"])
+
+    final = _fold_norm(*update.norm.affine(None, parameters["gamma"], parameters["beta"]), parameters)
+    return map_chunks(reduce_and_apply, partition, inputs._replace(shared=inputs.shared | {"final": final}))
 
 
 def _leaky_relu(hidden: tf.Tensor, stored: Nest) -> tf.Tensor:
