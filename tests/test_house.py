@@ -54,6 +54,7 @@ OLD_NAMES = {
 # Python files and documents whose words are checked. Those of `training` and benchmarks/RESULTS.md are still to be
 # rewritten.
 TO_REWRITE = ("tf_symgnn/training/", "tests/training/", "benchmarks/RESULTS.md")
+NOT_IMPERATIVE = ("server", "simulate", "training")  # packages with other docstrings of functions
 CODE = sorted(path for folder in ("tf_symgnn", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 DOCUMENTS = [
     path
@@ -231,6 +232,16 @@ def test_every_public_class_and_function_has_a_docstring(path):
     methods = [node for part in public if isinstance(part, ast.ClassDef) for node in part.body if is_public(node)]
     for node in public + methods:
         assert ast.get_docstring(node), node.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_docstrings_of_functions_start_with_an_imperative(path):
+    if package_of(path) in NOT_IMPERATIVE:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node)):
+            first = docstring.split()[0].strip(".,:")
+            assert not re.fullmatch(r"\W.*|.*[^s]s|The|A|An|Where|Whether|What|Every|This|It", first), node.name
 
 
 def is_public(node: ast.AST) -> bool:

@@ -2,8 +2,8 @@
 
 A SavedModel cannot call vesin, which `build_graph` searches with; a test compares the two. Atoms are sorted into bins
 along the cell vectors, and each atom is tested against the atoms of nearby bins and of their periodic images.
-Time and memory are linear in the number of atoms. All ops have kernels for every device and a form in ONNX, which a
-search in a sorted list has not.
+Time and memory are linear in the number of atoms. All ops have kernels for every device and are supported by ONNX,
+unlike a search in a sorted list.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Candidates(NamedTuple):
     source: tf.Tensor  # i64[C]
     target: tf.Tensor  # i64[C]
     displacement: tf.Tensor  # f64[C, 3] A
-    valid: tf.Tensor  # bool[C], false for an atom with itself, for repetitions, and for atoms of a bin in the same row
+    valid: tf.Tensor  # bool[C], False for an atom with itself, repetitions, and atoms of other bins of a table row
 
 
 def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cutoff: float, self_loops: bool) -> Pairs:
@@ -206,9 +206,10 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
 
 
 def _most_candidates(cutoff: float) -> float:
-    """Return the candidates per atom, each counted at one of its ends, at the largest density and in the widest bins.
+    """Return the largest number of candidates per atom: that at the largest density, in the widest bins.
 
-    Below a cutoff of 2.5 A, where bins hold few atoms and their number fluctuates, it is that of 2.5 A.
+    Each candidate belongs to one of its two atoms. Below a cutoff of 2.5 A, the number of atoms per bin is small and
+    fluctuates, so the result is that for 2.5 A.
     """
     return MAX_DENSITY * (5.0 * max(cutoff, 2.5)) ** 3 / 2.0
 
@@ -226,10 +227,9 @@ def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
     table = TABLE_PER_ATOM * n_atoms + 1
     own = grid.number(grid.place)
     order = tf.argsort(own % table, stable=True)
-    # In floating point, for which GPUs have a kernel.
-    count = tf.math.unsorted_segment_sum(tf.ones_like(own, tf.float64), own % table, table)
-    count = tf.cast(count, tf.int64)
-    per_offset = tf.where(exists, tf.gather(count, number % table), 0)
+    # Number of atoms in each row of the table, in floating point since GPUs have no kernel for integers.
+    row_size = tf.cast(tf.math.unsorted_segment_sum(tf.ones_like(own, tf.float64), own % table, table), tf.int64)
+    per_offset = tf.where(exists, tf.gather(row_size, number % table), 0)
     total = tf.reduce_sum(per_offset)
     few = tf.cast(total, tf.float64) <= _most_candidates(cutoff) * tf.cast(n_atoms, tf.float64)
     expected = f"A, and at most {MAX_DENSITY:g} atoms per A^3"
@@ -238,7 +238,7 @@ def _candidates(grid: _Grid, cutoff: float) -> _Candidates:
     atom, which = filled[:, 0], filled[:, 1]
     run, within = _expand(tf.gather_nd(per_offset, filled), total)
     number = tf.gather_nd(number, filled)
-    first = tf.gather(tf.cumsum(count, exclusive=True), number % table)
+    first = tf.gather(tf.cumsum(row_size, exclusive=True), number % table)
     source = tf.cast(tf.gather(order, tf.gather(first, run) + within), tf.int64)
     target = tf.gather(atom, run)
     shift = tf.matmul(tf.cast(tf.gather_nd(image, filled), tf.float64), grid.cell) - tf.gather(grid.wrapped, atom)

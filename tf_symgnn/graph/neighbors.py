@@ -66,7 +66,7 @@ def build_graph(glass: Glass, *, cutoff: float, self_loops: bool) -> GlassGraph:
 def find_pairs(
     positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return every directed pair of points closer than a cutoff through every periodic image, in no certain order.
+    """Return every directed pair of points closer than a cutoff through every periodic image, in arbitrary order.
 
     Args:
         positions: f64[N, 3] A.
@@ -159,10 +159,10 @@ def _require_no_crowd(glass: Glass, fractional: np.ndarray, cutoff: float) -> No
     size = box.max(axis=0) + 1
     box = (box[:, 0] * size[1] + box[:, 1]) * size[2] + box[:, 2]
     # A table of all boxes is faster than sorting, and too large where few of them hold an atom.
-    count = np.bincount(box) if size.prod(dtype=float) < 10 * len(box) else np.unique(box, return_counts=True)[1]
+    n_atoms = np.bincount(box) if size.prod(dtype=float) < 10 * len(box) else np.unique(box, return_counts=True)[1]
     images = np.prod(np.where(glass.pbc, np.maximum(np.floor(edge), 1), 1))
-    if count.max() * images > max_neighbors(cutoff) + 1:
-        raise _crowded(glass, f"{count.max() * images:.0f} atoms within reach of each other", cutoff)
+    if n_atoms.max() * images > max_neighbors(cutoff) + 1:
+        raise _crowded(glass, f"{n_atoms.max() * images:.0f} atoms within reach of each other", cutoff)
 
 
 def _crowded(glass: Glass, found: str, cutoff: float) -> InputError:

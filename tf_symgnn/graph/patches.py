@@ -71,11 +71,11 @@ class PatchedGlass:
     def extract(self, index: int) -> tuple[GlassGraph, np.ndarray, np.ndarray]:
         """Return a patch with its halo.
 
-        The halo is every atom within the halo's width of the block, measured along the normals of its faces through
-        periodic images, so that it holds every atom within that distance of a core atom.
+        The halo has every atom within its width of the block, along the normals of the block's faces and through
+        periodic images. It therefore includes every atom within that distance of a core atom.
 
         Returns:
-            The graph of the patch, the indices i64[M] of its atoms in the glass, and which are core, bool[M].
+            The graph of the patch, the indices i64[M] of its atoms in the glass, and bool[M], True for core atoms.
         """
         patch = self.patches[index]
         inside = np.ones(self.graph.n_atoms, bool)

@@ -17,7 +17,7 @@ from tf_symgnn.errors import require_integer
 from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
 
-# `splits.json` would replace the user's own file where shards are written beside structure files.
+# Not `splits.json`, which may be the user's own file if shards are written beside structure files.
 LISTING = "shards.json"
 
 
@@ -25,7 +25,7 @@ def write_records(path: str | Path, graphs: Sequence[GlassGraph], *, shards: int
     """Write graphs as tf.Examples to the shards `PATH-00000-of-0000N` and so on, each completely or not at all.
 
     Args:
-        path: of the shards, without the suffix that counts them.
+        path: of the shards, without the numbered suffix.
         graphs: all labeled or all unlabeled.
         shards: their number.
 

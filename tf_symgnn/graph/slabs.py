@@ -1,4 +1,4 @@
-"""A glass cut into slabs whose pairs are found slab by slab, so that the list of all pairs is never in memory."""
+"""A glass divided into slabs, whose pairs are found slab by slab so that the list of all pairs is never in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ReceivedPairs(NamedTuple):
 
 
 class SlabbedGlass:
-    """A glass in slabs of equal thickness, stacked along the cell vector in whose direction it extends furthest.
+    """A glass in slabs of equal thickness, stacked along the cell vector in whose direction the glass is longest.
 
     Atoms are ordered slab after slab: those of slab k are `splits[k]` to before `splits[k + 1]`, and atom i is atom
     `order[i]` of the glass.
@@ -36,7 +36,7 @@ class SlabbedGlass:
         glass: the glass.
         cutoff: atoms closer than this are neighbors, A.
         self_loops: whether each atom is also a neighbor of itself.
-        number: the most slabs; those without an atom are dropped.
+        number: number of slabs, from which those without an atom are removed.
 
     Attributes:
         glass: the glass.
@@ -79,11 +79,11 @@ class SlabbedGlass:
         return np.diff(self.splits)
 
     def positions(self, begin: int, stop: int) -> np.ndarray:
-        """Return the positions f32[M, 3] A of atoms `begin` to before `stop`, as the glass has them."""
+        """Return the positions f32[M, 3] A of atoms `begin` to before `stop`, not wrapped into the cell."""
         return self.glass.positions[self.order[begin:stop]].astype(np.float32)
 
     def neighbors(self) -> list[list[int]]:
-        """Return for each slab those within the cutoff of it, itself included: they hold all neighbors of its atoms."""
+        """Return for each slab the slabs within the cutoff, itself included. They have all neighbors of its atoms."""
         reach = self._margin + 1e-9
         images = range(-int(np.ceil(reach)) - 1, int(np.ceil(reach)) + 2) if self.glass.pbc[self._axis] else (0,)
         near = np.zeros((len(self), len(self)), bool)
@@ -124,7 +124,7 @@ class SlabbedGlass:
         ]
 
     def _with_ghosts(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices i32[M] and positions f64[M, 3] A: atoms of some slabs, then all images within the cutoff."""
+        """Return indices i32[M] and positions f64[M, 3] A: of atoms of some slabs, then of images within the cutoff."""
         begin, stop = self.splits[first], self.splits[end]
         low, high = self._lower[first] - self._margin - 1e-9, self._upper[end - 1] + self._margin + 1e-9
         periodic = bool(self.glass.pbc[self._axis])

@@ -35,7 +35,7 @@ _PADDING = -1
 
 
 class ReplicaSlice(NamedTuple):
-    """The part of every batch that a process receives: that of its own among the replicas that train together.
+    """The part of each batch that a process receives, for its own replicas among all that train together.
 
     Attributes:
         first: index of the process's first replica.
@@ -54,16 +54,15 @@ WHOLE = ReplicaSlice()
 class SubsetStream:
     """The subsets of labeled glass graphs, whole glasses or patches, as the datasets of training and validation.
 
-    A subset is cut from the neighbor lists when it is read, so that memory holds the glasses on the host and one batch
-    on the device.
+    A subset is cut from the neighbor lists when it is read. The glasses are in the memory of the host, and one batch is
+    in that of the device.
 
     Args:
         graphs: labeled glass graphs.
-        batch_size: subsets per batch, of all replicas together, whose number divides it. They are components of one
-            graph.
+        batch_size: subsets per batch of all replicas, a multiple of their number. They are components of one graph.
         patch_size: edge of a patch's core, A; None streams whole glasses.
-        halo: width of a patch's halo, A. With the model's receptive field predictions in the core are exact; in
-            training batch statistics are those of the whole patch.
+        halo: width of a patch's halo, A. If it is the model's receptive field, predictions in the core are exact. In
+            training, batch statistics are those of the whole patch.
 
     Raises:
         InputError: a number is out of range, there is no glass, or one is unlabeled.
@@ -110,8 +109,14 @@ class SubsetStream:
     def shuffled(self, *, seed: int, first_epoch: int, epochs: int, share: ReplicaSlice = WHOLE) -> tf.data.Dataset:
         """Return passes `first_epoch` to before `epochs`, each in an order that depends on the seed and the epoch only.
 
-        A resumed run therefore reads the batches that an uninterrupted one does, and replicas that share each batch
-        read together what a single one does.
+        A resumed run therefore reads the same batches as an uninterrupted one, and replicas that share each batch read
+        the same batches as a single one.
+
+        Args:
+            seed: of the order.
+            first_epoch: number of the first pass.
+            epochs: number of the pass before which the dataset ends.
+            share: the part of each batch that this process reads.
         """
         numbers = tf.data.Dataset.range(first_epoch, epochs)
         return self._merged(numbers.flat_map(lambda epoch: self._batches(self._order(seed, epoch), share)))

@@ -95,9 +95,12 @@ def graph_of_features(
 
 
 def assemble(arrays: dict[str, tf.Tensor], sizes: tuple[tf.Tensor, tf.Tensor] | None = None) -> tfgnn.GraphTensor:
-    """Return the GraphTensor of one component from arrays by feature name, readout features included where given.
+    """Return the GraphTensor of arrays by feature name, including readout features if there are any.
 
-    With `sizes`, numbers of atoms and of pairs i32[B] each, that of B components, whose cells are [B, 3, 3].
+    Args:
+        arrays: as `graph_arrays` returns them.
+        sizes: numbers of atoms and of pairs i32[B] each, of B components with cells [B, 3, 3]; by default there is one
+            component.
     """
     of_atoms = (names.SPECIES, names.POSITION, names.ENERGY_BARRIER, names.LOSS_WEIGHT)
     return graph_of_features(
