@@ -6,6 +6,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Results must not depend on whether the machine has a GPU.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +64,17 @@ def fcc_copper(repeat: int = 3) -> Glass:
         barrier=None,
         source="fcc.xyz",
     )
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size in bytes, as if the disk were full in the middle of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 TRICLINIC = np.array([[9.0, 0.0, 0.0], [6.5, 7.0, 0.0], [-5.0, 4.0, 8.0]])

@@ -288,6 +288,10 @@ def test_system_errors_give_one_line(refuses, finished_run, data, monkeypatch):
         (MemoryError(), ["MemoryError"]),
         (np._core._exceptions._ArrayMemoryError((9, 9), np.dtype("f8")), ["Unable to allocate"]),
         (tf.errors.PermissionDeniedError(None, None, "/mnt; Permission denied"), ["/mnt"]),
+        (
+            tf.errors.FailedPreconditionError(None, None, "{{function_node __x_device_/job:0}} /mnt; Read-only [Op:X]"),
+            ["tf-symgnn: /mnt; Read-only\n"],
+        ),
         (None, ["OOM when allocating tensor with shape"]),
     ):
 

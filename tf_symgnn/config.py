@@ -163,7 +163,8 @@ class RunConfig:
             run, whose model, graph and network must be the same.
         epochs: passes over the training glasses.
         seed: of weights, transformations and the order of the data.
-        patience: epochs without a better validation Pearson after which training stops; null never stops early.
+        patience: epochs without a better validation Pearson after which training stops; null never stops early. The
+            default model is best after 5 of 100 epochs on the sample, and after 22 of 50 on the published glasses.
         precision: the Keras policy of layers. The mixed ones are for GPUs: weights, batch statistics and predictions
             stay in single precision, and with float16 the loss is scaled.
         minutes: training time after which training stops. With it the learning rate decays over this time, not over
@@ -187,7 +188,7 @@ class RunConfig:
     init: str | None = None
     epochs: int = 100
     seed: int = 0
-    patience: int | None = None
+    patience: int | None = 30
     precision: Precision = "float32"
     minutes: float | None = None
     strategy: Strategy = "none"

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.conftest import random_glass
 from tf_symgnn import names
-from tf_symgnn.graph import SubsetStream, build_graph
+from tf_symgnn.graph import ReplicaSlice, SubsetStream, build_graph
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,15 @@ def test_a_batch_has_one_component_per_glass(graphs):
     np.testing.assert_array_equal(target, np.r_[graphs[0].target, graphs[1].target + 40])
     np.testing.assert_array_equal(tensor.node_sets[names.ATOMS].sizes, [40, 55])
     np.testing.assert_array_equal(label, np.r_[graphs[0].barrier, graphs[1].barrier])
+
+
+def test_few_batches_of_a_long_pass_are_evenly_spaced(graphs):
+    stream = SubsetStream(graphs, batch_size=2)
+    assert [len(label) for _, label, _ in stream.in_order(most=2)] == [95, 62]
+    assert [len(label) for _, label, _ in stream.in_order(most=1)] == [95]
+    assert [len(label) for _, label, _ in stream.in_order(most=9)] == [95, 77, 62]
+    shares = [stream.in_order(ReplicaSlice(k, 1, 2), most=2) for k in range(2)]
+    assert [[len(label) for _, label, _ in share] for share in shares] == [[40, 62], [55, 1]]  # one atom of padding
 
 
 def labels_by_batch(stream, seed, first, last):

@@ -1,27 +1,12 @@
 """A full disk under `predict --memory`: one line that names the file, and nothing that a later run takes for whole."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
-from tests.conftest import random_glass
+from tests.conftest import random_glass, room_for
 from tf_symgnn.cli import main
 from tf_symgnn.data import locked, read_glass, write_glasses
 from tf_symgnn.inference import files
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """Has the system refuse whatever a file would be longer by than `size` bytes, in the middle of a write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("suffix", [".xyz", ".dump", ".npz"])

@@ -17,7 +17,7 @@ from tf_symgnn.models.hybrid import INITIAL_BLEND, HybridModel
 from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET
 from tf_symgnn.models.ridge.spectral import SpectralRidge
 from tf_symgnn.models.symgnn import SymGNN
-from tf_symgnn.training.fit import with_cache
+from tf_symgnn.training.streams import with_cache
 
 CUTOFF = 4.0
 

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
+from tests.conftest import room_for
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError
-from tf_symgnn.runs import DatasetStatistics, RunFolder, read_history
+from tf_symgnn.runs import DatasetStatistics, RunFolder, State, read_history
 from tf_symgnn.runs.records import read_record, write_record
 from tf_symgnn.training.checkpointing import Checkpointing
 
@@ -271,6 +272,28 @@ def test_a_folder_is_locked_while_it_is_trained_in(run):
     with folder.locked(), pytest.raises(InputError, match="run folder: found another training"):
         go_on(run)
     go_on(run)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best_epoch", "stops"),
+    [
+        (35, 5, False),
+        (36, 5, True),
+        (49, 21, False),
+    ],  # of the sample, and of the published glasses before the last epoch
+)
+def test_the_default_patience_stops_a_run_that_overfits(epochs, best_epoch, stops, run):
+    regressor = SimpleNamespace(barrier_model=Model(), optimizer=Model())
+    checkpointing = Checkpointing(RunFolder(run), regressor, patience=RunConfig().patience)
+    checkpointing.state = State(epochs=epochs, best_epoch=best_epoch)
+    assert checkpointing.exhausted == stops
+
+
+def test_a_full_disk_is_an_error_with_the_path_and_the_reason(run):
+    folder, model = RunFolder.open(run), Model()
+    with room_for(100), pytest.raises(OSError, match=r"checkpoints/final-2: File too large$"):
+        folder.checkpoints.save_final(folder.state(), model)
+    folder.load_weights(model)
 
 
 def test_only_two_states_are_kept(finished):

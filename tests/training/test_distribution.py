@@ -89,6 +89,15 @@ def test_replicas_of_one_process_follow_one_another():
         '{"cluster": {"worker": ["localhost:1"]}}',
         '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": -1}}',
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0.5}}',
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": true}}',
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": ["worker"], "index": 0}}',
+        '{"cluster": {"worker": "localhost:1"}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["localhost"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": ["localhost:1"], "task": {"type": "worker", "index": 0}}',
+        '{"cluster": 1, "task": 2}',
+        "[" * 100_000,
         '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
     ],
 )
@@ -96,7 +105,7 @@ def test_a_cluster_that_is_not_described(monkeypatch, text, tmp_path):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if text is not None:
         monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(InputError, match="TF_CONFIG: found"):
+    with pytest.raises(InputError, match="environment: TF_CONFIG( task index)?: found"):
         Workers(small_config(tmp_path, tmp_path / "run", strategy="multiworker"))
 
 

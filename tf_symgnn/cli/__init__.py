@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -105,7 +106,8 @@ def _system_errors() -> tuple[type[Exception], ...]:
     if "tensorflow" not in sys.modules:
         return OSError, MemoryError
     errors = import_module("tensorflow").errors
-    return OSError, MemoryError, errors.ResourceExhaustedError, errors.PermissionDeniedError
+    of_tensorflow = errors.ResourceExhaustedError, errors.PermissionDeniedError, errors.FailedPreconditionError
+    return OSError, MemoryError, *of_tensorflow
 
 
 def _import_tensorflow_quietly() -> None:
@@ -131,7 +133,8 @@ def _print_error(error: Exception) -> int:
 def _cause(message: str) -> str:
     """Return the line of a TensorFlow error that names the cause, without headings, operations and code locations."""
     other_lines = (" ", "\t", "<", "Graph execution error:", "Detected at node")
-    return next((line for line in message.splitlines() if line and not line.startswith(other_lines)), message)
+    line = next((line for line in message.splitlines() if line and not line.startswith(other_lines)), message)
+    return re.sub(r"\{\{[^}]*\}\} *| *\[Op:.*", "", line)
 
 
 def _arguments(argv: Sequence[str]) -> list[str]:

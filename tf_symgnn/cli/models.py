@@ -53,6 +53,8 @@ def train(args: Namespace) -> None:
     if not Workers(config).is_chief:
         return  # only the chief worker exports the model and prints
     metrics = folder.metrics()
+    best, epochs, chosen = metrics["best_epoch"], metrics["epochs"], metrics["best_epoch_pearson"]
+    print(f"kept: epoch {best} of {epochs}, chosen by its validation pearson of {chosen:.4f}")
     for split in (names.VALIDATION, names.TEST):
         if split in metrics:
             print(_summary(split, metrics[split]))

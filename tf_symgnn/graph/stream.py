@@ -102,9 +102,17 @@ class SubsetStream:
         """Return the number of batches in one pass over the data; the last may be smaller."""
         return -(-self.n_subsets // self.batch_size)
 
-    def in_order(self, share: ReplicaSlice = WHOLE) -> tf.data.Dataset:
-        """Return one pass in order, as batches of (GraphTensor, labels f32[N] eV, loss weights f32[N])."""
-        return self._merged(self._batches(tf.range(self.n_subsets, dtype=tf.int64), share))
+    def in_order(self, share: ReplicaSlice = WHOLE, *, most: int | None = None) -> tf.data.Dataset:
+        """Return one pass in order, as batches of (GraphTensor, labels f32[N] eV, loss weights f32[N]).
+
+        Args:
+            share: the part of each batch that this process receives.
+            most: number of batches, evenly spaced, of a pass that has more.
+        """
+        steps = self.steps_per_epoch
+        chosen = np.linspace(0, steps - 1, min(steps, most or steps)).astype(np.int64)
+        numbers = np.arange(self.n_subsets)
+        return self._merged(self._batches(tf.constant(numbers[np.isin(numbers // self.batch_size, chosen)]), share))
 
     def shuffled(self, *, seed: int, first_epoch: int, epochs: int, share: ReplicaSlice = WHOLE) -> tf.data.Dataset:
         """Return passes `first_epoch` to before `epochs`, each in an order that depends on the seed and the epoch only.
@@ -145,7 +153,7 @@ class SubsetStream:
     def _batches(self, order: tf.Tensor, share: ReplicaSlice) -> tf.data.Dataset:
         size = self.batch_size // share.replicas
         if share.replicas > 1:
-            missing = self.steps_per_epoch * self.batch_size - self.n_subsets
+            missing = -order.shape[0] % self.batch_size
             order = tf.reshape(tf.pad(order, [[0, missing]], constant_values=_PADDING), [-1, share.replicas, size])
             order = tf.reshape(order[:, share.first : share.first + share.local], [-1])
         return tf.data.Dataset.from_tensor_slices(order).map(self._load).batch(size)

@@ -218,7 +218,12 @@ class Checkpoints:
 
     def _write(self, checkpoint: tf.train.Checkpoint, prefix: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write(str(self.folder / prefix))
+        try:
+            checkpoint.write(str(self.folder / prefix))
+        except tf.errors.OpError as error:
+            # Such as of a full disk: the path of a temporary file, the reason and the operation.
+            reason = error.message.split("; ")[-1].partition(" [Op:")[0]
+            raise OSError(f"{self.folder / prefix}: {reason}") from error
         for path in self._files(prefix):
             sync(path)
         sync(self.folder)

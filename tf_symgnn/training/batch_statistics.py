@@ -1,77 +1,72 @@
-"""Moving statistics of batch normalization, made to agree with the weights that are scored."""
+"""Moving statistics of batch normalization, recomputed for the weights that are scored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import tensorflow as tf
-import tensorflow_gnn as tfgnn
 
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.nn.normalization import MaskedBatchNormalization
 
+# So many batches give precise statistics, and cost little beside an epoch of more.
+MAX_BATCHES = 32
 
-class EpochStatistics(tf.keras.callbacks.Callback):
-    """Restricts the moving statistics to the steps of the current epoch.
 
-    Over the whole run they lag behind weights that have moved on, and never lose what they started from: predictions
-    were off by an electronvolt (Wu and Johnson 2021, "Rethinking batch in BatchNorm", section 3). Of one epoch alone,
-    and divided by the weight of its steps, they cost nothing and lag by a few steps. That is near enough to rank epochs
-    by Pearson; for the weights that are kept they are recomputed (benchmarks/RESULTS.md).
+class BatchStatistics(tf.keras.callbacks.Callback):
+    """Sets the moving statistics to their means over training batches before each validation.
+
+    Statistics of steps that moved the weights lag behind them: predictions were off by up to an electronvolt, and the
+    best epoch was chosen by scores that the kept weights did not have (Wu and Johnson 2021, "Rethinking batch in
+    BatchNorm", section 3). Recomputed statistics are those that the weights are stored with.
 
     Args:
         model: that is trained.
+        batches: training batches of (GraphTensor, ...), in each pass the same ones.
+        n_batches: their number.
+        strategy: by which replicas share each batch.
     """
 
-    def __init__(self, model: BarrierModel):
+    def __init__(self, model: BarrierModel, batches: tf.data.Dataset, n_batches: int, strategy: tf.distribute.Strategy):
         super().__init__()
-        self._norms = _norms(model)
-        self._steps = 0
+        self._norms = [layer for layer in model.submodules if isinstance(layer, MaskedBatchNormalization)]
+        self._batches, self._n_batches, self._strategy = batches, n_batches, strategy
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Reset the statistics."""
-        self._steps = 0
-        _reset(self._norms)
+        def of_batch(graph: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+            for norm in self._norms:
+                norm.moving_mean.assign(tf.zeros_like(norm.moving_mean))
+                norm.moving_variance.assign(tf.zeros_like(norm.moving_variance))
+            model(graph, training=True)
+            weights = [1 - norm.momentum for norm in self._norms]
+            return [
+                (norm.moving_mean / weight, norm.moving_variance / weight)
+                for norm, weight in zip(self._norms, weights, strict=True)
+            ]
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Count the epoch's steps."""
-        self._steps += 1
+        # The iterator is the argument, so that graphs of all sizes have one trace.
+        @tf.function
+        def of_next(iterator: Iterator) -> list:
+            graph, *_ = next(iterator)
+            return strategy.run(of_batch, (graph,))
+
+        self._of_next = of_next
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        """Divide by the weight of the steps, as Adam does with its averages."""
-        for norm in self._norms:
-            weight = 1 - norm.momentum**self._steps
-            norm.moving_mean.assign(norm.moving_mean / weight)
-            norm.moving_variance.assign(norm.moving_variance / weight)
+        """Recompute the statistics."""
+        self.recompute()
 
+    def recompute(self) -> None:
+        """Set the moving statistics to their means over the batches, for the weights as they are."""
+        if not self._norms:
+            return
+        iterator = iter(self._batches)
+        moments = [self._of_next(iterator) for _ in range(self._n_batches)]
+        with self._strategy.scope():
+            for norm, of_batches in zip(self._norms, zip(*moments, strict=True), strict=True):
+                means, variances = zip(*of_batches, strict=True)
+                norm.moving_mean.assign(self._average(means))
+                norm.moving_variance.assign(self._average(variances))
 
-def recompute_batch_norm(model: BarrierModel, graphs: Iterable[tfgnn.GraphTensor]) -> None:
-    """Set the moving statistics to their means over batches of graphs, for the weights as they are.
-
-    Statistics of steps that moved the weights lag behind them, the more the larger the steps: by the best epoch of a
-    run of the published sizes predictions were 0.3 eV higher than by these (benchmarks/RESULTS.md).
-    """
-    norms = _norms(model)
-    step = tf.function(lambda graph: model(graph, training=True), reduce_retracing=True)
-    means, variances = [0.0] * len(norms), [0.0] * len(norms)
-    batches = 0
-    for graph in graphs:
-        batches += 1
-        _reset(norms)
-        step(graph)
-        for k, norm in enumerate(norms):
-            means[k] += norm.moving_mean / (1 - norm.momentum)
-            variances[k] += norm.moving_variance / (1 - norm.momentum)
-    for norm, mean, variance in zip(norms, means, variances, strict=True):
-        norm.moving_mean.assign(mean / batches)
-        norm.moving_variance.assign(variance / batches)
-
-
-def _norms(model: BarrierModel) -> list[MaskedBatchNormalization]:
-    return [layer for layer in model.submodules if isinstance(layer, MaskedBatchNormalization)]
-
-
-def _reset(norms: list[MaskedBatchNormalization]) -> None:
-    for norm in norms:
-        norm.moving_mean.assign(tf.zeros_like(norm.moving_mean))
-        norm.moving_variance.assign(tf.zeros_like(norm.moving_variance))
+    def _average(self, values: tuple) -> tf.Tensor:
+        """Return the mean over batches; all replicas have the same value of each."""
+        return tf.add_n([self._strategy.experimental_local_results(value)[0] for value in values]) / len(values)

@@ -1,4 +1,4 @@
-"""The learning rate over a run, and a run that ends when its time is spent."""
+"""The learning rate over a run, and a callback that ends a run after a given time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tf_symgnn.config import OptimizerConfig
 
 
 class TimeBudget(tf.keras.callbacks.Callback):
-    """Lets the learning rate fall to zero over minutes of training, and stops before an epoch that would take longer.
+    """Decays the learning rate to zero over a given time, and stops training before an epoch that would exceed it.
 
-    So runs of models of any speed have the same time and the same schedule in it. How far a run comes depends on the
-    machine: it is not repeated to the last digit.
+    Models of any speed are thus trained for the same time with the same schedule. The number of epochs depends on the
+    machine, so that results are not bit-identical between machines.
 
     Args:
         config: of the optimizer.
-        minutes: that training takes, validation included.
-        spent: seconds that went by before, in a run that goes on.
+        minutes: training time, validation included.
+        spent: seconds that a resumed run has used before.
     """
 
     def __init__(self, config: OptimizerConfig, *, minutes: float, spent: float):
@@ -38,19 +38,19 @@ class TimeBudget(tf.keras.callbacks.Callback):
         return self._elapsed() / self._seconds
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self._started = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the epoch's clock."""
+        """Start the epoch's clock."""
         self._epoch_started = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Sets the learning rate for the time gone by."""
+        """Set the learning rate for the elapsed time."""
         self.model.optimizer.learning_rate.assign(rate_at(self._config, self.share))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Stops training where another epoch like this one would not fit."""
+        """Stop training if another epoch like this one would exceed the time."""
         if self._elapsed() + time.perf_counter() - self._epoch_started > self._seconds:
             self.model.stop_training = True
 
@@ -59,7 +59,7 @@ class TimeBudget(tf.keras.callbacks.Callback):
 
 
 def rate_at(config: OptimizerConfig, share: float) -> float:
-    """The learning rate when a share of the run has gone by: a linear warm-up, then half a cosine down to zero."""
+    """Return the learning rate after a share of the run: a linear warm-up, then half a cosine down to zero."""
     if share < config.warmup:
         return config.learning_rate * (0.01 + 0.99 * share / config.warmup)
     left = (share - config.warmup) / max(1 - config.warmup, 1e-9)
@@ -67,7 +67,7 @@ def rate_at(config: OptimizerConfig, share: float) -> float:
 
 
 def falling_rate(config: OptimizerConfig, steps: int) -> tf.keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate that `rate_at` gives, over a number of steps."""
+    """Return the schedule of `rate_at` over a number of steps."""
     peak, warmup = config.learning_rate, int(config.warmup * steps)
     return tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / 100 if warmup else peak,

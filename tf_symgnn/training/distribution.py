@@ -11,7 +11,8 @@ from functools import cached_property
 import tensorflow as tf
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import InputError
+from tf_symgnn.data import InputError, as_input_error
+from tf_symgnn.errors import require_integer
 from tf_symgnn.graph import ReplicaSlice
 from tf_symgnn.training.checkpointing import TrainingStopped
 
@@ -126,18 +127,30 @@ class Workers:
 
 
 def _cluster() -> dict:
-    """Return TF_CONFIG, checked."""
+    """Return TF_CONFIG, checked.
+
+    Raises:
+        InputError: it does not describe a cluster and the place of this process in it.
+    """
     text = os.environ.get(_CLUSTER, "")
-    try:
+    expected = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    with as_input_error("environment", _CLUSTER, expected):
         cluster = json.loads(text)
-        task = cluster["task"]["type"], int(cluster["task"]["index"])
-        address = cluster["cluster"][task[0]][task[1]]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        expected = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
-        raise InputError("environment", _CLUSTER, text or "nothing", expected) from error
-    if not isinstance(address, str) or not set(cluster["cluster"]) <= {"chief", "worker"}:
-        raise InputError("environment", _CLUSTER, text, "addresses of a chief and of workers, or of workers alone")
+        kind, index = cluster["task"]["type"], cluster["task"]["index"]
+        # An index may be text, as shells write it.
+        number = int(index) if isinstance(index, str) else index
+        require_integer("environment", f"{_CLUSTER} task index", number, least=0)
+        jobs = cluster["cluster"]
+        addresses = [address for job in jobs.values() for address in job]
+        if not (set(jobs) <= {"chief", "worker"} and all(map(_is_address, addresses)) and number < len(jobs[kind])):
+            raise InputError("environment", _CLUSTER, text, "addresses of a chief and of workers, or of workers alone")
     return cluster
+
+
+def _is_address(value: object) -> bool:
+    """Return whether a value is text of the form `host:port`."""
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    return bool(host) and port.isdecimal() and int(port) < 2**16
 
 
 def _is_chief(cluster: dict) -> bool:

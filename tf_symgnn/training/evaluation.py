@@ -1,4 +1,4 @@
-"""How well a model does on whole glasses: Pearson, errors in eV, and how far rotations move its predictions."""
+"""Scores of a model on whole glasses: Pearson, errors in eV, and the change of predictions under rotations."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from scipy.stats import ortho_group
 
 from tf_symgnn.graph import GlassGraph
 
-# Random elements of O(3) that each glass is turned by; their draw is fixed, so figures compare.
+# Random elements of O(3) that transform each glass; their seed is fixed, so that results are comparable.
 ROTATIONS = 4
 
 
 def evaluate(
     predict: Callable[[GlassGraph], np.ndarray], graphs: Sequence[GlassGraph]
 ) -> tuple[dict, list[np.ndarray]]:
-    """Scores predictions of labelled glasses.
+    """Score predictions of labeled glasses.
 
     Returns:
         The record of `scores_by_glass` with `invariance_error`, and the predictions f64[N] eV, one array a glass.
@@ -28,7 +28,7 @@ def evaluate(
 
 
 def scores_by_glass(graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarray]) -> dict:
-    """`pearson`, `mae` (eV), `rmse` (eV), `n_atoms` over all atoms pooled, and `per_glass` the same by glass name.
+    """Return `pearson`, `mae` (eV), `rmse` (eV) and `n_atoms` over all atoms, and `per_glass` the same by glass name.
 
     A correlation that is not defined (a constant side) is None.
     """
@@ -39,7 +39,7 @@ def scores_by_glass(graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarr
 
 
 def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
-    """Pearson, MAE and RMSE (eV) and the number of atoms, for labels f64[N] eV and predictions f64[N] eV."""
+    """Return Pearson, MAE and RMSE (eV) and the number of atoms, for labels f64[N] eV and predictions f64[N] eV."""
     error = predictions - labels
     defined = np.ptp(labels) > 0 and np.ptp(predictions) > 0
     return {
@@ -53,12 +53,12 @@ def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
 def invariance_error(
     predict: Callable[[GlassGraph], np.ndarray], graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarray]
 ) -> float | None:
-    """RMS change of predictions under random O(3) elements over the standard deviation of the predictions.
+    """Return the RMS change of predictions under random O(3) elements over the standard deviation of the predictions.
 
-    None where all predictions are the same.
+    It is None if all predictions are equal.
     """
     elements = ortho_group.rvs(3, size=ROTATIONS, random_state=0)
-    # Haar on O(3) gives either sign of the determinant; half of each makes the figure steadier.
+    # Haar measure on O(3) has both signs of the determinant; half of each reduces the variance.
     elements *= (np.sign(np.linalg.det(elements)) * (-1.0) ** np.arange(ROTATIONS))[:, None, None]
     changes = [
         predict(graph.transformed(element)) - prediction

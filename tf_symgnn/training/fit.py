@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +29,14 @@ from tf_symgnn.runs import (
     write_record,
 )
 from tf_symgnn.training import plots
-from tf_symgnn.training.batch_statistics import EpochStatistics, recompute_batch_norm
+from tf_symgnn.training.batch_statistics import MAX_BATCHES, BatchStatistics
 from tf_symgnn.training.budget import TimeBudget, falling_rate
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Workers
 from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
+from tf_symgnn.training.streams import subset_stream, validation_batches
 
 
 def train(
@@ -75,13 +75,13 @@ def train(
                 held.enter_context(folder.locked())
                 folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
         with workers.reraise_worker_loss():
-            training = _stream(config, model, graphs[names.TRAIN])
-            checkpointing = _fit(config, workers, folder, model, statistics, graphs, training)
+            training = subset_stream(config, model, graphs[names.TRAIN])
+            state = _fit(config, workers, folder, model, statistics, graphs, training)
         if workers.is_chief:
             # Scored by this process alone, in variables that no other one shares.
             model = folder.build_model() if workers.distributed else model
-            _finish(config, folder, model, graphs, training, checkpointing.state)
-            _report(config, folder, model, graphs, checkpointing.state)
+            _finish(config, folder, model, graphs, state)
+            _report(config, folder, model, graphs, state)
             if finish:
                 finish(folder)
     return folder
@@ -145,8 +145,8 @@ def _fit(
     statistics: DatasetStatistics,
     graphs: dict[str, list[GlassGraph]],
     training: SubsetStream,
-) -> Checkpointing:
-    """Run the Keras fit loop from the last finished epoch of the folder; return the callback with the final state."""
+) -> State:
+    """Train from the last finished epoch of the folder; return the state after the last one."""
     with workers.strategy.scope():
         regressor = BarrierRegressor(model, statistics.scaling)
         steps = config.epochs * training.steps_per_epoch
@@ -154,37 +154,55 @@ def _fit(
         regressor.optimizer.build(model.trained.trainable_variables)
     checkpointing = Checkpointing(folder, regressor, patience=config.patience, writes=workers.is_chief)
     checkpointing.restore()
-    first = checkpointing.state.epochs
     clock = _clock(config, checkpointing.state)
-    if first >= config.epochs or checkpointing.exhausted or (clock and clock.exhausted):
-        return checkpointing
-    if first == 0:
-        _start(config, workers, model, graphs[names.TRAIN])
+    first = checkpointing.state.epochs
+    if first < config.epochs and not checkpointing.exhausted and not (clock and clock.exhausted):
+        if first == 0:
+            _start(config, workers, model, graphs[names.TRAIN])
+        _run_epochs(config, workers, folder, regressor, graphs, training, checkpointing, clock)
+    return checkpointing.state
+
+
+def _run_epochs(
+    config: RunConfig,
+    workers: Workers,
+    folder: RunFolder,
+    regressor: BarrierRegressor,
+    graphs: dict[str, list[GlassGraph]],
+    training: SubsetStream,
+    checkpointing: Checkpointing,
+    clock: TimeBudget | None,
+) -> None:
+    """Run the Keras fit loop."""
+    model, first = regressor.barrier_model, checkpointing.state.epochs
+    validation = subset_stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
+    statistics_of_norms = BatchStatistics(
+        model.trained,
+        workers.shared(lambda share: training.in_order(share, most=MAX_BATCHES)),
+        n_batches=min(training.steps_per_epoch, MAX_BATCHES),
+        strategy=workers.strategy,
+    )
     progress = Progress(
         epochs=config.epochs if clock is None else None, first_epoch=first, steps_per_epoch=training.steps_per_epoch
     )
-    callbacks = [StopOnNonFinite(training, seed=config.seed), EpochStatistics(model.trained)]
+    callbacks = [StopOnNonFinite(training, seed=config.seed), statistics_of_norms]
     if workers.is_chief:
         callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION], clock=clock)]
-    validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
 
     def shuffled(share: ReplicaSlice) -> tf.data.Dataset:
         return training.shuffled(seed=config.seed, first_epoch=first, epochs=config.epochs, share=share)
 
-    try:
+    with closing(progress):
         regressor.fit(
             workers.shared(shuffled),
             steps_per_epoch=training.steps_per_epoch,
             initial_epoch=first,
             epochs=config.epochs,
-            validation_data=_validation_data(config, workers, model, validation),
+            validation_data=validation_batches(config, workers, model, validation),
             validation_steps=validation.steps_per_epoch if workers.distributed else None,
             callbacks=[*callbacks, checkpointing, *([clock] if clock else [])],
             verbose=0,
         )
-    finally:
-        progress.close()
-    return checkpointing
 
 
 def _start(config: RunConfig, workers: Workers, model: BarrierModel, glasses: Sequence[GlassGraph]) -> None:
@@ -195,63 +213,24 @@ def _start(config: RunConfig, workers: Workers, model: BarrierModel, glasses: Se
         model.prepare([to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses])
 
 
-def _validation_data(
-    config: RunConfig, workers: Workers, model: BarrierModel, validation: SubsetStream
-) -> tf.data.Dataset:
-    """Return batches of validation glasses, with what the model caches of each where they fit in memory."""
-    batches = workers.shared(validation.in_order)
-    # Patches are streamed as they do not fit in memory, and what replicas share cannot be made anew.
-    return batches if config.stream.patch_size or workers.distributed else with_cache(model, batches)
-
-
-def with_cache(model: BarrierModel, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Return the batches, kept in memory with what the model caches of each graph; as they are if that is nothing.
-
-    An epoch ends with a prediction of each validation glass. The part that training does not change is more than half
-    of it for the default model.
-    """
-    spec, *others = batches.element_spec
-    cache = tf.function(model.cache, input_signature=[spec])
-    cached_spec = cache.get_concrete_function().structured_outputs.spec
-    if cached_spec == spec:
-        return batches
-    # By a generator, for a function that maps a dataset cannot use variables that lie on another device.
-    cached = tf.data.Dataset.from_generator(
-        lambda: ((cache(graph), *rest) for graph, *rest in batches), output_signature=(cached_spec, *others)
-    )
-    return cached.cache().with_options(batches.options())
-
-
 def _finish(
     config: RunConfig,
     folder: RunFolder,
     model: BarrierModel,
     graphs: dict[str, list[GlassGraph]],
-    training: SubsetStream,
     state: State,
 ) -> None:
-    """Load the best weights, recompute batch statistics for them, calibrate the model, and store the result."""
+    """Load the best weights, calibrate the model, and store the result."""
     if folder.checkpoints.has_final(state):
         folder.load_weights(model)
         return
     folder.checkpoints.load_best(state, model)
-    print("recomputing batch statistics: one more pass over the training glasses", file=sys.stderr, flush=True)
-    recompute_batch_norm(model.trained, (graph for graph, *_ in training.in_order()))
-    validation = _stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
+    validation = subset_stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
     # Read side by side, so that one batch is in memory at a time.
     first, second = itertools.tee(validation.in_order())
     labels = (np.where(weight > 0, label, np.nan) for _, label, weight in second)
     model.calibrate((graph for graph, *_ in first), labels)
     folder.checkpoints.save_final(state, model)
-
-
-def _stream(
-    config: RunConfig, model: BarrierModel, graphs: Sequence[GlassGraph], *, halo: float | None = None
-) -> SubsetStream:
-    """Return the stream of whole glasses or patches; the halo is by default that of the configuration."""
-    if halo is None:
-        halo = model.receptive_field if config.stream.halo is None else config.stream.halo
-    return SubsetStream(graphs, batch_size=config.stream.batch_size, patch_size=config.stream.patch_size, halo=halo)
 
 
 def _clock(config: RunConfig, state: State) -> TimeBudget | None:
@@ -290,6 +269,7 @@ def _report(
     record |= {
         "invariance_error": record[names.VALIDATION]["invariance_error"],
         "best_epoch": state.best_epoch + 1,
+        "best_epoch_pearson": state.best_pearson,
         "epochs": state.epochs,
         "parameters": int(model.count_params()),
         "seed": config.seed,

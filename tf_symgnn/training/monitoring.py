@@ -1,4 +1,4 @@
-"""What a person watches while a run trains: a progress bar, and TensorBoard."""
+"""A progress bar and TensorBoard logs of a run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.training import plots
 from tf_symgnn.training.budget import TimeBudget
 
-# Pictures cost a prediction and a second of drawing: this many over a run.
+# Number of pictures over a run; each costs a prediction and a second of drawing.
 PICTURES = 20
 
 
 class Progress(tf.keras.callbacks.Callback):
-    """One bar over all steps of the run with the time that is left, and one line an epoch.
+    """Shows one bar over all steps of the run with the time left, and prints one line per epoch.
 
     Args:
         epochs: of the whole run, or None where time ends it.
-        first_epoch: where this process starts.
-        steps_per_epoch: batches an epoch.
+        first_epoch: first epoch of this process.
+        steps_per_epoch: number of batches per epoch.
     """
 
     def __init__(self, *, epochs: int | None, first_epoch: int, steps_per_epoch: int):
@@ -38,23 +38,23 @@ class Progress(tf.keras.callbacks.Callback):
         self._bar = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the bar."""
+        """Open the bar."""
         self._bar = tqdm(unit="step", mininterval=1.0, dynamic_ncols=True, **self._size)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        """Moves the bar on."""
+        """Advance the bar."""
         self._bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
         self._bar.update()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Says how the epoch went."""
+        """Print the scores of the epoch."""
         tqdm.write(
             f"epoch {epoch + 1}{self._of}  loss {logs['loss']:.4f}  pearson {logs['pearson']:.4f}  "
             f"validation loss {logs['val_loss']:.4f}  pearson {logs['val_pearson']:.4f}  mae {logs['val_mae']:.4f} eV"
         )
 
     def close(self) -> None:
-        """Closes the bar, however training ended."""
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
 
@@ -86,21 +86,21 @@ class TensorBoard(tf.keras.callbacks.Callback):
         self._started = 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Writes the configuration as text and as hyperparameters."""
+        """Write the configuration as text and as hyperparameters."""
         self._predict = Predictor(self.model.barrier_model, patch_size=self._config.stream.patch_size)
         with self._writers[names.TRAIN].as_default():
             tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
-        # Above both splits, so that TensorBoard's table shows the metrics of either.
+        # In the folder above both splits, so that the table of TensorBoard shows the metrics of both.
         with tf.summary.create_file_writer(str(self._folder.logs)).as_default():
             hparams.hparams(_flat(self._config.as_plain()), trial_id=self._config.run_dir)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the clock of the epoch's training steps."""
+        """Start the clock of the epoch's training steps."""
         self._started = time.perf_counter()
         self._seconds = 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Stops the clock at the last training step, so that validation does not count."""
+        """Stop the clock at the last training step, so that validation does not count."""
         self._seconds = time.perf_counter() - self._started
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -154,7 +154,7 @@ class TensorBoard(tf.keras.callbacks.Callback):
 
 
 def _flat(config: dict, prefix: str = "") -> dict[str, bool | int | float | str]:
-    """Nested fields as dotted names, with values of the kinds that the hyperparameter table holds."""
+    """Return nested fields by dotted names, with values of the types that the hyperparameter table accepts."""
     flat = {}
     for name, value in config.items():
         if isinstance(value, dict):

@@ -13,7 +13,7 @@ from tf_symgnn.data import replacing
 
 
 def learning_curves(history: list[dict]) -> Figure:
-    """Loss and Pearson of training and validation against the epoch."""
+    """Return loss and Pearson of training and validation against the epoch."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for axes, key, title in zip(
@@ -28,7 +28,7 @@ def learning_curves(history: list[dict]) -> Figure:
 
 
 def parity(labels: np.ndarray, predictions: np.ndarray, title: str) -> Figure:
-    """Predicted against true barriers, both f64[N] eV, as a density of atoms."""
+    """Return predicted against true barriers, both f64[N] eV, as a density of atoms."""
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()
     low, high = float(min(labels.min(), predictions.min())), float(max(labels.max(), predictions.max()))
@@ -40,7 +40,7 @@ def parity(labels: np.ndarray, predictions: np.ndarray, title: str) -> Figure:
 
 
 def directions(transforms: np.ndarray) -> Figure:
-    """Where transforms [K, 3, 3] send the x, y and z axes, on the sphere unrolled (Mollweide projection)."""
+    """Return the images of the x, y and z axes under transforms [K, 3, 3], in a Mollweide projection of the sphere."""
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots(subplot_kw={"projection": "mollweide"})
     half = len(transforms) // 2
@@ -55,13 +55,13 @@ def directions(transforms: np.ndarray) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, completely or not at all."""
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=150)
 
 
 def as_image(figure: Figure) -> tf.Tensor:
-    """A figure as a batch of one image u8[1, H, W, 4], for TensorBoard."""
+    """Return a figure as a batch of one image u8[1, H, W, 4], for TensorBoard."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return tf.image.decode_png(buffer.getvalue(), channels=4)[tf.newaxis]
