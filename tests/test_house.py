@@ -286,6 +286,17 @@ def test_words_to_avoid_are_found():
     assert definitions(ast.parse("def f(heard): x.told = y = z")) == {"f", "heard", "told", "y"}
 
 
+def test_the_call_paths_in_the_contributing_guide_exist():
+    (block,) = re.findall(r"```text\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    steps = re.findall(r"(?<!-)\b\w+(?:\.\w+)?(?=[,\n])", block)
+    defined = set()
+    for tree in (ast.parse(path.read_text()) for path in FILES):
+        for node in (node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))):
+            members = (part.name for part in node.body if isinstance(part, ast.FunctionDef))
+            defined |= {node.name, *(f"{node.name}.{member}" for member in members)}
+    assert len(steps) > 20 and set(steps) <= defined
+
+
 @pytest.mark.parametrize("path", [*CODE, *DOCUMENTS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_prose_and_names_follow_the_style_guide(path):
     if str(path.relative_to(ROOT)).startswith(TO_REWRITE):
