@@ -19,6 +19,7 @@ from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.cli import main
 from tf_symgnn.data import SAMPLE, read_glasses
+from tf_symgnn.runs import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -399,3 +400,60 @@ def test_simulate_barriers_refuses(refuses, tmp_path):
     refuses(["simulate", "barriers", glass, glass, "--output", folder], "files", "one file a stem")
     refuses(["simulate", "barriers", glass, "--output", folder], "forces", "a minimum of CuZr_mm.eam.fs")
     refuses(["simulate", "barriers", glass, "--output", glass.parent], "train0.xyz", "not a labelled glass")
+
+
+def test_predict_keeps_what_the_input_has(finished_run, tmp_path, capsys):
+    glass = random_glass(41, 20)
+    rows = "".join(
+        f"{10 * k + 3} {1 + (glass.species[k] == 'Zr')} C {' '.join(map(str, glass.positions[k]))} {k / 8}\n"
+        for k in reversed(range(20))
+    )
+    bounds = "".join(f"0 {edge}\n" for edge in np.diag(glass.cell))
+    (tmp_path / "dump.in").write_text(
+        f"ITEM: TIMESTEP\n4500\nITEM: NUMBER OF ATOMS\n20\nITEM: BOX BOUNDS pp pp pp\n{bounds}"
+        f"ITEM: ATOMS id type element x y z c_pe\n{rows}"
+    )
+    argv = ["predict", finished_run.path, tmp_path / "dump.in", "--species", "Cu,Zr"]
+    assert main([*map(str, argv), "--output", str(tmp_path / "out.dump"), "--keep-columns"]) == 0
+    assert "note: " in (notes := capsys.readouterr().err) and "element: found C for every type" in notes
+    atoms = ase.io.read(tmp_path / "out.dump", format="lammps-dump-text")
+    assert atoms.info["timestep"] == 4500
+    np.testing.assert_array_equal(atoms.arrays["c_pe"], np.arange(20) / 8)
+    assert np.isfinite(atoms.arrays["v_energy_barrier"]).all()
+    assert main([*map(str, argv), "--output", str(tmp_path / "slab.xyz"), "--pbc", "p,p,f"]) == 0
+    slab = ase.io.read(tmp_path / "slab.xyz")
+    assert slab.pbc.tolist() == [True, True, False] and slab.arrays["id"].tolist() == list(range(3, 203, 10))
+    assert "c_pe" not in slab.arrays
+
+
+def test_reading_options_are_checked(finished_run, refuses, tmp_path):
+    write_data(tmp_path, {"train0": 20})
+    argv = ["predict", finished_run.path, tmp_path / "train0.xyz", "--output", tmp_path / "out.xyz"]
+    refuses([*argv, "--pbc", "p,q,f"], "--pbc", "p,q,f", "as in p,p,f")
+    refuses([*argv, "--format", "nonsense"], "--format", "nonsense", "extxyz, lammps-data")
+    refuses([*argv, "--atom-style", "wooden"], "atom_style", "wooden", "atomic, charge")
+
+
+def test_evaluate_of_a_file_without_the_split_names_the_option(finished_run, refuses, tmp_path):
+    write_data(tmp_path, {"train0": 20})
+    refuses(
+        ["evaluate", finished_run.path, "--data", tmp_path / "train0.xyz"], "test split", "--split all scores every"
+    )
+
+
+def test_many_notices_are_counted(finished_run, tmp_path, capsys):
+    write_data(tmp_path / "data", {"train0": 20})
+    files = []
+    for k in range(6):
+        files.append(tmp_path / f"{k}.xyz")
+        files[-1].write_text((tmp_path / "data" / "train0.xyz").read_text().rstrip())
+    assert main(["predict", str(finished_run.path), *map(str, files), "--output", str(tmp_path / "out.xyz")]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "tf-symgnn: note: " in line]
+    assert len(lines) == 4 and lines[-1].endswith("3 more like it of end")
+
+
+def test_an_output_that_cannot_be_written_is_found_before_predicting(finished_run, refuses, tmp_path, monkeypatch):
+    write_data(tmp_path, {"train0": 20})
+    monkeypatch.setattr(RunFolder, "load_model", lambda self: pytest.fail("predicted"))
+    argv = ["predict", finished_run.path, tmp_path / "train0.xyz", "--output"]
+    refuses([*argv, "/proc/none/out.xyz"], "/proc/none/out.xyz: output: found No such file", "a folder to write in")

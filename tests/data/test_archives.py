@@ -41,7 +41,7 @@ def test_npz_with_atomic_numbers_and_box(save_npz):
         ({"species": None, "atomic_numbers": [0, 29, 29]}, "atomic_numbers: found"),
         ({"species": None, "atomic_numbers": [29, 29, 400]}, "atomic_numbers: found"),
         ({"species": None, "atomic_numbers": [29.0, 29.0, 29.0]}, "atomic_numbers: found"),
-        ({"species": np.array(["Cu", "Zr", None])}, "archive: found ValueError Object arrays"),
+        ({"species": np.array(["Cu", "Zr", None])}, "species: found values of type object, expected numbers or text"),
         ({"energy_barrier": [1.0]}, "energy_barrier: found shape"),
         ({"positions": np.full((3, 3), np.nan)}, "positions: found nan"),
     ],

@@ -70,7 +70,13 @@ BAD_FIELDS = {
     "too few species": ("species", ["Cu"] * 4, r"species: found shape \(4,\)"),
     "numbers for species": ("species", [29] * 5, "species: found"),
     "too few labels": ("barrier", [1.0] * 4, r"energy_barrier: found shape \(4,\), expected shape \(5,\)"),
-    "nan label": ("barrier", [1, 1, 1, 1, np.nan], r"energy_barrier: found nan at \[4\]"),
+    "infinite label": ("barrier", [1, 1, 1, 1, np.inf], r"energy_barrier: found inf at \[4\]"),
+    "two origins": ("origin", np.zeros(6), r"origin: found shape \(6,\), expected shape \(3,\)"),
+    "an id twice": ("ids", [1, 2, 3, 4, 2], "ids: found 2 twice, expected each once"),
+    "ids with fractions": ("ids", np.arange(5.0), "ids: found shape .* of float64, expected 5 whole numbers"),
+    "half a step": ("step", 0.5, "step: found 0.5, expected a whole number"),
+    "too few events": ("events", [4] * 4, "events: found shape"),
+    "a short column": ("columns", {"q": np.zeros(4)}, r"q: found shape \(4,\), expected shape \(5,\) or \(N, K\)"),
     "negative frame": ("frame", -1, "frame: found -1, expected a whole number of at least 0"),
     "column of labels": ("barrier", np.zeros((5, 1)), "energy_barrier: found shape"),
 }
@@ -163,7 +169,7 @@ def test_replacing_removes_the_file_of_a_failed_block(tmp_path):
 
 
 def test_package_imports_numpy_ase_names_and_errors_only():
-    allowed = {"numpy", "ase", "tf_symgnn.names", "tf_symgnn.errors", "tf_symgnn.data"}
+    allowed = {"numpy", "ase", "zstandard", "tf_symgnn.names", "tf_symgnn.errors", "tf_symgnn.data"}
     for file in Path(tf_symgnn.data.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

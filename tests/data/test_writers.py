@@ -86,7 +86,7 @@ def test_text_of_a_dump(tmp_path):
     bounds = [[float(word) for word in line.split()] for line in lines[5:8]]
     np.testing.assert_allclose(bounds, [[-2, 9, 1], [0, 9, -2], [0, 10, 0]], atol=1e-12)
     assert lines[8:] == [
-        "ITEM: ATOMS id type element x y z energy_barrier",
+        "ITEM: ATOMS id type element x y z v_energy_barrier",
         "1 2 Zr 1.0000000000 2.0000000000 3.0000000000 1.5000000000",
         "2 1 Cu 0.0000000000 0.0000000000 0.5000000000 2.0000000000",
     ]

@@ -43,10 +43,10 @@ def test_invalid_structure_files_are_bad_requests(client, tmp_path):
     for name, content, words in (
         ("a.pickle", good, "a.pickle: suffix: found .pickle"),
         ("a.xyz", b"", "a.xyz: file: found nothing in it"),
-        ("a.xyz", good.rsplit(b"\n", 2)[0], "a.xyz: atoms: found 3 lines"),
+        ("a.xyz", good.rsplit(b"\n", 2)[0], "a.xyz: atoms: found 3 rows"),
         ("a.xyz", good.replace(b"Cu ", b"Au "), "a.xyz: species: found Au"),
         ("a.npz", good, "a.npz: archive"),
-        ("a.dump", good, "a.dump: content"),
+        ("a.dump", good, "a.dump: line 1: found 4, expected ITEM: TIMESTEP"),
         ("", good, "name"),
         ("%00.xyz", good, "name"),
         ("a.data&species=%00", good, "species"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tf_symgnn import runtime
 from tf_symgnn.beam.shards import Outcome, WriteGraphs, WritePredictions, WriteShard
 from tf_symgnn.config import GraphConfig
-from tf_symgnn.data import InputError, replacing, split_files, structure_files
+from tf_symgnn.data import InputError, ReadOptions, notice, replacing, split_files, stem_of, structure_files
 from tf_symgnn.graph import LISTING, shards_in
 from tf_symgnn.runs import RunFolder
 
@@ -47,8 +48,7 @@ def convert_in_pipeline(
     graph: GraphConfig,
     flags: Sequence[str],
     *,
-    label: str,
-    species: Sequence[str] | None,
+    options: ReadOptions,
     overwrite: bool,
 ) -> Summary:
     """Write each structure file as a TFRecord shard `SPLIT.tfrecord-STEM`, and `shards.json` as `write_splits` does.
@@ -58,19 +58,16 @@ def convert_in_pipeline(
         output: folder to write.
         graph: settings of the neighbor graph.
         flags: options of the pipeline; none runs it on all cores of this machine.
-        label: per-atom column or key of the energy barrier, eV.
-        species: chemical symbols of LAMMPS types 1, 2, ...
+        options: how files are read.
         overwrite: whether existing shards may be replaced.
 
     Raises:
         InputError: the data or the output cannot be used, or the pipeline failed.
     """
     splits = split_files(data)
-    shards = {str(file): f"{split}.tfrecord-{file.stem}" for split, files in splits.items() for file in files}
+    shards = {str(file): f"{split}.tfrecord-{stem_of(file)}" for split, files in splits.items() for file in files}
     earlier = shards_in(output)
-    outcomes = _run(
-        WriteGraphs(label, species, graph), shards, Path(output), flags, earlier=earlier, overwrite=overwrite
-    )
+    outcomes = _run(WriteGraphs(options, graph), shards, Path(output), flags, earlier=earlier, overwrite=overwrite)
     for shard in set(earlier) - {Path(output) / outcome.shard for outcome in outcomes}:
         shard.unlink(missing_ok=True)  # its input file no longer exists
     glasses = {outcome.file: outcome.glasses for outcome in outcomes}
@@ -84,7 +81,7 @@ def predict_in_pipeline(
     output: str | Path,
     flags: Sequence[str],
     *,
-    species: Sequence[str] | None,
+    options: ReadOptions,
     overwrite: bool,
 ) -> Summary:
     """Write each structure file as `STEM.xyz` with a predicted `energy_barrier` column.
@@ -94,7 +91,7 @@ def predict_in_pipeline(
         files: structure files, or folders of them.
         output: folder to write.
         flags: options of the pipeline; none runs it on all cores of this machine.
-        species: chemical symbols of LAMMPS types 1, 2, ...; by default those of the run.
+        options: how files are read; labels are not, and species are by default those of the run.
         overwrite: whether existing files may be replaced.
 
     Raises:
@@ -102,10 +99,12 @@ def predict_in_pipeline(
     """
     shards: dict[str, str] = {}
     for file in (file for path in files for file in structure_files(path).values()):
-        if f"{file.stem}.xyz" in shards.values():
-            raise InputError(file, "stem", f"{file.stem} twice", "one file per stem")
-        shards[str(file)] = f"{file.stem}.xyz"
-    do_fn = WritePredictions(str(run.path), species or run.config().type_names)
+        stem = stem_of(file)
+        if f"{stem}.xyz" in shards.values():
+            raise InputError(file, "stem", f"{stem} twice", "one file per stem")
+        shards[str(file)] = f"{stem}.xyz"
+    options = replace(options, label=None, species=options.species or run.config().type_names)
+    do_fn = WritePredictions(str(run.path), options)
     outcomes = _run(do_fn, shards, Path(output), flags, overwrite=overwrite)
     return _finish(Path(output), {outcome.shard: outcome.glasses for outcome in outcomes if outcome.shard}, outcomes)
 
@@ -156,7 +155,10 @@ def _run(
         raise InputError(output, "pipeline", _reason(error), "a pipeline that ends; whole shards stay") from error
     rows = json.loads(outcomes_file.read_text())
     outcomes_file.unlink()
-    return [Outcome(file, shard, glasses, problem) for file, shard, glasses, problem in rows]
+    outcomes = [Outcome(*row) for row in rows]
+    for arguments in (arguments for outcome in outcomes for arguments in outcome.notices):
+        notice(*arguments)
+    return outcomes
 
 
 def _require_no_loss(shards: dict[str, str], earlier: Sequence[Path], output: Path, *, overwrite: bool) -> None:

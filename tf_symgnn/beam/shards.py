@@ -7,7 +7,8 @@ writes the same shard again.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,16 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from tf_symgnn.config import GraphConfig
-from tf_symgnn.data import Glass, InputError, iter_glasses, replacing, require_species, write_frames
+from tf_symgnn.data import (
+    Glass,
+    InputError,
+    InputNotice,
+    ReadOptions,
+    read_frames,
+    replacing,
+    require_species,
+    write_frames,
+)
 from tf_symgnn.graph import GlassGraph, build_graph, write_shard
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import RunFolder
@@ -30,25 +40,26 @@ class Outcome(NamedTuple):
         shard: file name of the shard; empty if no frame could be read.
         glasses: names of the glasses in the shard.
         problem: why the rest of the file could not be read; None if all of it was.
+        notices: arguments of the notices about the file.
     """
 
     file: str
     shard: str
     glasses: tuple[str, ...]
     problem: str | None
+    notices: tuple[tuple[str, str, str, str], ...] = ()
 
 
 class WriteShard(beam.DoFn, abc.ABC):
     """Writes the shard of a file, with all frames up to the first that cannot be read.
 
     Args:
-        label: per-atom column or key of the energy barrier, eV; None reads no labels.
-        species: chemical symbols of LAMMPS types 1, 2, ...
+        options: how the file is read.
     """
 
-    def __init__(self, label: str | None, species: Sequence[str] | None):
+    def __init__(self, options: ReadOptions):
         super().__init__()
-        self._label, self._species = label, species
+        self._options = options
 
     def process(self, task: tuple[str, str]) -> Iterator[Outcome]:
         """Write the shard of a file.
@@ -68,7 +79,7 @@ class WriteShard(beam.DoFn, abc.ABC):
         def records() -> Iterator[Any]:
             labeled = None
             try:
-                for glass in iter_glasses(file, label=self._label, species=self._species):
+                for glass in read_frames(file, self._options):
                     has_labels = glass.barrier is not None
                     if labeled not in (None, has_labels):
                         raise InputError(glass.place, "labels", f"{glass.name} unlike those before it", "all or none")
@@ -78,13 +89,18 @@ class WriteShard(beam.DoFn, abc.ABC):
             except InputError as error:
                 problems.append(f"{error}; {len(names)} frames before it were used" if names else str(error))
 
-        remaining = records()
-        first = next(remaining, None)
-        if first is None:
-            Path(shard).unlink(missing_ok=True)  # an earlier run may have written it
-        else:
-            self.write(Path(shard), chain([first], remaining))
-        yield Outcome(file, Path(shard).name if names else "", tuple(names), problems[0] if problems else None)
+        # Notices are issued again by the process that started the pipeline.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InputNotice)
+            remaining = records()
+            first = next(remaining, None)
+            if first is None:
+                Path(shard).unlink(missing_ok=True)  # an earlier run may have written it
+            else:
+                self.write(Path(shard), chain([first], remaining))
+        notices = tuple(w.message.args for w in caught if isinstance(w.message, InputNotice))
+        shard = Path(shard).name if names else ""
+        yield Outcome(file, shard, tuple(names), problems[0] if problems else None, notices)
 
     @abc.abstractmethod
     def record(self, glass: Glass) -> Any:
@@ -99,13 +115,12 @@ class WriteGraphs(WriteShard):
     """Writes GraphTensors of neighbor graphs as TFRecords.
 
     Args:
-        label: per-atom column or key of the energy barrier, eV.
-        species: chemical symbols of LAMMPS types 1, 2, ...
+        options: how the file is read.
         graph: settings of the neighbor graph.
     """
 
-    def __init__(self, label: str, species: Sequence[str] | None, graph: GraphConfig):
-        super().__init__(label, species)
+    def __init__(self, options: ReadOptions, graph: GraphConfig):
+        super().__init__(options)
         self._graph = graph
 
     def record(self, glass: Glass) -> GlassGraph:
@@ -122,11 +137,11 @@ class WritePredictions(WriteShard):
 
     Args:
         run: path of the run folder.
-        species: chemical symbols of LAMMPS types 1, 2, ...
+        options: how the file is read.
     """
 
-    def __init__(self, run: str, species: Sequence[str] | None):
-        super().__init__(None, species)
+    def __init__(self, run: str, options: ReadOptions):
+        super().__init__(options)
         self._run = run
 
     def setup(self) -> None:

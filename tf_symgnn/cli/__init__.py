@@ -17,6 +17,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
 from tf_symgnn.cli import explaining, models, serving, simulations
+from tf_symgnn.cli.notices import printed_notices
 from tf_symgnn.config import RunConfig, read_fields
 from tf_symgnn.data import InputError
 
@@ -92,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if command.needs_tensorflow:
             _import_tensorflow_quietly()
-        command.run(args[args.command])
+        with printed_notices():
+            command.run(args[args.command])
     except (InputError, *_system_errors()) as error:
         return _print_error(error)
     except KeyboardInterrupt:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from tf_symgnn.cli.arguments import parse_seed
-from tf_symgnn.config import split_symbols
-from tf_symgnn.data import InputError, read_glass, require_species
+from tf_symgnn.cli.arguments import add_reading, parse_seed, read_options
+from tf_symgnn.data import InputError, read_last_frame, require_species
 
 
 def explain_parser() -> ArgumentParser:
@@ -19,7 +18,7 @@ def explain_parser() -> ArgumentParser:
     )
     parser.add_argument("--output", required=True, help="folder to write")
     parser.add_argument("--seed", type=parse_seed, default=0, help="seed of the masks")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    add_reading(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the explanation in the folder")
     return parser
 
@@ -37,7 +36,7 @@ def explain(args: Namespace) -> None:
     run = RunFolder.open(args.run)
     config = run.config()
     check_folder(args.output, overwrite=args.overwrite)
-    glass = read_glass(args.file, label=None, species=split_symbols(args.species) or config.type_names)
+    glass = read_last_frame(args.file, read_options(args, species=config.species))
     require_species([glass], run.statistics().species)
     centers = parse_centers(args.atoms, glass)
     (graph,) = glass_graphs(config, [glass])

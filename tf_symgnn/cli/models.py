@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 
 from jsonargparse import ArgumentParser, Namespace
@@ -12,9 +12,9 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from tf_symgnn import names
 from tf_symgnn.cli import pipelines
-from tf_symgnn.cli.arguments import ReadConfig, parse_seed
-from tf_symgnn.config import GraphConfig, RunConfig, split_symbols
-from tf_symgnn.data import InputError, read_glasses, require_species
+from tf_symgnn.cli.arguments import ReadConfig, add_reading, parse_seed, read_options
+from tf_symgnn.config import GraphConfig, RunConfig
+from tf_symgnn.data import InputError, read_splits, require_species
 
 ALL = "all"  # value of --split: the glasses of all splits
 
@@ -68,7 +68,7 @@ def evaluate_parser() -> ArgumentParser:
     parser.add_argument("--data", required=True, help="folder of structure files, or one file")
     parser.add_argument("--split", choices=(*names.SPLITS, ALL), default=names.TEST, help="which glasses to score")
     parser.add_argument("--label", help="column or key of the energy barrier, eV, if not as in training")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., if not as in training")
+    add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
 
@@ -76,17 +76,17 @@ def evaluate_parser() -> ArgumentParser:
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labeled glasses."""
     from tf_symgnn.inference import Predictor
-    from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
+    from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits
     from tf_symgnn.training import evaluate
 
     run = RunFolder.open(args.run)
     config = run.config()
-    reading = replace(config, label=args.label or config.label, species=args.species or config.species)
     splits = names.SPLITS if args.split == ALL else [args.split]
-    by_split = read_labeled(reading, splits, data=args.data)
+    options = read_options(args, label=args.label or config.label, species=config.species)
+    by_split = read_labeled_splits(args.data, options, splits)
     glasses = [glass for split in splits for glass in by_split[split]]
     if not glasses:
-        raise InputError(args.data, f"{args.split} split", "no glass", "at least one")
+        raise InputError(args.data, f"{args.split} split", "no glass", "at least one; --split all scores every glass")
     require_species(glasses, run.statistics().species)
     predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
     record, _ = evaluate(predict, glass_graphs(config, glasses))
@@ -101,7 +101,10 @@ def predict_parser() -> ArgumentParser:
     parser.add_argument("run", help="run folder")
     parser.add_argument("files", nargs="+", help="structure files, or folders of them")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz; with --beam, a folder")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    add_reading(parser)
+    parser.add_argument(
+        "--keep_columns", action="store_true", help="write the other per-atom columns of the input, too"
+    )
     parser.add_argument("--memory", help="memory limit, for example 6GB: predict slab by slab; a killed run continues")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     pipelines.add_beam(parser)
@@ -109,7 +112,7 @@ def predict_parser() -> ArgumentParser:
 
 
 def predict(args: Namespace) -> None:
-    """Write structures with their predicted barriers in the column `energy_barrier`, and no other columns."""
+    """Write structures with their predicted barriers in the column `energy_barrier`."""
     if args.beam is not None:
         return pipelines.predict(args)
     from tf_symgnn.inference.files import predict_files
@@ -117,8 +120,8 @@ def predict(args: Namespace) -> None:
     from tf_symgnn.runs import RunFolder
 
     memory = parse_memory(args.memory) if args.memory else None
-    run, type_names = RunFolder.open(args.run), split_symbols(args.species)
-    n_glasses = predict_files(run, args.files, args.output, species=type_names, overwrite=args.overwrite, memory=memory)
+    run, options = RunFolder.open(args.run), read_options(args, keep_columns=args.keep_columns)
+    n_glasses = predict_files(run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory)
     peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
     print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")
 
@@ -160,7 +163,7 @@ def convert_parser() -> ArgumentParser:
     parser.add_argument("--output", required=True, help="folder to write")
     parser.add_argument("--shards", type=PositiveInt, default=1, help="files per split")
     parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    add_reading(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace shards in the folder")
     parser.add_class_arguments(GraphConfig, "graph")
     pipelines.add_beam(parser)
@@ -173,7 +176,7 @@ def convert(args: Namespace) -> None:
         return pipelines.convert(args)
     from tf_symgnn.graph import build_graph, write_splits
 
-    splits = read_glasses(args.data, label=args.label, species=split_symbols(args.species))
+    splits = read_splits(args.data, read_options(args, label=args.label))
     build = partial(build_graph, cutoff=args.graph.cutoff, self_loops=args.graph.self_loops)
     for path in write_splits(splits, args.output, build, shards=args.shards, overwrite=args.overwrite):
         print(path)

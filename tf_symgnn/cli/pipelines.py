@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
-from tf_symgnn.config import split_symbols
+from tf_symgnn.cli.arguments import read_options
 from tf_symgnn.data import InputError
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def convert(args: Namespace) -> None:
         args.output,
         args.graph,
         _flags(args.beam),
-        label=args.label,
-        species=split_symbols(args.species),
+        options=read_options(args, label=args.label),
         overwrite=args.overwrite,
     )
     _report(args.output, summary)
@@ -74,7 +73,7 @@ def predict(args: Namespace) -> None:
         args.files,
         args.output,
         _flags(args.beam),
-        species=split_symbols(args.species),
+        options=read_options(args, keep_columns=args.keep_columns),
         overwrite=args.overwrite,
     )
     _report(args.output, summary)

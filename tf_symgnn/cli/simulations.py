@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from tf_symgnn.cli.arguments import parse_seed
+from tf_symgnn.cli.arguments import add_reading, parse_seed, read_options
 from tf_symgnn.simulate.barriers import EVENTS, Labelling, LabellingStopped
 from tf_symgnn.simulate.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
 from tf_symgnn.simulate.events import Distinction
@@ -91,7 +91,7 @@ def _barriers_parser() -> ArgumentParser:
     parser.add_argument("--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their saddles")
     parser.add_argument("--seed", type=parse_seed, default=0, help="seed of the pushes")
     parser.add_argument("--processes", type=PositiveInt, default=1, help="number of parallel searches")
-    parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    add_reading(parser)
     _add_potential(parser)
     parser.add_argument("--report", help="folder for plots and figures of the barriers")
     return parser
@@ -110,7 +110,9 @@ def _barriers(args: Namespace) -> None:
         potential=Potential(*args.potential),
     )
     try:
-        glasses = label_files(args.files, Path(args.output), labelling, processes=args.processes, species=args.species)
+        glasses = label_files(
+            args.files, Path(args.output), labelling, processes=args.processes, options=read_options(args)
+        )
     except LabellingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}; the same command continues")
     for stem, glass in glasses.items():

@@ -53,7 +53,8 @@ class DescriptorRidge:
         atomic_numbers = np.concatenate([graph.atomic_numbers for graph in graphs])
         barrier = np.concatenate([graph.barrier for graph in graphs])
         for z, model in self._models.items():
-            model.fit(descriptors[atomic_numbers == z], barrier[atomic_numbers == z])
+            used = (atomic_numbers == z) & np.isfinite(barrier)
+            model.fit(descriptors[used], barrier[used])
         return self
 
     def predict(self, graph: GlassGraph) -> np.ndarray:

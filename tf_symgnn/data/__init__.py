@@ -1,10 +1,13 @@
 """Structure files and glasses: reading, checking, splitting and writing."""
 
 from tf_symgnn.data.files import is_unfinished, locked, naming, remove_unfinished, replacing, sync
+from tf_symgnn.data.formats import stem_of
 from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species
-from tf_symgnn.data.readers import iter_glasses, read_glass
+from tf_symgnn.data.notices import InputNotice, notice
+from tf_symgnn.data.options import ReadOptions, parse_pbc
+from tf_symgnn.data.readers import iter_glasses, read_frames, read_glass, read_last_frame
 from tf_symgnn.data.scaling import LabelScaling, label_scaling
-from tf_symgnn.data.splits import SAMPLE, read_glasses, split_files, structure_files
+from tf_symgnn.data.splits import SAMPLE, read_glasses, read_splits, split_files, structure_files
 from tf_symgnn.data.writers import check_output, write_frames, write_glasses
 from tf_symgnn.errors import InputError, as_input_error
 
@@ -12,7 +15,9 @@ __all__ = [
     "SAMPLE",
     "Glass",
     "InputError",
+    "InputNotice",
     "LabelScaling",
+    "ReadOptions",
     "as_input_error",
     "check_output",
     "is_unfinished",
@@ -20,13 +25,19 @@ __all__ = [
     "label_scaling",
     "locked",
     "naming",
+    "notice",
+    "parse_pbc",
     "perpendicular_heights",
+    "read_frames",
     "read_glass",
     "read_glasses",
+    "read_last_frame",
+    "read_splits",
     "remove_unfinished",
     "replacing",
     "require_species",
     "split_files",
+    "stem_of",
     "structure_files",
     "sync",
     "write_frames",

@@ -1,36 +1,116 @@
-"""Interpretation of a file's columns: labels, species and box."""
+"""Rows and columns of text, and what columns mean: labels, species and box."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from ase.data import atomic_masses, chemical_symbols
+from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 
 from tf_symgnn import names
 from tf_symgnn.data.limits import MAX_ATOMS
-from tf_symgnn.errors import InputError
+from tf_symgnn.data.notices import notice
+from tf_symgnn.errors import InputError, as_input_error
+
+# LAMMPS writes per-atom numbers under the name of the variable, compute, fix or custom property that holds them. ASE
+# keeps columns of a dump under such names only.
+VARIABLE = "v_"
+_PREFIXES = ("", VARIABLE, "c_", "f_", "d_", "i_")
+EVENTS = "_events"  # is added to the name of a label for the number of events that it is the mean of
+
+# Codes of columns: a whole number, a real number, a short text, and one that is not needed, of which a byte is kept.
+INTEGER, REAL, TEXT, SKIPPED = "i8", "f8", "S16", "S1"
+_WHOLE = ("id", "type", "mol", "proc", "procp1", "ix", "iy", "iz")
+
+# Masses of elements in tables differ by less than the first number; those of Co and Ni, by more than the second.
+_SAME_MASS, _EQUAL_MASS = 0.02, 5e-4
 
 
-def find_label(place: str, columns: Mapping[str, np.ndarray], label: str | None) -> np.ndarray | None:
-    """Return the label column, or None for an unlabeled glass.
+def read_rows(place: str, rows: Iterable[str], count: int, codes: Sequence[str]) -> list[np.ndarray]:
+    """Return the columns of rows of text.
 
     Args:
         place: the file, for errors.
-        columns: arrays by name.
-        label: the name of the label column. A file may lack the default one. None reads no labels.
+        rows: as many as there are.
+        count: the number of rows that the file declares.
+        codes: of each column.
 
     Raises:
-        InputError: the file lacks a label column with another name than the default.
+        InputError: another number of rows is there, a row has another number of columns, or a value does not parse.
+    """
+    found = 0
+
+    def counted() -> Iterable[str]:
+        nonlocal found
+        for row in rows:
+            found += 1
+            yield row
+
+    dtype = np.dtype([(f"f{k}", code) for k, code in enumerate(codes)])
+    with as_input_error(place, "content", "rows of values as the header declares"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "loadtxt: input contained no data")  # it is refused below
+        warnings.simplefilter("ignore", DeprecationWarning)  # of whole numbers that are written as in 1.0
+        try:
+            table = np.loadtxt(counted(), dtype, comments=None, ndmin=1, encoding="latin1")
+        except ValueError as error:
+            if other := re.search(r"requires \d+ columns but (\d+) were found at row (\d+)", str(error)):
+                found_values = f"{other[1]} values in row {other[2]}"
+                raise InputError(place, "columns", found_values, f"{len(codes)} as declared") from error
+            raise
+    if found != count or len(table) != count:
+        raise InputError(place, "atoms", f"{found} rows", f"{count} as declared")
+    return [table[f"f{k}"].copy() for k in range(len(codes))]
+
+
+def code_of(name: str, value: str) -> str:
+    """Return the code of a column by its name and its first value."""
+    if name in _WHOLE or name.startswith(("i_", "i2_")):
+        return INTEGER
+    try:
+        float(value)
+    except ValueError:
+        return "S32"
+    return REAL
+
+
+def to_text(column: np.ndarray) -> np.ndarray:
+    """Return a column of bytes as text."""
+    return np.char.decode(column, "latin1") if column.dtype.kind == "S" else column
+
+
+def label_column(place: str, available: Iterable[str], label: str | None) -> str | None:
+    """Return the name of the column of labels, or None for an unlabeled glass.
+
+    Args:
+        place: the file, for errors.
+        available: names of columns.
+        label: the name of the label. A column may have one of LAMMPS's prefixes before it. A file may lack the default
+            one. None reads no labels.
+
+    Raises:
+        InputError: the file lacks a label with another name than the default.
     """
     if label is None:
         return None
-    if label in columns:
-        return columns[label]
+    available = list(available)
+    for prefix in _PREFIXES:
+        if prefix + label in available:
+            return prefix + label
     if label == names.ENERGY_BARRIER:
         return None
     raise InputError(
-        place, label, "no such column", "one of " + (", ".join(sorted(columns)) or "none: it is unlabeled")
+        place, label, "no such column", "one of " + (", ".join(sorted(available)) or "none: it is unlabeled")
     )
+
+
+def events_column(available: Iterable[str], label: str | None) -> str | None:
+    """Return the name of the column with the number of events of each label, or None."""
+    available = set(available)
+    wanted = [] if label is None else [prefix + label + EVENTS for prefix in _PREFIXES]
+    return next((name for name in wanted if name in available), None)
 
 
 def name_types(place: str, types: np.ndarray, species: Sequence[str] | None) -> np.ndarray:
@@ -52,23 +132,40 @@ def name_types(place: str, types: np.ndarray, species: Sequence[str] | None) -> 
     return np.array(species)[types - 1]
 
 
-def to_cell(place: str, field: str, box: np.ndarray) -> np.ndarray:
-    """Return cell vectors [3, 3] A, from cell vectors or from the three edge lengths of a cuboid.
+def to_symbols(words: np.ndarray) -> np.ndarray:
+    """Return words [N] as chemical symbols are written: `cu` and `CU` are `Cu`."""
+    unique, index = np.unique(to_text(words), return_inverse=True)
+    return np.char.capitalize(unique)[index]
+
+
+def are_symbols(words: Iterable[str]) -> bool:
+    """Return whether all of some words are chemical symbols."""
+    return all(word.capitalize() in NUMBER_OF_SYMBOL and word.lower() != "x" for word in words)
+
+
+def require_masses(place: str, masses: dict[int, float], symbols: dict[int, str]) -> None:
+    """Check that masses in a file are those of the named species.
 
     Args:
         place: the file, for errors.
-        field: the name of the box in it.
-        box: [3, 3] or [3] A. Another shape is returned unchanged, for `Glass` to check.
+        masses: atomic mass units, by type.
+        symbols: of types.
 
     Raises:
-        InputError: a length is not positive.
+        InputError: a mass is that of another element.
     """
-    box = np.asarray(box)
-    if box.shape != (3,):
-        return box
-    if box.dtype.kind not in "iuf" or not (box > 0).all():
-        raise InputError(place, field, box, "three positive lengths")
-    return np.diag(box.astype(np.float64))
+    known = {kind: mass for kind, mass in masses.items() if symbols.get(kind) in NUMBER_OF_SYMBOL}
+    if known and set(known.values()) == {1.0}:
+        notice(place, "Masses", "1 for every type", "they are ignored")
+        return
+    for kind, mass in known.items():
+        own = atomic_masses[NUMBER_OF_SYMBOL[symbols[kind]]]
+        nearest = int(np.argmin(np.abs(atomic_masses - mass)))
+        swapped = abs(atomic_masses[nearest] / mass - 1) < _EQUAL_MASS < abs(own / mass - 1) if mass > 0 else True
+        if swapped or abs(mass / own - 1) > _SAME_MASS:
+            found = f"{mass:g} for type {kind}, as of {chemical_symbols[nearest]}"
+            expected = f"{own:g}, for {symbols[kind]} as by --species or its name"
+            raise InputError(place, "Masses", found, expected)
 
 
 def atom_count(place: str, text: str) -> int:
@@ -81,10 +178,8 @@ def atom_count(place: str, text: str) -> int:
     Raises:
         InputError: it is not an integer from 1 to `MAX_ATOMS`.
     """
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
+    text = text.strip()
+    count = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
     if not 1 <= count <= MAX_ATOMS:
-        raise InputError(place, "number of atoms", repr(text.strip()), f"a whole number from 1 to {MAX_ATOMS}")
+        raise InputError(place, "number of atoms", repr(text[:40]), f"a whole number from 1 to {MAX_ATOMS}")
     return count

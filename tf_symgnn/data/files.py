@@ -7,10 +7,13 @@ import fcntl
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tf_symgnn.errors import InputError
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
                 sync(temporary)
             finally:
                 os.close(descriptor)
-        os.replace(temporary, path)
+            os.replace(temporary, path)
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -42,7 +45,30 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 def is_unfinished(path: Path) -> bool:
     """Return whether a file has a temporary name of `replacing`: a killed process leaves such files."""
-    return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", path.name) is not None and path.is_file()
+    return is_temporary(path) and path.is_file()
+
+
+def is_temporary(path: Path | str) -> bool:
+    """Return whether a path is a temporary name of `replacing`."""
+    return re.fullmatch(r"\..+-[0-9a-f]{32}(\.[^.]+)?", Path(path).name) is not None
+
+
+def require_writable(path: Path | str) -> None:
+    """Check that a file can be made, before its content is computed; its folder need not exist yet.
+
+    Raises:
+        InputError: a folder on the way to it is a file, or nothing can be written there.
+    """
+    path = Path(path)
+    try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        # Permissions do not suffice: a file system may be read-only.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except NotADirectoryError as error:
+        raise InputError(path, "output", "a file on the way to it", "a folder to write in") from error
+    except OSError as error:
+        raise InputError(path, "output", error.strerror, "a folder to write in") from error
 
 
 def remove_unfinished(folder: Path, pattern: str | None = None) -> None:
@@ -89,12 +115,12 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Add a path to an OSError of the block that has none, such as that of a full disk."""
+    """Name a path in an OSError of the block that has none, such as that of a full disk, or that has a hidden one."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
+        if error.errno is not None and (error.filename is None or is_temporary(str(error.filename))):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 from ase.data import chemical_symbols
 
 from tf_symgnn import names
+from tf_symgnn.data.formats import stem_of
 from tf_symgnn.data.limits import FLAT_CELL
 from tf_symgnn.errors import InputError, require_integer, require_type
 
@@ -28,9 +29,14 @@ class Glass:
         cell: f64[3, 3] A, rows are cell vectors, of either handedness.
         pbc: bool[3], whether the box repeats along each cell vector.
         species: chemical symbols [N].
-        barrier: energy barriers f64[N] eV, or None without labels.
+        barrier: energy barriers f64[N] eV, NaN for atoms without a label, or None without labels.
         source: the file of the glass.
         frame: index of the glass in a file of several, else None.
+        origin: f64[3] A, the corner of the box that the cell vectors start from.
+        ids: i64[N], the identifiers of the atoms in the file, each once, or None without.
+        step: time step of the frame, or None.
+        events: i64[N], the number of events that each label is the mean of, or None.
+        columns: further numbers or texts of the atoms, [N] or [N, K] each, by name.
 
     Raises:
         InputError: a field has a wrong shape or type, a number is not finite, a symbol is unknown, or the box has no
@@ -44,6 +50,11 @@ class Glass:
     barrier: np.ndarray | None  # [N]
     source: Path | str
     frame: int | None = None
+    origin: np.ndarray = (0.0, 0.0, 0.0)  # [3]
+    ids: np.ndarray | None = None  # [N]
+    step: int | None = None
+    events: np.ndarray | None = None  # [N]
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # [N] or [N, K] each
 
     def __post_init__(self):
         require_type("glass", "source", self.source, (str, os.PathLike), "a path")
@@ -57,7 +68,10 @@ class Glass:
         self._set("pbc", self._flags(self.pbc))
         self._set("species", self._symbols(self.species))
         if self.barrier is not None:
-            self._set("barrier", self._numbers(names.ENERGY_BARRIER, self.barrier, (self.n_atoms,)))
+            barrier = self._numbers(names.ENERGY_BARRIER, self.barrier, (self.n_atoms,), missing=True)
+            self._set("barrier", barrier)
+        self._set("origin", self._numbers("origin", self.origin, (3,)))
+        self._check_optional()
 
     @property
     def n_atoms(self) -> int:
@@ -71,6 +85,11 @@ class Glass:
         return np.array([NUMBER_OF_SYMBOL[symbol] for symbol in symbols], np.int32)[index]
 
     @property
+    def n_labeled(self) -> int:
+        """Return the number of atoms that have a label."""
+        return 0 if self.barrier is None else int(np.isfinite(self.barrier).sum())
+
+    @property
     def volume(self) -> float:
         """Return the volume of the box, A^3."""
         return float(abs(np.linalg.det(self.cell)))
@@ -78,7 +97,7 @@ class Glass:
     @property
     def name(self) -> str:
         """Return the stem of the source, with the frame's index where there are several: `stem` or `stem-3`."""
-        stem = Path(self.source).stem
+        stem = stem_of(self.source)
         return stem if self.frame is None else f"{stem}-{self.frame}"
 
     @property
@@ -93,8 +112,34 @@ class Glass:
     def _error(self, field: str, found: object, expected: object) -> InputError:
         return InputError(self.place, field, found, expected)
 
-    def _numbers(self, field: str, values: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """Return a copy of `values` as finite f64, checked for `shape` if there is one."""
+    def _check_optional(self) -> None:
+        if self.step is not None:
+            require_integer(self.place, "step", self.step)
+        for name, values in (("ids", self.ids), ("events", self.events)):
+            if values is not None:
+                self._set(name, self._integers(name, values))
+        if self.ids is not None:
+            unique, counts = np.unique(self.ids, return_counts=True)
+            if len(unique) < self.n_atoms:
+                raise self._error("ids", f"{unique[counts > 1][0]} twice", "each once")
+        columns = {}
+        for name, values in self.columns.items():
+            columns[name] = np.array(values)
+            if columns[name].shape[:1] != (self.n_atoms,) or columns[name].ndim > 2:
+                raise self._error(name, f"shape {columns[name].shape}", f"shape ({self.n_atoms},) or (N, K)")
+            columns[name].setflags(write=False)
+        object.__setattr__(self, "columns", columns)
+
+    def _integers(self, field: str, values: object) -> np.ndarray:
+        array = np.array(values)
+        if array.shape != (self.n_atoms,) or array.dtype.kind not in "iu":
+            raise self._error(field, f"shape {array.shape} of {array.dtype}", f"{self.n_atoms} whole numbers")
+        return array.astype(np.int64)
+
+    def _numbers(
+        self, field: str, values: object, shape: tuple[int, ...] | None = None, *, missing: bool = False
+    ) -> np.ndarray:
+        """Return a copy of `values` as f64, finite or, with `missing`, NaN, checked for `shape` if there is one."""
         try:
             given = np.array(values)
         except ValueError as error:
@@ -104,8 +149,9 @@ class Glass:
         if shape is not None and given.shape != shape:
             raise self._error(field, f"shape {given.shape}", f"shape {shape}")
         array = given.astype(np.float64)
-        if not np.isfinite(array).all():
-            first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0]) if array.ndim else ()
+        invalid = np.isinf(array) if missing else ~np.isfinite(array)
+        if invalid.any():
+            first = tuple(int(i) for i in np.argwhere(invalid)[0]) if array.ndim else ()
             raise self._error(field, f"{array[first]} at {list(first)}", "finite numbers")
         return array
 

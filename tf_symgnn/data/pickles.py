@@ -1,7 +1,8 @@
 """The published SymGNN pickles, read without executing anything in them.
 
 Two checks protect this process. First, every opcode is checked before an object is built: only those of plain
-containers, numbers and text are allowed, and every declared length must be present in the file. Second, the unpickler
+containers, numbers and text are allowed, keys are text, since hashing nested tuples takes the stack or all time, their
+number is bounded, and every declared length must be present in the file. Second, the unpickler
 calls no NumPy function: the few names that it allows resolve to replacements, which keep the bytes and view them as
 numbers, so that memory is bounded by the size of the file.
 """
@@ -12,17 +13,26 @@ import io
 import pickle
 import pickletools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data.columns import find_label, name_types, to_cell
+from tf_symgnn.data.boxes import to_cell
+from tf_symgnn.data.columns import label_column, name_types
+from tf_symgnn.data.frames import Frame, to_glass
 from tf_symgnn.data.glass import Glass
+from tf_symgnn.data.limits import MAX_CONTENT
+from tf_symgnn.data.opening import read_content
+from tf_symgnn.data.options import ReadOptions
 from tf_symgnn.errors import InputError, as_input_error
 
-MAX_BYTES = 2 * 1024**3
+# A published file has 200 opcodes.
+MAX_OPCODES = 100_000
+MAX_DEPTH = 10  # of nested tuples
+_STRING = -1
 TYPE_NAMES = ("Cu", "Zr")
 # The key of the energy barriers, eV, in the published files.
 PUBLISHED_LABEL = "trajectory_start_velocities"
@@ -70,13 +80,11 @@ _OPCODES = frozenset(
 )
 
 
-def read_published_pickle(path: Path, label: str | None) -> Glass:
-    """Return a glass of the published data set: periodic, in a cuboid, with types 1 = Cu, 2 = Zr.
+def read_published_pickle(path: Path, options: ReadOptions) -> Iterator[Glass]:
+    """Yield a glass of the published data set: periodic, in a cuboid, with types 1 = Cu, 2 = Zr.
 
-    Args:
-        path: the file, with the keys `positions` [N, 3] A, `box` [3] A, `types` [N] and, where it is labeled,
-            `trajectory_start_velocities` [N] eV.
-        label: the default label, which stands for that key, the name of another key, or None to read no labels.
+    The keys are `positions` [N, 3] A, `box` [3] A, `types` [N] and, in a labeled file, `trajectory_start_velocities`
+    [N] eV, for which the default label stands.
 
     Raises:
         InputError: the file is no such pickle, or holds anything but plain values and arrays of numbers.
@@ -87,29 +95,86 @@ def read_published_pickle(path: Path, label: str | None) -> Glass:
             raise InputError(path, key, "no such key", "an array of numbers")
     if PUBLISHED_LABEL in arrays:
         arrays.setdefault(names.ENERGY_BARRIER, arrays[PUBLISHED_LABEL])
-    return Glass(
+    n_atoms = arrays["positions"].shape[:1]
+    label = label_column(str(path), arrays, options.label)
+    known = ("positions", "box", "types", PUBLISHED_LABEL)
+    found = Frame(
         positions=arrays["positions"],
         cell=to_cell(str(path), "box", arrays["box"]),
-        pbc=np.ones(3, bool),
+        pbc=(True, True, True),
         species=name_types(str(path), arrays["types"], TYPE_NAMES),
-        barrier=find_label(str(path), arrays, label),
-        source=path,
+        barrier=arrays.get(label),
+        columns={key: array for key, array in arrays.items() if key not in known and array.shape[:1] == n_atoms},
     )
+    yield to_glass(found, options, path, None)
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise InputError(path, "pickle", f"{size} bytes", f"at most {MAX_BYTES}")
-    content = path.read_bytes()
+    with read_content(path) as file:
+        content = file.read(MAX_CONTENT + 1)
+    if len(content) > MAX_CONTENT:
+        raise InputError(path, "pickle", f"over {MAX_CONTENT} bytes", "less")
     with as_input_error(path, "pickle", "a whole pickle of plain values and arrays of numbers"):
-        for opcode, _, _ in pickletools.genops(content):
-            if opcode.name not in _OPCODES:
-                raise pickle.UnpicklingError(f"opcode {opcode.name} is not admitted")
+        _check_opcodes(content)
         loaded = _ArrayUnpickler(io.BytesIO(content)).load()
         if not isinstance(loaded, dict):
             raise pickle.UnpicklingError(f"a {type(loaded).__name__} is not a dict")
         return {key: value.array for key, value in loaded.items() if isinstance(key, str) and isinstance(value, _Array)}
+
+
+def _check_opcodes(content: bytes) -> None:
+    """Check the opcodes of a pickle by following what each leaves on the stack.
+
+    An object on the stack is represented by the depth of its nested tuples, and a text by `_STRING`.
+
+    Raises:
+        UnpicklingError: an opcode is not admitted, there are too many, tuples are nested too deep, or a key is no text.
+    """
+    stack: list[int] = []
+    marks: list[int] = []
+    memo: dict[int, int] = {}
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if opcode.name not in _OPCODES:
+            raise pickle.UnpicklingError(f"opcode {opcode.name} is not admitted")
+        if number > MAX_OPCODES:
+            raise pickle.UnpicklingError(f"over {MAX_OPCODES} opcodes")
+        if opcode.name == "MARK":
+            marks.append(len(stack))
+        elif opcode.name in ("MEMOIZE", "BINPUT"):
+            memo[len(memo) if argument is None else argument] = stack[-1]
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            stack.append(memo[argument])
+        else:
+            taken = _take(stack, marks, opcode.stack_before)
+            # Below the keys and values lies the dictionary.
+            if opcode.name in ("SETITEM", "SETITEMS") and any(key != _STRING for key in taken[1::2]):
+                raise pickle.UnpicklingError("a key is not text")
+            if opcode.stack_after:
+                stack.append(_pushed(opcode.name, taken))
+
+
+def _take(stack: list[int], marks: list[int], before: list[pickletools.StackObject]) -> list[int]:
+    """Return what an opcode takes from the stack."""
+    if pickletools.markobject in before:
+        begin = marks.pop() - before.index(pickletools.markobject)
+    else:
+        begin = len(stack) - len(before)
+    if begin < (marks[-1] if marks else 0):
+        raise pickle.UnpicklingError("nothing to take from the stack")
+    taken = stack[begin:]
+    del stack[begin:]
+    return taken
+
+
+def _pushed(name: str, taken: list[int]) -> int:
+    if "UNICODE" in name:
+        return _STRING
+    if not name.startswith("TUPLE"):
+        return 0
+    depth = 1 + max([0, *taken])
+    if depth > MAX_DEPTH:
+        raise pickle.UnpicklingError(f"tuples are nested over {MAX_DEPTH} deep")
+    return depth
 
 
 class _Dtype:

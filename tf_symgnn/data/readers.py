@@ -1,4 +1,4 @@
-"""Structure files, read by suffix."""
+"""Structure files of every format."""
 
 from __future__ import annotations
 
@@ -8,75 +8,100 @@ from pathlib import Path
 
 from tf_symgnn import names
 from tf_symgnn.data.archives import read_npz
+from tf_symgnn.data.ase_formats import read_by_ase
+from tf_symgnn.data.boxes import require_angstrom
+from tf_symgnn.data.data_files import read_lammps_data
+from tf_symgnn.data.dumps import read_lammps_dump
+from tf_symgnn.data.extxyz import read_extxyz
+from tf_symgnn.data.formats import find_format
 from tf_symgnn.data.glass import Glass
+from tf_symgnn.data.opening import open_content
+from tf_symgnn.data.options import ReadOptions
 from tf_symgnn.data.pickles import read_published_pickle
-from tf_symgnn.data.texts import read_extxyz, read_lammps_data, read_lammps_dump
-from tf_symgnn.errors import InputError, require_type
 
-EXTXYZ = (".xyz", ".extxyz")
-LAMMPS_DATA = (".data", ".lmp", ".lammps-data")
-LAMMPS_DUMP = (".dump", ".lammpstrj")
-NPZ = (".npz",)
-PICKLE = (".pickle", ".pkl")
-SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ + PICKLE
+_READERS = {
+    "extxyz": read_extxyz,
+    "lammps-data": read_lammps_data,
+    "lammps-dump-text": read_lammps_dump,
+    "npz": read_npz,
+    "pickle": read_published_pickle,
+}
+
+
+def read_frames(path: Path | str, options: ReadOptions) -> Iterator[Glass]:
+    """Yield the frames of a file in order; several frames are named `stem-0`, `stem-1`, ...
+
+    Raises:
+        InputError: the file or, when it is reached, a frame is invalid.
+    """
+    path = Path(path)
+    open_content(path).close()  # what is not a regular file is refused whatever its name
+    format = find_format(path, options.format)
+    frames = _READERS[format](path, options) if format in _READERS else read_by_ase(path, options, format)
+    for index, glass in enumerate(frames):
+        if index == 0:
+            require_angstrom(glass)
+        yield glass
 
 
 def iter_glasses(
-    path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
+    path: Path | str,
+    *,
+    label: str | None = names.ENERGY_BARRIER,
+    species: Sequence[str] | None = None,
+    pbc: Sequence[bool] | None = None,
+    format: str | None = None,
+    atom_style: str | None = None,
+    keep_columns: bool = False,
 ) -> Iterator[Glass]:
     """Yield the frames of a file in order; several frames are named `stem-0`, `stem-1`, ...
 
     Args:
-        path: the file. Its suffix selects the format.
-        label: the per-atom column or key of the energy barriers, eV. A file may lack the default one; its glasses are
-            unlabeled then. None reads no labels.
-        species: chemical symbols of LAMMPS types 1, 2, ...; other formats have symbols.
+        path: the file, which may be compressed (.gz, .bz2, .xz, .zst).
+        label: as for `ReadOptions`, and so the others.
+        species: chemical symbols of LAMMPS types 1, 2, ...
+        pbc: periodicity in place of the file's.
+        format: of the file; by default recognized.
+        atom_style: of LAMMPS data files.
+        keep_columns: whether all further per-atom columns are read.
 
     Raises:
         InputError: an argument or the file is invalid, or, when it is reached, a frame.
     """
-    path = Path(path)
-    if label is not None:
-        require_type(path, "label", label, str, "the name of a column")
-    if isinstance(species, str):
-        raise InputError(path, "species", repr(species), "a sequence of chemical symbols, as in ('Cu', 'Zr')")
-    suffix = path.suffix.lower()
-    _check_readable(path)
-    if suffix in EXTXYZ:
-        yield from read_extxyz(path, label)
-    elif suffix in LAMMPS_DATA:
-        yield read_lammps_data(path, label, species)
-    elif suffix in LAMMPS_DUMP:
-        yield from read_lammps_dump(path, label, species)
-    elif suffix in NPZ:
-        yield read_npz(path, label)
-    elif suffix in PICKLE:
-        yield read_published_pickle(path, label)
-    else:
-        raise InputError(path, "suffix", suffix or "none", "one of " + ", ".join(SUFFIXES))
+    return read_frames(path, ReadOptions(label, species, pbc, format, atom_style, keep_columns))
 
 
 def read_glass(
-    path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
+    path: Path | str,
+    *,
+    label: str | None = names.ENERGY_BARRIER,
+    species: Sequence[str] | None = None,
+    pbc: Sequence[bool] | None = None,
+    format: str | None = None,
+    atom_style: str | None = None,
+    keep_columns: bool = False,
 ) -> Glass:
     """Return the glass in a file or, as ASE does, the last one of several frames.
 
     Args:
-        path: as for `iter_glasses`.
-        label: as for `iter_glasses`.
-        species: as for `iter_glasses`.
+        path: as for `iter_glasses`, and so the others.
+        label: the per-atom column or key of the energy barriers, eV.
+        species: chemical symbols of LAMMPS types 1, 2, ...
+        pbc: periodicity in place of the file's.
+        format: of the file; by default recognized.
+        atom_style: of LAMMPS data files.
+        keep_columns: whether all further per-atom columns are read.
 
     Raises:
         InputError: an argument, the file or a frame is invalid.
     """
-    return deque(iter_glasses(path, label=label, species=species), maxlen=1).pop()
+    return read_last_frame(path, ReadOptions(label, species, pbc, format, atom_style, keep_columns))
 
 
-def _check_readable(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise InputError(path, "file", error.strerror, "a readable file") from error
-    if empty:
-        raise InputError(path, "file", "nothing in it", "a structure file")
+def read_last_frame(path: Path | str, options: ReadOptions) -> Glass:
+    """Return the last frame of a file.
+
+    Raises:
+        InputError: the file or a frame is invalid.
+    """
+    return deque(read_frames(path, options), maxlen=1).pop()

@@ -9,7 +9,13 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data.glass import Glass
+from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError, require_number
+
+_FEWEST = 10  # labels, of which a share can be judged
+_MOST_EQUAL = 0.05
+_LEAST_RANGE = 1e-3  # eV
+_LARGEST_MEDIAN = 50.0  # eV; barriers in a solid are a few eV
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,10 @@ class LabelScaling:
 
 
 def label_scaling(glasses: Sequence[Glass]) -> LabelScaling:
-    """Return the mean and the standard deviation, over N, of the labels of all atoms.
+    """Return the mean and the standard deviation, over N, of the labels of all atoms that have one.
 
-    The standard deviation is 1 eV where all labels are equal.
+    The standard deviation is 1 eV where all labels are equal. A notice is issued where labels look like another unit
+    or like a mark of missing ones.
 
     Raises:
         InputError: there is no glass, or one is unlabeled.
@@ -43,8 +50,24 @@ def label_scaling(glasses: Sequence[Glass]) -> LabelScaling:
     if not glasses:
         raise InputError("label scaling", "glasses", "none", "at least one")
     for glass in glasses:
-        if glass.barrier is None:
+        if not glass.n_labeled:
             raise InputError(glass.place, names.ENERGY_BARRIER, "no labels", "one per atom, eV")
-    labels = np.concatenate([glass.barrier for glass in glasses])
+    labels = np.concatenate([glass.barrier[np.isfinite(glass.barrier)] for glass in glasses])
+    _note_odd_labels(glasses[0].place, labels)
     # By their range, because rounding can leave equal labels a standard deviation of 1e-17.
     return LabelScaling(float(labels.mean()), float(labels.std()) if np.ptp(labels) > 0 else 1.0)
+
+
+def _note_odd_labels(place: str, labels: np.ndarray) -> None:
+    """Issue a notice where labels, eV, are unlike energy barriers."""
+    for mark in (0.0, -1.0):
+        share = (labels == mark).mean()
+        if len(labels) >= _FEWEST and share > _MOST_EQUAL:
+            found = f"{share:.0%} of the labels exactly {mark:g}"
+            notice(place, names.ENERGY_BARRIER, found, "if that marks missing labels, write nan instead")
+    if len(labels) >= _FEWEST and np.ptp(labels) < _LEAST_RANGE:
+        found = f"all labels within {np.ptp(labels):.2g} eV"
+        notice(place, names.ENERGY_BARRIER, found, "labels are in eV; there is nothing to learn from equal ones")
+    elif np.median(np.abs(labels)) > _LARGEST_MEDIAN:
+        found = f"a median of {np.median(labels):.4g}"
+        notice(place, names.ENERGY_BARRIER, found, "labels are in eV; these look like meV, K or J/mol")

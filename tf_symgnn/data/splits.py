@@ -9,8 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tf_symgnn import names
+from tf_symgnn.data.formats import SUFFIXES, is_structure_file, stem_of
 from tf_symgnn.data.glass import Glass
-from tf_symgnn.data.readers import SUFFIXES, iter_glasses
+from tf_symgnn.data.notices import notice
+from tf_symgnn.data.options import ReadOptions
+from tf_symgnn.data.readers import read_frames
 from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
@@ -31,30 +34,43 @@ def split_names(stems: Iterable[str]) -> dict[str, list[str]]:
 
 
 def read_glasses(
-    path: Path | str, *, label: str = names.ENERGY_BARRIER, species: Sequence[str] | None = None
+    path: Path | str, *, label: str | None = names.ENERGY_BARRIER, species: Sequence[str] | None = None
 ) -> dict[str, list[Glass]]:
     """Return the glasses of a file or folder by split; every one of `names.SPLITS` is a key.
+
+    Args:
+        path: as for `read_splits`.
+        label: as for `iter_glasses`.
+        species: as for `iter_glasses`.
+
+    Raises:
+        InputError: as `read_splits`.
+    """
+    return read_splits(path, ReadOptions(label=label, species=species))
+
+
+def read_splits(path: Path | str, options: ReadOptions, wanted: Sequence[str] = names.SPLITS) -> dict[str, list[Glass]]:
+    """Return the glasses of some splits of a file or folder; files of other splits are not read.
 
     The files of a folder are split by its `splits.json`, which may leave some out, or else by their stems. Frames of
     one file stay together. The frames of a single file are split by their names.
 
     Args:
-        path: a structure file, or a folder of them. Hidden files and those with other suffixes are skipped.
-        label: as for `iter_glasses`.
-        species: as for `iter_glasses`.
+        path: a structure file, or a folder of them.
+        options: how files are read.
+        wanted: the splits.
 
     Raises:
-        InputError: an argument or a file is invalid, there is no file, two share a stem or a name, or `splits.json`
-            does not match them.
+        InputError: a file is invalid, there is no file, two share a stem or a name, `splits.json` does not match them,
+            or a file that is not read has a name that selects a split.
     """
     path = Path(path)
     if not path.is_dir():
-        glasses = {glass.name: glass for glass in iter_glasses(path, label=label, species=species)}
-        return {split: [glasses[name] for name in members] for split, members in split_names(glasses).items()}
-    splits = {
-        split: [glass for file in files for glass in iter_glasses(file, label=label, species=species)]
-        for split, files in split_files(path).items()
-    }
+        glasses = {glass.name: glass for glass in read_frames(path, options)}
+        split = split_names(glasses)
+        return {name: [glasses[member] for member in split[name]] for name in wanted}
+    files = split_files(path)
+    splits = {name: [glass for file in files[name] for glass in read_frames(file, options)] for name in wanted}
     named = Counter(glass.name for glasses in splits.values() for glass in glasses)
     if named.total() > len(named):  # such as a-0.npz beside several frames in a.xyz
         raise InputError(path, "names", f"{named.most_common(1)[0][0]} twice", "one glass a name")
@@ -70,8 +86,25 @@ def split_files(path: Path | str) -> dict[str, list[Path]]:
     path = Path(path)
     files = structure_files(path)
     listing = path / SPLITS_FILE
-    splits = _read_splits(listing, files) if listing.is_file() else split_names(files)
+    if listing.is_file():
+        splits = _read_splits(listing, files)
+    else:
+        _require_no_other_split(path, files)
+        splits = split_names(files)
     return {split: [files[stem] for stem in stems] for split, stems in splits.items()}
+
+
+def _require_no_other_split(folder: Path, files: dict[str, Path]) -> None:
+    """Check that no file that is not read would be in validation or test by its name.
+
+    Raises:
+        InputError: a file would be, and is no companion of a structure file, as a picture beside it.
+    """
+    for path in _others(folder):
+        stem = path.name.partition(".")[0]
+        if _split_of(stem) != names.TRAIN and stem not in files:
+            found = f"{path.name}, in the {_split_of(stem)} split by its name"
+            raise InputError(folder, "files", found, f"structure files ({', '.join(SUFFIXES)}), or {SPLITS_FILE}")
 
 
 def _natural(stem: str) -> list[tuple[int, int, str]]:
@@ -97,17 +130,34 @@ def structure_files(folder: Path | str) -> dict[str, Path]:
     if not folder.exists():
         raise InputError(folder, "file", "no such file or folder", "structure files")
     if not folder.is_dir():
-        return {folder.stem: folder}
+        return {stem_of(folder): folder}
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: _natural(path.name)):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+    for path in _listed(folder):
+        if not is_structure_file(path) or not path.is_file():
             continue
-        if path.stem in files:
-            raise InputError(folder, path.stem, f"{files[path.stem].name} and {path.name}", "one file a stem")
-        files[path.stem] = path
+        stem = stem_of(path)
+        if stem in files:
+            raise InputError(folder, stem, f"{files[stem].name} and {path.name}", "one file a stem")
+        files[stem] = path
     if not files:
         raise InputError(folder, "folder", "no structure file", "files with suffix " + ", ".join(SUFFIXES))
+    if others := [path.name for path in _others(folder)]:
+        notice(folder, "files", ", ".join(others), "not read, since their names are not those of structure files")
     return files
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return what is in a folder in natural order, without hidden entries."""
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return sorted(visible, key=lambda path: _natural(path.name))
+
+
+def _others(folder: Path) -> list[Path]:
+    """Return the files of a folder that are no structure files."""
+    if not folder.is_dir():
+        return []
+    expected = (SPLITS_FILE, "README.md", "README")
+    return [path for path in _listed(folder) if not is_structure_file(path) and path.name not in expected]
 
 
 def _read_splits(path: Path, files: dict[str, Path]) -> dict[str, list[str]]:

@@ -41,7 +41,8 @@ def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> di
 
     Args:
         graph: of a glass.
-        loss_weight: f32[N]; with it the arrays include readout features, which need labels.
+        loss_weight: f32[N]; with it the arrays include readout features, which need labels. Of an atom without a label
+            the weight is 0, and the label, which may be anything then, 0.
 
     Raises:
         InputError: there are loss weights and no labels.
@@ -57,7 +58,11 @@ def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> di
         names.DISPLACEMENT: graph.displacement,
     }
     if loss_weight is not None:
-        arrays |= {names.ENERGY_BARRIER: graph.barrier, names.LOSS_WEIGHT: loss_weight}
+        labeled = np.isfinite(graph.barrier)
+        arrays |= {
+            names.ENERGY_BARRIER: np.where(labeled, graph.barrier, np.float32(0)),
+            names.LOSS_WEIGHT: np.where(labeled, loss_weight, np.float32(0)),
+        }
     return arrays
 
 

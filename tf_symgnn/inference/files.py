@@ -19,9 +19,10 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import (
     Glass,
     InputError,
+    ReadOptions,
     check_output,
-    iter_glasses,
     naming,
+    read_frames,
     remove_unfinished,
     replacing,
     require_species,
@@ -48,21 +49,22 @@ def predict_files(
     files: Sequence[str | Path],
     output: str | Path,
     *,
-    species: Sequence[str] | None = None,
+    options: ReadOptions | None = None,
     overwrite: bool = False,
     memory: int | None = None,
 ) -> int:
     """Predict every glass of some files and folders, and write all to one file.
 
-    The output has species, positions, cell and an `energy_barrier` column of each glass. Glasses are in the order of
-    the files, those of a folder by name. Labels and other columns of the input are not read. Lines on
-    standard error warn of glasses outside the training data.
+    The output has species, positions, cell, ids, time step and an `energy_barrier` column of each glass. Glasses are in
+    the order of the files, those of a folder by name. Other columns of the input are kept if `options` ask for them.
+    One of that name is renamed to `input_energy_barrier`. Lines on standard error warn of glasses outside the training
+    data.
 
     Args:
         run: the trained model.
         files: structure files, or folders of them.
         output: file to write; its suffix selects extended XYZ, LAMMPS dump or npz.
-        species: chemical symbols of LAMMPS types 1, 2, ...; by default those of the run.
+        options: how files are read; labels are not, and species are by default those of the run.
         overwrite: whether the output may be replaced.
         memory: largest memory of the process, bytes. Glasses are then predicted slab by slab, and a killed run
             continues. By default, they are predicted whole.
@@ -79,7 +81,9 @@ def predict_files(
         overwrite = True  # by this prediction itself, which was killed before it removed its partial results
     check_output(output, overwrite=overwrite)
     config = run.config()
-    glasses = _read(files, output, species=species or config.type_names, memory=memory)
+    options = options or ReadOptions()
+    options = replace(options, label=None, species=options.species or config.type_names)
+    glasses = _read(files, output, options, memory=memory)
     check_output(output, overwrite=overwrite, number=len(glasses))
     statistics = run.statistics()
     require_species(glasses, statistics.species)
@@ -98,9 +102,7 @@ def predict_files(
     return len(predicted)
 
 
-def _read(
-    files: Sequence[str | Path], output: str | Path, *, species: Sequence[str] | None, memory: int | None
-) -> list[Glass]:
+def _read(files: Sequence[str | Path], output: str | Path, options: ReadOptions, *, memory: int | None) -> list[Glass]:
     """Return the unlabeled glasses of some files and folders.
 
     Raises:
@@ -111,7 +113,7 @@ def _read(
         raise InputError(output, "output", "a file of the input", "another one")
     if memory is not None:
         require_room_to_read(files, memory)
-    return [glass for file in files for glass in iter_glasses(file, label=None, species=species)]
+    return [glass for file in files for glass in read_frames(file, options)]
 
 
 def _write_finished(output: str | Path, predicted: Sequence[Glass], unfinished: Path) -> None:

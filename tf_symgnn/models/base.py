@@ -120,7 +120,7 @@ class BarrierModel(tf.keras.Model):
 
         Args:
             graphs: of the training glasses.
-            labels: barriers f[N] eV of each glass.
+            labels: barriers f[N] eV of each glass; NaN for atoms to leave out.
         """
 
     def cache(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:

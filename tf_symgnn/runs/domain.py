@@ -63,17 +63,17 @@ class TrainingDomain:
 
         Args:
             structures: `structure_statistics` of each glass.
-            labels: f[N] eV of each glass.
+            labels: f[N] eV of each glass, NaN for atoms without one.
         """
         ranges = {
             kind: {of: _range(kind, of, structures) for of in sorted(set().union(*(x[kind] for x in structures)))}
             for kind in structures[0]
         }
-        means = [float(np.mean(x)) for x in labels]
+        means = [float(np.nanmean(x)) for x in labels]
         return cls(
             structure=ranges,
             mean_barrier=(min(means), max(means)),
-            barrier=(float(min(x.min() for x in labels)), float(max(x.max() for x in labels))),
+            barrier=(float(min(map(np.nanmin, labels))), float(max(map(np.nanmax, labels)))),
         )
 
     @classmethod

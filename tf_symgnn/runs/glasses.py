@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import SAMPLE, Glass, InputError, read_glasses
+from tf_symgnn.data import SAMPLE, Glass, InputError, ReadOptions, read_splits
 from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import GlassGraph, build_graph
 
 
-def read_labeled(
-    config: RunConfig, wanted: Sequence[str] = names.SPLITS, *, data: str | None = None
-) -> dict[str, list[Glass]]:
-    """Return the labeled glasses of some splits of a data set.
+def read_labeled(config: RunConfig, wanted: Sequence[str] = names.SPLITS) -> dict[str, list[Glass]]:
+    """Return the labeled glasses of some splits of a run's data.
 
     Args:
         config: of the run.
         wanted: the splits, keys of the result.
-        data: a folder of structure files, or one file; by default the data of the run.
 
     Raises:
-        InputError: a split is unknown, a file is invalid, or a glass of these splits has no labels.
+        InputError: as `read_labeled_splits`.
+    """
+    options = ReadOptions(label=config.label, species=config.type_names)
+    return read_labeled_splits(config.data or SAMPLE, options, wanted)
+
+
+def read_labeled_splits(
+    data: str | Path, options: ReadOptions, wanted: Sequence[str] = names.SPLITS
+) -> dict[str, list[Glass]]:
+    """Return the labeled glasses of some splits of a data set.
+
+    Args:
+        data: a folder of structure files, or one file.
+        options: how files are read.
+        wanted: the splits, keys of the result.
+
+    Raises:
+        InputError: a split is unknown, a file of these splits is invalid, or a glass of them has no labels.
     """
     for split in wanted:
         require_choice("splits", "split", split, names.SPLITS)
-    glasses_by_split = read_glasses(data or config.data or SAMPLE, label=config.label, species=config.type_names)
-    splits = {split: glasses_by_split[split] for split in wanted}
+    splits = read_splits(data, options, wanted)
     for glass in (glass for glasses in splits.values() for glass in glasses):
-        if glass.barrier is None:
-            raise InputError(glass.place, config.label, "no such column", "one energy barrier per atom, eV")
+        if not glass.n_labeled:
+            found = "no such column" if glass.barrier is None else "no number in it"
+            raise InputError(glass.place, options.label, found, "energy barriers, eV; nan for atoms without one")
     return splits
 
 

@@ -12,8 +12,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 from tf_symgnn.data import Glass, InputError, iter_glasses, read_glass, write_glasses
+from tf_symgnn.data.formats import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
-from tf_symgnn.data.readers import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
 from tf_symgnn.server.protocol import RequestError, bad_request
 
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import ase
 import ase.io
 
-from tf_symgnn.config import split_symbols
-from tf_symgnn.data import InputError, as_input_error, check_output, read_glass, replacing
-from tf_symgnn.data.readers import EXTXYZ
+from tf_symgnn.data import (
+    InputError,
+    ReadOptions,
+    as_input_error,
+    check_output,
+    read_last_frame,
+    replacing,
+    stem_of,
+)
+from tf_symgnn.data.extxyz import read_info
+from tf_symgnn.data.formats import EXTXYZ, find_format
 from tf_symgnn.simulate.barriers import LABELLED_BY, Labelling, label_glass
 
 
@@ -38,7 +47,12 @@ def write_glass(path: Path, glass: ase.Atoms, *, overwrite: bool = False) -> Non
 
 
 def label_files(
-    files: Iterable[str], folder: Path, labelling: Labelling, *, processes: int, species: str | None = None
+    files: Iterable[str],
+    folder: Path,
+    labelling: Labelling,
+    *,
+    processes: int,
+    options: ReadOptions | None = None,
 ) -> dict[str, ase.Atoms]:
     """Label glasses one after another, without repeating searches that are in the journals.
 
@@ -48,7 +62,7 @@ def label_files(
             `STEM.searches.jsonl`.
         labelling: how barriers are found.
         processes: that search at the same time.
-        species: chemical symbols of LAMMPS types, as in `Cu,Zr`.
+        options: how files are read; labels are not.
 
     Returns:
         The labelled glasses by their stems.
@@ -58,10 +72,11 @@ def label_files(
             glass, or a glass cannot be labelled.
     """
     paths = [Path(file) for file in files]
-    stems = [path.stem for path in paths]
+    stems = [stem_of(path) for path in paths]
+    options = replace(options or ReadOptions(), label=None)
     if len(set(stems)) < len(stems):
         raise InputError("command line", "files", ", ".join(map(str, paths)), "one file a stem")
-    glasses = [_read(path, species) for path in paths]
+    glasses = [_read(path, options) for path in paths]
     for stem in stems:
         _refuse_unlabelled(folder / f"{stem}.xyz")
     labelled = {}
@@ -82,10 +97,17 @@ def _refuse_unlabelled(path: Path) -> None:
         raise InputError(path, "output", "a file that is not a labelled glass", "another folder")
 
 
-def _read(path: Path, species: str | None) -> ase.Atoms:
-    """Return the glass in a file, with the `info` of the comment line of extended XYZ."""
-    glass = read_glass(path, label=None, species=split_symbols(species))
+def _read(path: Path, options: ReadOptions) -> ase.Atoms:
+    """Return the glass in a file with its ids, and in `info` how it was made, its origin and its time step."""
+    glass = read_last_frame(path, options)
     if not glass.pbc.all():
         raise InputError(path, "pbc", glass.pbc.tolist(), "a glass that is periodic in all directions")
-    info = ase.io.read(path, format="extxyz").info if path.suffix.lower() in EXTXYZ else {}
-    return ase.Atoms(glass.species, positions=glass.positions, cell=glass.cell, pbc=glass.pbc, info=info)
+    info = read_info(path) if find_format(path, options.format) == "extxyz" else {}
+    if glass.origin.any():
+        info["Origin"] = glass.origin
+    if glass.step is not None:
+        info["Timestep"] = glass.step
+    atoms = ase.Atoms(glass.species, positions=glass.positions, cell=glass.cell, pbc=glass.pbc, info=info)
+    if glass.ids is not None:
+        atoms.set_array("id", glass.ids)
+    return atoms

@@ -39,7 +39,12 @@ def scores_by_glass(graphs: Sequence[GlassGraph], predictions: Sequence[np.ndarr
 
 
 def scores(labels: np.ndarray, predictions: np.ndarray) -> dict:
-    """Return Pearson, MAE and RMSE (eV) and the number of atoms, for labels f64[N] eV and predictions f64[N] eV."""
+    """Return Pearson, MAE and RMSE (eV) and the number of labeled atoms, for labels and predictions f64[N] eV.
+
+    The label of an atom without one is NaN.
+    """
+    labeled = np.isfinite(labels)
+    labels, predictions = labels[labeled], predictions[labeled]
     error = predictions - labels
     defined = np.ptp(labels) > 0 and np.ptp(predictions) > 0
     return {

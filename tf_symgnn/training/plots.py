@@ -28,7 +28,8 @@ def learning_curves(history: list[dict]) -> Figure:
 
 
 def parity(labels: np.ndarray, predictions: np.ndarray, title: str) -> Figure:
-    """Return predicted against true barriers, both f64[N] eV, as a density of atoms."""
+    """Return predicted against true barriers, both f64[N] eV, as a density of atoms; true ones may be NaN."""
+    labels, predictions = labels[np.isfinite(labels)], predictions[np.isfinite(labels)]
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()
     low, high = float(min(labels.min(), predictions.min())), float(max(labels.max(), predictions.max()))

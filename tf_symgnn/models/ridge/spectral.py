@@ -117,7 +117,7 @@ class SpectralRidge(BarrierModel):
 
         Args:
             graphs: of the training glasses.
-            labels: barriers f[N] eV of each glass.
+            labels: barriers f[N] eV of each glass; NaN for atoms to leave out.
         """
         print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
         views = [PairView.of(graph, tf.float32) for graph in graphs]
@@ -130,8 +130,9 @@ class SpectralRidge(BarrierModel):
         glasses = []
         for (direction, presence), view, label in zip(spectra, views, labels, strict=True):
             descriptors = self.components(direction, view.atomic_numbers) * presence
-            scaled = (label - self.label_mean) / self.label_std
-            glasses.append((self.ridge.features(descriptors, view).numpy(), scaled))
+            scaled, labeled = (label - self.label_mean) / self.label_std, np.isfinite(label)
+            features = self.ridge.features(descriptors, view).numpy()
+            glasses.append((features, scaled) if labeled.all() else (features[labeled], scaled[labeled]))
         self.ridge.fit(glasses, self.components.relative_variance**PRIOR_EXPONENT)
 
     def get_config(self) -> dict:

@@ -1,0 +1,67 @@
+"""What a reader finds in one frame of a file, and the glass that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tf_symgnn.data.boxes import complete_box, note_empty_faces
+from tf_symgnn.data.glass import Glass, place
+from tf_symgnn.data.options import ReadOptions
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The content of one frame; fields are those of `Glass`, unchecked.
+
+    Attributes:
+        pbc: periodicity, or None where the file does not state it.
+        columns: all other columns, of which a glass keeps what is asked for.
+    """
+
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: Sequence[bool] | None
+    species: np.ndarray
+    barrier: np.ndarray | None = None
+    events: np.ndarray | None = None
+    origin: Sequence[float] = (0.0, 0.0, 0.0)
+    ids: np.ndarray | None = None
+    step: int | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def to_glass(found: Frame, options: ReadOptions, path: Path, frame: int | None) -> Glass:
+    """Return the glass of a frame.
+
+    Args:
+        found: the frame.
+        options: how it is read.
+        path: the file.
+        frame: the frame's index, or None of a file of one.
+
+    Raises:
+        InputError: a field is invalid.
+    """
+    pbc = next((pbc for pbc in (options.pbc, found.pbc) if pbc is not None), (True, True, True))
+    cell, origin = complete_box(place(path, frame), found.cell, pbc, found.positions, found.origin)
+    glass = Glass(
+        positions=found.positions,
+        cell=cell,
+        pbc=pbc,
+        species=found.species,
+        barrier=found.barrier,
+        source=path,
+        frame=frame,
+        origin=origin,
+        ids=found.ids,
+        step=found.step,
+        events=found.events,
+        columns=found.columns if options.keep_columns else {},
+    )
+    if options.pbc is None and found.pbc is None and not frame:
+        note_empty_faces(glass)
+    return glass
