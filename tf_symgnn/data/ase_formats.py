@@ -59,6 +59,12 @@ def _frames(path: Path, format: str) -> Iterator[ase.Atoms]:
 
 
 def _found(where: str, atoms: ase.Atoms, options: ReadOptions) -> Frame:
+    # ASE does not check all that it reads, such as atomic numbers.
+    with as_input_error(where, "content", "atoms with valid numbers"):
+        return _to_frame(where, atoms, options)
+
+
+def _to_frame(where: str, atoms: ase.Atoms, options: ReadOptions) -> Frame:
     # ASE stores some columns, such as `energies`, as results of a calculator.
     results = atoms.calc.results if atoms.calc else {}
     columns = {name: array for name, array in (atoms.arrays | results).items() if np.shape(array)[:1] == (len(atoms),)}
