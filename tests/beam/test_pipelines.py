@@ -80,6 +80,13 @@ def test_convert_continues_after_bad_files_and_lists_them(folder, tmp_path, caps
     assert len(list(read_records([output / "train.tfrecord-train1"], labeled=True))) == 2
 
 
+def test_notices_of_workers_are_printed(tmp_path, capsys):
+    folder = write_data(tmp_path / "data", {"train0": 20})
+    (folder / "train0.xyz").write_text((folder / "train0.xyz").read_text().rstrip())
+    assert main(["convert", str(folder), "--output", str(tmp_path / "shards"), IN_PROCESS]) == 0
+    assert "note: " in (printed := capsys.readouterr().err) and "the file may be cut short" in printed
+
+
 def test_a_repeated_bundle_writes_the_same_shards(folder, tmp_path):
     output, argv = tmp_path / "shards", ["convert", folder, "--output", tmp_path / "shards", IN_PROCESS]
     ends_with(3, *argv)

@@ -89,6 +89,7 @@ def test_a_dump_that_begins_within_a_frame_is_refused(save):
         ("a.dump", dump().replace("ATOMS\n3\n", "ATOMS\n4\n") + dump(), "atoms: found 3 rows, expected 4 as declared"),
         ("a.dump", dump().replace("ATOMS\n3\n", "ATOMS\n2\n") + dump(), "atoms: found 3 rows, expected 2 as declared"),
         ("a.data", data().replace("3 atoms", "4 atoms"), "atoms: found 3 rows, expected 4 as declared"),
+        ("a.data", data("Atoms").partition("1 1 0.5")[0], "atoms: found 0 rows, expected 3 as declared"),
         ("a.data", data().replace("3 atoms", "2 atoms"), "atoms: found 3 rows, expected 2 as declared"),
         ("a.xyz", xyz().replace("3\nL", "4\nL"), "atoms: found 3 rows, expected 4 as declared"),
         ("a.xyz", xyz().replace("3\nL", "4\nL") + xyz(), "columns: found 1 values in row 4, expected 4 as declared"),

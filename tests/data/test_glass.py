@@ -158,6 +158,17 @@ def test_replacing_moves_a_complete_file(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_errors_of_replacing_name_the_file_and_not_the_temporary_one(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(PermissionError) as caught, replacing(path) as temporary:
+        raise PermissionError(13, "Permission denied", str(temporary))
+    assert caught.value.filename == str(path)
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(IsADirectoryError) as caught, replacing(tmp_path / "folder.txt") as temporary:
+        temporary.write_text("whole")
+    assert caught.value.filename == str(tmp_path / "folder.txt") and caught.value.filename2 is None
+
+
 def test_replacing_removes_the_file_of_a_failed_block(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")

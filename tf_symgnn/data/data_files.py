@@ -146,6 +146,8 @@ def _read_atoms(path: Path, lines: Lines, content: _Content, hint: str, options:
     style = options.atom_style or _hinted_style(hint)
     if style is None:
         every = list(rows)
+        if not every:
+            raise InputError(path, "atoms", "0 rows", f"{content.count} as declared")
         rows, style = iter(every), _guess_style(path, every, content.types)
     if style not in ATOM_STYLES:
         raise InputError(path, "atom style", style, f"one of {', '.join(ATOM_STYLES)}")

@@ -76,7 +76,7 @@ def label_files(
     options = replace(options or ReadOptions(), label=None)
     if len(set(stems)) < len(stems):
         raise InputError("command line", "files", ", ".join(map(str, paths)), "one file a stem")
-    glasses = [_read(path, options) for path in paths]
+    glasses = [read_to_label(path, options) for path in paths]
     for stem in stems:
         _refuse_unlabelled(folder / f"{stem}.xyz")
     labelled = {}
@@ -97,8 +97,12 @@ def _refuse_unlabelled(path: Path) -> None:
         raise InputError(path, "output", "a file that is not a labelled glass", "another folder")
 
 
-def _read(path: Path, options: ReadOptions) -> ase.Atoms:
-    """Return the glass in a file with its ids, and in `info` how it was made, its origin and its time step."""
+def read_to_label(path: Path, options: ReadOptions) -> ase.Atoms:
+    """Return the glass in a file with its ids, and in `info` how it was made, its origin and its time step.
+
+    Raises:
+        InputError: the file is invalid, or the glass is not periodic in all directions.
+    """
     glass = read_last_frame(path, options)
     if not glass.pbc.all():
         raise InputError(path, "pbc", glass.pbc.tolist(), "a glass that is periodic in all directions")
