@@ -1,4 +1,4 @@
-"""A run that time ends: its schedule, its end, and how it goes on."""
+"""A run that time ends: its schedule, its end, and how it continues."""
 
 from types import SimpleNamespace
 

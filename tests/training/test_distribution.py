@@ -30,7 +30,7 @@ from tf_symgnn.training import Workers, distribution, evaluate, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Trains as train.py does, tells the loss of every step, and dies at one as nothing can prepare for.
+# Trains as train.py does, prints the loss of every step, and kills itself at one.
 WORKER = """
 import os, signal, sys
 from tf_symgnn.cli import main
@@ -273,7 +273,7 @@ def test_two_workers_train_as_one_and_one_that_is_killed_stops_the_other(tmp_pat
     np.testing.assert_allclose(losses(silent), expected[6:], atol=1e-5)
     assert "validation: pearson" in output and "validation: pearson" not in silent
     assert_same_course(run, tmp_path / "alone")
-    # The chief's, of the statistics that it settled.
+    # The scores of the chief, with the statistics that it recomputed.
     reported, scored = json.loads((run / "metrics.json").read_text())["validation"], validation_scores(run)
     for name in ("pearson", "mae", "rmse"):
         np.testing.assert_allclose(reported[name], scored[name], atol=1e-5)

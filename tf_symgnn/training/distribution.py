@@ -58,10 +58,11 @@ class Workers:
 
     @contextmanager
     def agree(self) -> Iterator[None]:
-        """Go on after the block only where it was refused by no worker.
+        """Continue after the block only if no worker raised an error in it.
 
         Raises:
-            InputError: of the block, once the others know; or the batch cannot be divided among the replicas.
+            InputError: of the block, after the other workers were notified; or the batch cannot be divided among the
+                replicas.
             TrainingStopped: another worker refused its block, or is not there.
         """
         refusal = None
@@ -74,7 +75,7 @@ class Workers:
         try:
             if self._any(refusal is not None):
                 with suppress(TrainingStopped):
-                    self._any(False)  # who is through with this knows that all have the refusal, and may go
+                    self._any(False)  # a worker must not exit before all others have received the refusal
                 raise TrainingStopped("another worker was refused: its own message says why")
         except TrainingStopped as stopped:
             raise refusal or stopped from None

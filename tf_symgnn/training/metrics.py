@@ -7,7 +7,7 @@ import tensorflow as tf
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
 class PearsonCorrelation(tf.keras.metrics.Metric):
-    """Pearson's correlation of all predictions with all labels seen, weighted by `sample_weight`.
+    """Pearson's correlation of all predictions with all labels since the last reset, weighted by `sample_weight`.
 
     It is computed from six sums in float64, so that it does not depend on batches and replicas. They are of differences
     from `center`, a value near the labels, so that a large mean costs no digits. It is NaN if either side is constant.
