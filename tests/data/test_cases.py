@@ -20,6 +20,7 @@ from tf_symgnn.data import (
     read_glass,
     read_glasses,
     read_splits,
+    stem_of,
     write_glasses,
 )
 
@@ -416,6 +417,14 @@ def test_names_of_lammps_files(save, name, stem, text):
     np.testing.assert_array_equal(glass.positions, CORNERS)
 
 
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("POSCAR", "POSCAR"), ("POSCAR.1", "POSCAR.1"), ("a.poscar.gz", "a"), ("a.b.xyz.zst", "a.b"), ("data.a.b", "a.b")],
+)
+def test_stems(name, stem):
+    assert stem_of(name) == stem
+
+
 def test_the_format_can_be_stated(save):
     assert read_glass(save("glass.txt", data()), species=CU_ZR, format="lammps-data").n_atoms == 3
     assert read_glass(save("b.txt", xyz()), format="xyz").n_atoms == 3
@@ -474,7 +483,7 @@ def test_compressed_files_of_a_folder_are_read(folder):
 
 
 def test_files_of_a_folder_that_are_not_read_are_named(folder):
-    for name in ("notes.txt", "log.lammps.old", "val0.png", "README.md", ".hidden"):
+    for name in ("notes.txt", "log.lammps.old", "val0.png", "README.md", ".hidden", "val0.searches.jsonl"):
         (folder / name).write_text("no structure")
     (found,) = notices(lambda: read_glasses(folder))
     assert "files: found log.lammps.old, notes.txt, val0.png; not read" in str(found)

@@ -99,6 +99,14 @@ def test_long_lines_are_parsed_in_linear_time(tmp_path, name, header):
         read_glass(tmp_path / name, species=["Cu"])
 
 
+def test_more_columns_than_any_file_has_are_refused(tmp_path):
+    names = ":".join(f"c{k}:R:1" for k in range(2000))
+    header = f'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3:{names}'
+    (tmp_path / "a.xyz").write_text(f"1\n{header}\nCu 0 0 0{' 1' * 2000}\n")
+    with pytest.raises(InputError, match="columns: found 2004, expected at most 1000"):
+        read_glass(tmp_path / "a.xyz")
+
+
 def _npz(path: Path, members: list[tuple[str, str, tuple, bytes]]) -> Path:
     with warnings.catch_warnings(), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         warnings.simplefilter("ignore")  # a name twice

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import ase.io
@@ -26,8 +27,13 @@ def argv(*cache) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def glass_file(finished_run, data):
-    return data / "test0.xyz"
+def glass_file(finished_run, data, tmp_path_factory):
+    """A glass of the data set with an origin and ids."""
+    glass = read_glass(data / "test0.xyz")
+    path = tmp_path_factory.mktemp("glass") / "test0.xyz"
+    ids = 100 - np.arange(glass.n_atoms)
+    write_glasses(path, [replace(glass, origin=[-1.0, 2.0, 3.0], ids=ids)])
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +90,9 @@ def test_edges_are_pairs_of_the_glass(report, glass_file):
 
 def test_the_xyz_file_has_the_importance_of_each_atom(report, glass_file):
     atoms, glass = ase.io.read(report / "atoms.xyz"), read_glass(glass_file)
-    np.testing.assert_allclose(atoms.positions, glass.positions, atol=1e-4)
+    np.testing.assert_allclose(atoms.positions, glass.positions, atol=1e-8)
+    np.testing.assert_allclose(atoms.info["Origin"], [-1.0, 2.0, 3.0])
+    assert atoms.arrays["id"].tolist() == glass.ids.tolist()
     assert atoms.arrays["importance"].max() > 0 and np.flatnonzero(atoms.arrays["target"]).tolist() == [0, 5, 6]
     assert names.ENERGY_BARRIER in atoms.arrays
 
@@ -146,7 +154,9 @@ def test_an_interruption_leaves_no_incomplete_report(report, tmp_path, monkeypat
 
 
 def test_overwrite_replaces_an_explanation(report, tmp_path, monkeypatch):
-    monkeypatch.setattr(report_file, "_write_files", lambda _, folder: (folder / report_file.REPORT).write_text("new"))
+    monkeypatch.setattr(
+        report_file, "_write_files", lambda _, folder, glass: (folder / report_file.REPORT).write_text("new")
+    )
     report_file.write_report(None, tmp_path / "out")
     with pytest.raises(InputError, match="existing"):
         report_file.write_report(None, tmp_path / "out")

@@ -41,5 +41,5 @@ def explain(args: Namespace) -> None:
     centers = parse_centers(args.atoms, glass)
     (graph,) = glass_graphs(config, [glass])
     found = explain(run.load_model(), graph, centers, cutoff=config.graph.cutoff, seed=args.seed)
-    write_report(found, args.output, overwrite=args.overwrite)
+    write_report(found, args.output, glass=glass, overwrite=args.overwrite)
     print(f"{args.output}: {len(centers)} {'atom' if len(centers) == 1 else 'atoms'}")

@@ -11,7 +11,7 @@ from ase.data import atomic_masses, chemical_symbols
 from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 
 from tf_symgnn import names
-from tf_symgnn.data.limits import MAX_ATOMS
+from tf_symgnn.data.limits import MAX_ATOMS, MAX_COLUMNS
 from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError, as_input_error
 
@@ -41,6 +41,8 @@ def read_rows(place: str, rows: Iterable[str], count: int, codes: Sequence[str])
     Raises:
         InputError: another number of rows is there, a row has another number of columns, or a value does not parse.
     """
+    if len(codes) > MAX_COLUMNS:
+        raise InputError(place, "columns", len(codes), f"at most {MAX_COLUMNS}")
     found = 0
 
     def counted() -> Iterable[str]:

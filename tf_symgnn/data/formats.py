@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ase.io.formats import UnknownFileTypeError, filetype, ioformats
@@ -36,7 +35,8 @@ _SAME = {"xyz": "extxyz", "lammps-dump": "lammps-dump-text"}
 
 # Files of a folder that ASE reads. In a folder it is not asked about other files: it takes `log.lammps` for a log of
 # Gaussian and any JSON for a database.
-_IN_FOLDERS = ("*.cif", "*.traj", "*.vasp", "*.poscar", "*poscar*", "*contcar*", "*xdatcar*", "*.cfg", "*.pdb", "*.xsf")
+_ASE_SUFFIXES = (".cif", ".traj", ".vasp", ".poscar", ".cfg", ".pdb", ".xsf")
+_ASE_NAMES = ("poscar", "contcar", "xdatcar")
 # Formats of ASE that connect to a server, are programs, need another program, or are folders.
 _REFUSED = frozenset(["mysql", "postgresql", "py", "gpw", "bundletrajectory"])
 
@@ -73,8 +73,10 @@ def find_format(path: Path, format: str | None = None) -> str:
 def stem_of(path: Path | str) -> str:
     """Return the name of a structure file without what states its format: `val0` of `val0.xyz.gz` and `data.val0`."""
     name = uncompressed_name(path)
-    if _suffix(path) in (*SUFFIXES, *_LAMMPS) or _read_in_folders(name):
+    if _suffix(path) in (*SUFFIXES, *_LAMMPS, *_ASE_SUFFIXES):
         return Path(name).stem
+    if _read_in_folders(name):
+        return name  # such as POSCAR.1
     for prefix in PREFIXES:
         if name.lower().startswith(prefix):
             return name[len(prefix) :]
@@ -103,7 +105,8 @@ def _named(name: str) -> str | None:
 
 
 def _read_in_folders(name: str) -> bool:
-    return any(fnmatchcase(name.lower(), pattern) for pattern in _IN_FOLDERS)
+    name = name.lower()
+    return name.endswith(_ASE_SUFFIXES) or any(part in name for part in _ASE_NAMES)
 
 
 def _read_by_ase(format: str) -> bool:

@@ -14,6 +14,7 @@ MAX_ATOMS = 100_000_000
 # Of text and of what a compressed file inflates to. Coordinates compress to a tenth; a file of zeros to a thousandth.
 MAX_LINE = 2**20  # characters
 MAX_BLANK_LINES = 1000  # after one another
+MAX_COLUMNS = 1000
 MAX_INFLATION = 100
 FREE_INFLATION = 2**26  # bytes, whatever the size of the file
 MAX_CONTENT = 2**31  # bytes that are held in memory to be searched

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from pathlib import Path
+
+_LONGEST = 2000  # characters of what is found
 
 
 class InputNotice(UserWarning):
@@ -18,7 +21,7 @@ class InputNotice(UserWarning):
 
     def __init__(self, path: Path | str, field: str, found: object, text: str):
         # Arguments of an exception, so that a notice can be issued again elsewhere.
-        super().__init__(str(path), field, " ".join(str(found).split()), text)
+        super().__init__(str(path), field, textwrap.shorten(str(found), _LONGEST, placeholder=" ..."), text)
         self.path, self.field, self.found, self.text = self.args
 
     def __str__(self) -> str:

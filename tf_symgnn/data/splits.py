@@ -17,6 +17,7 @@ from tf_symgnn.data.readers import read_frames
 from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
+_COMPANIONS = (SPLITS_FILE, "README.md", "README", ".searches.jsonl", ".checkpoint")  # the last two of `simulate`
 SAMPLE = Path(__file__).parent / "sample"  # glasses that `tf-symgnn simulate` made; see its README
 
 
@@ -153,11 +154,10 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _others(folder: Path) -> list[Path]:
-    """Return the files of a folder that are no structure files."""
+    """Return the files of a folder that are no structure files, nor of a kind that belongs beside them."""
     if not folder.is_dir():
         return []
-    expected = (SPLITS_FILE, "README.md", "README")
-    return [path for path in _listed(folder) if not is_structure_file(path) and path.name not in expected]
+    return [path for path in _listed(folder) if not is_structure_file(path) and not path.name.endswith(_COMPANIONS)]
 
 
 def _read_splits(path: Path, files: dict[str, Path]) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ import tensorflow as tf
 from ase.data import chemical_symbols
 
 from tf_symgnn import names
-from tf_symgnn.data import InputError
+from tf_symgnn.data import Glass, InputError
 from tf_symgnn.explain.explain import ATTENTION, GRADIENTS, MASK, Explanation
 from tf_symgnn.explain.faithfulness import IMPORTANT, most_important
 from tf_symgnn.explain.figures import plots_of
@@ -52,12 +52,15 @@ def check_folder(folder: str | Path, *, overwrite: bool) -> None:
         raise InputError(folder, "output", "a file on the way to it", "a folder")
 
 
-def write_report(explanation: Explanation, folder: str | Path, *, overwrite: bool = False) -> None:
+def write_report(
+    explanation: Explanation, folder: str | Path, *, glass: Glass | None = None, overwrite: bool = False
+) -> None:
     """Write the folder of an explanation, whole or not at all.
 
     Args:
         explanation: the explanation.
         folder: the folder to write.
+        glass: that was explained, whose origin, ids and exact positions are written; None writes those of the graph.
         overwrite: whether an explanation in the folder may be replaced.
 
     Raises:
@@ -69,13 +72,13 @@ def write_report(explanation: Explanation, folder: str | Path, *, overwrite: boo
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         new = Path(temporary) / "report"
         new.mkdir()
-        _write_files(explanation, new)
+        _write_files(explanation, new, glass)
         if folder.exists():
             shutil.move(folder, Path(temporary) / "old")
         new.rename(folder)
 
 
-def _write_files(explanation: Explanation, folder: Path) -> None:
+def _write_files(explanation: Explanation, folder: Path, glass: Glass | None) -> None:
     figures = plots_of(explanation)
     writer = tf.summary.create_file_writer(str(folder / "logs"))
     with writer.as_default(step=0):
@@ -84,7 +87,7 @@ def _write_files(explanation: Explanation, folder: Path) -> None:
             tf.summary.image(f"explanation/{name}", plots.as_image(figure))
     writer.close()
     _write_edges(explanation, folder / "edges.csv")
-    ase.io.write(folder / "atoms.xyz", _atoms(explanation), format="extxyz")
+    ase.io.write(folder / "atoms.xyz", _atoms(explanation, glass), format="extxyz")
     (folder / "report.html").write_text(page(explanation), encoding="utf-8")
     (folder / REPORT).write_text(json.dumps(explanation.figures, indent=1) + "\n")
 
@@ -110,7 +113,7 @@ def _write_edges(explanation: Explanation, path: Path) -> None:
                 )
 
 
-def _atoms(explanation: Explanation) -> ase.Atoms:
+def _atoms(explanation: Explanation, glass: Glass | None) -> ase.Atoms:
     """Return the glass; the importance of an atom is the sum of the masks of its important pairs, over all centers."""
     graph = explanation.graph
     importance, is_center = np.zeros(graph.n_atoms), np.zeros(graph.n_atoms, int)
@@ -121,7 +124,12 @@ def _atoms(explanation: Explanation) -> ase.Atoms:
         for ends in (neighborhood.graph.source, neighborhood.graph.target):
             np.add.at(importance, neighborhood.atoms[ends[pairs]], mask[pairs])
     symbols = [chemical_symbols[z] for z in graph.atomic_numbers]
-    atoms = ase.Atoms(symbols, positions=graph.positions, cell=graph.cell, pbc=graph.pbc)
+    source = graph if glass is None else glass
+    atoms = ase.Atoms(symbols, positions=source.positions, cell=source.cell, pbc=source.pbc)
+    if glass is not None and glass.origin.any():
+        atoms.info["Origin"] = glass.origin
+    if glass is not None and glass.ids is not None:
+        atoms.set_array("id", glass.ids)
     atoms.set_array("importance", importance)
     atoms.set_array("target", is_center)
     atoms.set_array(names.ENERGY_BARRIER, explanation.barrier)
