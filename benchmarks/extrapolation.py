@@ -39,7 +39,7 @@ class Measurement:
     """
 
     def __init__(self, run: RunFolder):
-        self.config, self.statistics, self.model = run.config(), run.statistics(), run.load_model()
+        self.config, self.domain, self.model = run.config(), run.statistics().domain, run.load_model()
         self.predict = Predictor(self.model, patch_size=self.config.stream.patch_size)
 
     def __call__(self, glass: Glass) -> tuple[np.ndarray, Extrapolation]:
@@ -47,7 +47,7 @@ class Measurement:
         (graph,) = glass_graphs(self.config, [glass])
         barrier = self.predict(graph)
         cutoff = self.config.graph.cutoff
-        return barrier, graph_extrapolation(self.statistics, self.model, graph, cutoff, barrier)
+        return barrier, graph_extrapolation(self.domain, self.model, graph, cutoff, barrier)
 
 
 def main() -> None:

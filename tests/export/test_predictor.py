@@ -1,5 +1,8 @@
 """Predictions for ASE Atoms by an export."""
 
+import shutil
+from dataclasses import replace
+
 import ase
 import numpy as np
 import pytest
@@ -8,7 +11,8 @@ import tf_symgnn
 from tests.conftest import random_glass
 from tf_symgnn.data import InputError
 from tf_symgnn.inference import Predictor
-from tf_symgnn.runs import glass_graphs
+from tf_symgnn.inference.extrapolation import ExtrapolationWarning
+from tf_symgnn.runs import glass_graphs, read_labeled
 
 
 def to_atoms(glass) -> ase.Atoms:
@@ -49,6 +53,28 @@ def test_an_export_or_one_of_its_versions_can_be_loaded(exported, predictor, tmp
         other = tf_symgnn.EnergyBarrierPredictor(path)
         np.testing.assert_array_equal(other.predict(atoms), predictor.predict(atoms))
         assert other.metadata == predictor.metadata
+
+
+def test_a_structure_outside_the_training_data_is_warned_about(predictor, finished_run, data):
+    """The small model's barriers are outside the range of labels in any case."""
+    (glass, *_) = read_labeled(finished_run.config())["train"]
+    stretched = replace(glass, positions=1.05 * glass.positions, cell=1.05 * glass.cell)
+    with pytest.warns(
+        ExtrapolationWarning, match=r"outside the training data \(extrap.* order is more reliable"
+    ) as found:
+        for member in (glass, stretched):
+            predictor.predict(to_atoms(member))
+    unchanged, changed = (str(warning.message) for warning in found)
+    assert "number density" in changed and "density" not in unchanged and "bond" not in unchanged
+
+
+def test_predictors_of_one_version_share_it_until_it_is_replaced(exported, tmp_path):
+    first = tf_symgnn.EnergyBarrierPredictor(exported)
+    assert tf_symgnn.EnergyBarrierPredictor(exported / "1")._loaded is first._loaded
+    shutil.copytree(exported / "1", tmp_path / "model" / "1")
+    copy = tf_symgnn.EnergyBarrierPredictor(tmp_path / "model")
+    (tmp_path / "model" / "1" / "saved_model.pb").touch()
+    assert tf_symgnn.EnergyBarrierPredictor(tmp_path / "model")._loaded is not copy._loaded
 
 
 def test_folders_that_are_not_an_export_are_refused(tmp_path):

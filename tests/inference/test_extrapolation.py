@@ -24,6 +24,7 @@ from tf_symgnn.inference.extrapolation import (
 from tf_symgnn.inference.files import predict_files
 from tf_symgnn.models.ridge.spectral import SpectralRidge
 from tf_symgnn.runs import DatasetStatistics
+from tf_symgnn.runs.domain import TrainingDomain
 
 CUTOFF = 5.0
 
@@ -66,7 +67,7 @@ def of(model, statistics):
 
     def of_glass(glass: Glass, barrier: np.ndarray | None = None) -> Extrapolation:
         barrier = np.full(glass.n_atoms, statistics.label_mean) if barrier is None else barrier
-        return graph_extrapolation(statistics, model, graph_of(glass), CUTOFF, barrier)
+        return graph_extrapolation(statistics.domain, model, graph_of(glass), CUTOFF, barrier)
 
     return of_glass
 
@@ -132,10 +133,9 @@ def test_levels_of_barriers(of, sample, statistics):
     assert "mean barrier" not in reasons(of(glass, glass.barrier + 0.4 * spread))
 
 
-def test_without_a_domain_and_novelty_there_is_no_deviation(sample):
+def test_an_empty_domain_covers_everything(sample):
     structure = structure_statistics(graph_of(sample[names.VALIDATION][0]), CUTOFF)
-    found = extrapolation(DatasetStatistics((29, 40), 1.6, 0.3, {}), structure, barrier=np.ones(3))
-    assert found.deviations == () and found.score == 0
+    assert extrapolation(TrainingDomain(), structure, np.array([-100.0, 100.0])).score == 0
 
 
 def test_a_sample_of_atoms_stands_for_all(model, statistics):
@@ -143,13 +143,13 @@ def test_a_sample_of_atoms_stands_for_all(model, statistics):
     rng = np.random.default_rng(0)
     large = replace(large, positions=large.positions + rng.normal(0, 0.05, large.positions.shape))
     barrier = np.full(large.n_atoms, 1.0)
-    whole = graph_extrapolation(statistics, model, graph_of(large), CUTOFF, barrier)
+    whole = graph_extrapolation(statistics.domain, model, graph_of(large), CUTOFF, barrier)
     values = {(x.kind, x.of): x.value for x in whole.deviations}
     novelty = float(np.median(model.novelty(to_graph_tensor(graph_of(large)))))
     assert values[NOVELTY, ""] == pytest.approx(novelty, rel=0.05)
     for number in (1, 3, 30):
         slabbed = SlabbedGlass(large, cutoff=CUTOFF, self_loops=True, number=number)
-        found = slab_extrapolation(statistics, model, slabbed, CUTOFF, barrier)
+        found = slab_extrapolation(statistics.domain, model, slabbed, CUTOFF, barrier)
         assert {(x.kind, x.of): x.value for x in found.deviations} == pytest.approx(values, rel=0.05, abs=1e-6)
 
 

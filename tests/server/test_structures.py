@@ -1,10 +1,13 @@
 """The endpoint `/structures`: a structure file in, its barriers out."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.conftest import fcc_copper, random_glass
 from tests.server.servers import direct
-from tf_symgnn.data import write_glasses
+from tf_symgnn import names
+from tf_symgnn.data import read_glasses, write_glasses
 
 
 def test_the_response_has_the_barriers_of_a_structure_file(client, saved_model, tmp_path):
@@ -18,6 +21,18 @@ def test_the_response_has_the_barriers_of_a_structure_file(client, saved_model, 
         assert answer["symbols"] == glass.species.tolist()
         np.testing.assert_allclose(answer["energy_barrier"], direct(saved_model, glass), atol=2e-5)
     assert "energy_barrier" in answer["extxyz"].splitlines()[1]
+
+
+def test_a_structure_outside_the_training_data_has_a_warning(client, data, tmp_path):
+    """The small model's barriers are outside the range of labels in any case."""
+    (glass, *_) = read_glasses(data)[names.TRAIN]
+    stretched = replace(glass, positions=1.05 * glass.positions, cell=1.05 * glass.cell)
+    for member, outside in ((glass, False), (stretched, True)):
+        write_glasses(tmp_path / "a.xyz", [member], overwrite=True)
+        status, answer = client.ask("POST", "/structures?name=a.xyz", (tmp_path / "a.xyz").read_bytes())
+        assert status == 200 and answer["extrapolation"] > 1, answer
+        assert answer["warning"].startswith("This structure is outside the training data (extrapolation ")
+        assert ("number density" in answer["warning"]) == outside
 
 
 def test_the_last_frame_is_used_and_wrapped_into_the_cell(client, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import ase.io
 import matplotlib
@@ -17,6 +18,7 @@ from tests.conftest import SPECIES, random_glass
 from tests.server.servers import in_thread
 from tf_symgnn import names
 from tf_symgnn.data import Glass, write_glasses
+from tf_symgnn.runs.domain import TrainingDomain
 from tf_symgnn.server.app import Limits, Service
 
 CHROMIUM = shutil.which("chromium")
@@ -33,7 +35,8 @@ pytestmark = [
 class Ramp:
     """A substitute for a model, whose barriers are 1 eV + 0.1 eV/A * x."""
 
-    version, species, symbols, cutoff, metadata = 1, list(SPECIES), ["Cu", "Zr"], 5.0, {"model": "ramp"}
+    version, species, symbols, cutoff = 1, list(SPECIES), ["Cu", "Zr"], 5.0
+    metadata = {"model": "ramp", "cutoff": 5.0, "domain": TrainingDomain(barrier=(0.0, 10.0)).record()}
 
     def predict(self, signature: str, inputs: dict) -> dict:
         return {names.ENERGY_BARRIER: 1.0 + 0.1 * inputs["positions"][:, 0]}
@@ -128,6 +131,16 @@ def test_a_dropped_file_is_drawn_with_statistics_and_a_download(page, tmp_path):
     atoms = ase.io.read(tmp_path / "back.xyz")
     np.testing.assert_allclose(atoms.arrays[names.ENERGY_BARRIER], barrier, atol=1e-5)
     np.testing.assert_allclose(atoms.positions, glass.positions, atol=1e-6)
+
+
+def test_a_structure_outside_the_training_data_has_a_warning_until_the_next_file(page, tmp_path):
+    glass = random_glass(80, 60)
+    far = replace(glass, positions=glass.positions + [200.0, 0, 0], pbc=[False] * 3)
+    open_file(page, "far.xyz", extxyz(far, tmp_path))
+    expect(page.locator("#warning")).to_contain_text("This structure is outside the training data")
+    open_file(page, "near.xyz", extxyz(glass, tmp_path))
+    expect(page.locator("#name")).to_have_text("near.xyz")
+    expect(page.locator("#warning")).to_be_hidden()
 
 
 def test_a_slice_hides_the_atoms_beyond_it(page, tmp_path):

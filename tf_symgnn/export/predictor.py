@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import ase
@@ -14,6 +16,7 @@ from tf_symgnn.data import Glass, InputError, as_input_error, require_species
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.signatures import SERVING_DEFAULT
 from tf_symgnn.export.versions import METADATA, newest
+from tf_symgnn.inference.extrapolation import ADVICE, ExtrapolationWarning, glass_extrapolation
 from tf_symgnn.models.catalog import is_chunked
 
 
@@ -36,11 +39,13 @@ class EnergyBarrierPredictor:
             self.metadata = json.loads((version / "assets" / METADATA).read_text())
             self._species = sorted(self.metadata["species"].values())
             runtime.configure(chunked=is_chunked(str(self.metadata.get("model"))))
-            self._loaded = tf.saved_model.load(str(version))  # a signature has no reference to the weights
+            self._loaded = _load(version.resolve(), (version / "saved_model.pb").stat().st_mtime_ns)
             self._served = self._loaded.signatures[SERVING_DEFAULT]
 
     def predict(self, atoms: ase.Atoms) -> np.ndarray:
         """Return the energy barriers f64[N] eV of all atoms.
+
+        An `ExtrapolationWarning` is issued for a structure outside the training data.
 
         Args:
             atoms: with positions and cell in A.
@@ -69,4 +74,17 @@ class EnergyBarrierPredictor:
             )
         except tf.errors.InvalidArgumentError as error:
             raise InputError("atoms", *refusal(error)) from error
-        return outputs[names.ENERGY_BARRIER].numpy().astype(np.float64)
+        barrier = outputs[names.ENERGY_BARRIER].numpy().astype(np.float64)
+        found = glass_extrapolation(self.metadata, glass, barrier)
+        if found.reasons:
+            warnings.warn(f"{found}; {ADVICE}", ExtrapolationWarning, stacklevel=2)
+        return barrier
+
+
+@lru_cache(maxsize=8)
+def _load(version: Path, modified: int) -> tf.Module:
+    """Return the SavedModel in a folder, loaded once for a time of its modification, ns.
+
+    TensorFlow does not free all memory of a SavedModel that is loaded again.
+    """
+    return tf.saved_model.load(str(version))

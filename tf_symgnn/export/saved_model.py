@@ -29,8 +29,8 @@ def export(run: RunFolder, directory: str | Path) -> Path:
     """Write the best model of a run as the next version in a folder of versions, whole or not at all.
 
     A version is a SavedModel with the signatures of `ServedModel`. Its `assets/metadata.json` has the signatures,
-    species, cutoff, units and scaling. Its `assets.extra/tf_serving_warmup_requests` has one request, with which
-    TensorFlow Serving warms up.
+    species, cutoff, units, scaling and the domain of the training data. Its `assets.extra/tf_serving_warmup_requests`
+    has one request, with which TensorFlow Serving warms up.
 
     Args:
         run: folder of the run.
@@ -72,7 +72,7 @@ def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
         model, species=statistics.species, cutoff=graph.cutoff, self_loops=graph.self_loops, metadata=record
     )
     with runtime.tracing_export():
-        tf.saved_model.save(served, str(new), signatures=served.signatures())
+        served.save(new)
     # The names of tensors, which clients without Python need, exist only in the saved file.
     (new / "assets" / METADATA).write_text(
         json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"
@@ -104,6 +104,7 @@ def metadata(run: RunFolder) -> dict:
         "units": {"length": "angstrom", names.ENERGY_BARRIER: "eV"},
         # Of the training labels, eV. The outputs of the model are in eV and need no scaling.
         "label_scaling": {"mean": statistics.label_mean, "std": statistics.label_std},
+        "domain": statistics.domain.record(),
         "tf_symgnn": __version__,
         "versions": statistics.versions,
     }

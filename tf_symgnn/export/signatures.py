@@ -30,7 +30,7 @@ GLASS = [
 ]
 
 
-class ServedModel(tf.Module):
+class ServedModel:
     """The content of an exported SavedModel: the weights of a model, its metadata and its signatures.
 
     All functions consist of operations of TensorFlow only. They raise `InvalidArgumentError` for an invalid input; the
@@ -45,15 +45,22 @@ class ServedModel(tf.Module):
     """
 
     def __init__(self, model: BarrierModel, *, species: Sequence[int], cutoff: float, self_loops: bool, metadata: Path):
-        super().__init__()
-        # Only the weights, since loading the Keras model would require TF-GNN.
-        self.weights = model.variables
+        self._weights = model.variables
         self._predict = partial(model, training=False)
         self._species = tuple(species)
         self._cutoff, self._self_loops = cutoff, self_loops
         # Limits memory: padded tensors have as many rows for every atom as for the one with the most pairs.
         self._most_pairs = max_neighbors(cutoff) + int(self_loops)
-        self.metadata = tf.saved_model.Asset(str(metadata))
+        self._metadata = tf.saved_model.Asset(str(metadata))
+
+    def save(self, path: Path) -> None:
+        """Write the SavedModel to a new folder."""
+        # Only weights and signatures. Loading the Keras model would require TF-GNN, and other functions of the object
+        # would be traced and stored a second time.
+        content = tf.Module()
+        content.weights, content.metadata = self._weights, self._metadata
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # half the size of the graph
+        tf.saved_model.save(content, str(path), signatures=self.signatures(), options=options)
 
     @tf.function(input_signature=GLASS)
     def one(

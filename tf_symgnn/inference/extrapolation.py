@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tf_symgnn.graph import GlassGraph
+from tf_symgnn.data import Glass
+from tf_symgnn.graph import GlassGraph, build_graph
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.graph.structure import (
     BOND_LENGTH,
@@ -17,12 +18,12 @@ from tf_symgnn.graph.structure import (
     Structure,
     bonding,
     composition,
+    structure_statistics,
 )
 from tf_symgnn.graph.tensors import graph_of_features
 from tf_symgnn.inference.stage_functions import Receivers
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.runs import DatasetStatistics
-from tf_symgnn.runs.domain import fractions
+from tf_symgnn.runs.domain import TrainingDomain, fractions
 
 NOVELTY, MEAN_BARRIER, OUTSIDE = "novelty", "mean barrier", "fraction of barriers outside the range of labels"
 
@@ -33,10 +34,16 @@ RELATIVE_TOLERANCE = {DENSITY: 0.02, BOND_LENGTH: 0.005, BOND_SPREAD: 0.08}
 MEAN_TOLERANCE = 0.5  # of the mean barrier, in standard deviations of the training labels
 ERRORS = 2  # standard errors that are tolerated in addition
 
+ADVICE = "barriers of such glasses can be wrong by an eV; their order is more reliable than their level"
+
 _UNITS = {DENSITY: " A^-3", BOND_LENGTH: " A", MEAN_BARRIER: " eV"}
 _MAX_ATOMS = 1000  # atoms that statistics are from; all atoms would take a third of the time of the prediction
 _MAX_SLABS = 10  # slabs that these atoms are from
-_REASONS = 3  # that a warning names
+_MAX_REASONS = 3  # in a warning
+
+
+class ExtrapolationWarning(UserWarning):
+    """A glass is outside the training data of a model, so that its predicted barriers are not reliable."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +97,25 @@ class Extrapolation:
         """Return the deviations beyond what is tolerated, the largest first."""
         return [deviation for deviation in self.deviations if deviation.score > 1]
 
+    def __str__(self) -> str:
+        if not self.reasons:
+            return f"within the training data (extrapolation {self.score:.1f})"
+        reasons = "; ".join(map(str, self.reasons[:_MAX_REASONS]))
+        return f"outside the training data (extrapolation {self.score:.1f}): {reasons}"
+
 
 def extrapolation(
-    statistics: DatasetStatistics,
-    structure: Structure,
-    *,
-    novelty: float | None = None,
-    barrier: np.ndarray | None = None,
+    domain: TrainingDomain, structure: Structure, barrier: np.ndarray, *, novelty: float | None = None
 ) -> Extrapolation:
-    """Return how far a glass is outside the training data of a run.
+    """Return how far a glass is outside the training data.
 
     Args:
-        statistics: of the training glasses.
+        domain: of the training data.
         structure: `structure_statistics` of the glass.
+        barrier: predicted barriers f[N] eV.
         novelty: the median of the model's novelty over atoms, or None if the model has none.
-        barrier: predicted barriers f[N] eV, or None if they are not compared with the labels.
     """
-    domain, at, found = statistics.domain, fractions(structure), []
+    at, found = fractions(structure), []
     for kind, ranges in domain.structure.items():
         for of in ranges.keys() & structure[kind].keys():
             value, error = structure[kind][of]
@@ -115,33 +124,47 @@ def extrapolation(
             found.append(Deviation.from_range(kind, of, value, ranges[of].at(at), tolerance))
     if novelty is not None:
         found.append(Deviation.from_range(NOVELTY, "", novelty, (0.0, 1.0), TOLERANCE[NOVELTY]))
-    if barrier is not None and domain.barrier is not None:
-        low, high = domain.barrier
-        outside = float(np.mean((barrier < low) | (barrier > high)))
-        tolerance = statistics.label_std * (MEAN_TOLERANCE + ERRORS / len(barrier) ** 0.5)
-        found.append(Deviation.from_range(MEAN_BARRIER, "", float(barrier.mean()), domain.mean_barrier, tolerance))
-        found.append(Deviation.from_range(OUTSIDE, "", outside, (0.0, 0.0), TOLERANCE[OUTSIDE]))
+    low, high = domain.barrier
+    outside = float(np.mean((barrier < low) | (barrier > high)))
+    tolerance = domain.barrier_std * (MEAN_TOLERANCE + ERRORS / len(barrier) ** 0.5)
+    found.append(Deviation.from_range(MEAN_BARRIER, "", float(barrier.mean()), domain.mean_barrier, tolerance))
+    found.append(Deviation.from_range(OUTSIDE, "", outside, (0.0, 0.0), TOLERANCE[OUTSIDE]))
     return Extrapolation(tuple(sorted(found, key=lambda deviation: -deviation.score)))
 
 
 def graph_extrapolation(
-    statistics: DatasetStatistics, model: BarrierModel, graph: GlassGraph, cutoff: float, barrier: np.ndarray
+    domain: TrainingDomain, model: BarrierModel, graph: GlassGraph, cutoff: float, barrier: np.ndarray
 ) -> Extrapolation:
     """Return the extrapolation of a glass, from up to 1000 atoms, evenly taken.
 
     Args:
-        statistics: of the training glasses.
-        model: of the run.
+        domain: of the training data.
+        model: the model.
         graph: of the glass.
         cutoff: of the graph, A.
         barrier: predicted barriers f[N] eV.
     """
     sample = Receivers.of_graph(graph).take(_evenly_spaced(graph.n_atoms, _MAX_ATOMS))
-    return _of_sample(statistics, model, sample, graph.atomic_numbers, cutoff, barrier)
+    return _of_sample(domain, model, sample, graph.atomic_numbers, cutoff, barrier)
+
+
+def glass_extrapolation(metadata: Mapping, glass: Glass, barrier: np.ndarray) -> Extrapolation:
+    """Return the extrapolation of a glass, by structure and by barriers f[N] eV that an export predicted.
+
+    Args:
+        metadata: of the export. Version 0.1.0 stored no domain; everything is within it.
+        glass: the glass.
+        barrier: f[N] eV.
+    """
+    if "domain" not in metadata:
+        return Extrapolation()
+    cutoff = float(metadata["cutoff"])
+    structure = structure_statistics(build_graph(glass, cutoff=cutoff, self_loops=False), cutoff)
+    return extrapolation(TrainingDomain.from_record(metadata["domain"]), structure, barrier)
 
 
 def slab_extrapolation(
-    statistics: DatasetStatistics, model: BarrierModel, slabbed: SlabbedGlass, cutoff: float, barrier: np.ndarray
+    domain: TrainingDomain, model: BarrierModel, slabbed: SlabbedGlass, cutoff: float, barrier: np.ndarray
 ) -> Extrapolation:
     """Return what `graph_extrapolation` does, from atoms of up to ten slabs; one slab is in memory at a time."""
     slabs, parts = _evenly_spaced(len(slabbed), _MAX_SLABS), []
@@ -149,31 +172,29 @@ def slab_extrapolation(
         (received,) = slabbed.pairs(slab, slab + 1)
         of_slab = Receivers.of_slab(slabbed, slab, received)
         parts.append(of_slab.take(_evenly_spaced(len(of_slab.atomic_numbers), -(-_MAX_ATOMS // len(slabs)))))
-    return _of_sample(statistics, model, Receivers.joined(parts), slabbed.atomic_numbers, cutoff, barrier)
+    return _of_sample(domain, model, Receivers.joined(parts), slabbed.atomic_numbers, cutoff, barrier)
 
 
 def summarize(found: Mapping[str, Extrapolation]) -> list[str]:
-    """Return lines that warn of glasses that the training data do not cover; no line if there is none.
+    """Return lines that warn of glasses outside the training data; no line if there is none.
 
     Args:
         found: by name of the glass.
     """
-    beyond = {name: glass for name, glass in found.items() if glass.reasons}
-    if not beyond:
+    outside = {name: glass for name, glass in found.items() if glass.reasons}
+    if not outside:
         return []
-    worst = max(beyond, key=lambda name: beyond[name].score)
-    reasons = "; ".join(map(str, beyond[worst].reasons[:_REASONS]))
-    lines = [f"{worst}: outside the training data (extrapolation {beyond[worst].score:.1f}): {reasons}"]
+    worst = max(outside, key=lambda name: outside[name].score)
+    lines = [f"{worst}: {outside[worst]}"]
     if len(found) > 1:
         lines.append(
-            f"{len(beyond)} of {len(found)} glasses are outside the training data; the line above is the worst"
+            f"{len(outside)} of {len(found)} glasses are outside the training data; the line above is the worst"
         )
-    lines.append("barriers of such glasses can be wrong by an eV; their order is more reliable than their level")
-    return lines
+    return [*lines, ADVICE]
 
 
 def _of_sample(
-    statistics: DatasetStatistics,
+    domain: TrainingDomain,
     model: BarrierModel,
     sample: Receivers,
     atomic_numbers: np.ndarray,
@@ -182,7 +203,7 @@ def _of_sample(
 ) -> Extrapolation:
     bonds = bonding(sample.atomic_numbers, sample.target, sample.senders, sample.displacement, cutoff=cutoff)
     novelty = median_novelty(model, sample)
-    return extrapolation(statistics, composition(atomic_numbers) | bonds, novelty=novelty, barrier=barrier)
+    return extrapolation(domain, composition(atomic_numbers) | bonds, barrier, novelty=novelty)
 
 
 def median_novelty(model: BarrierModel, receivers: Receivers) -> float | None:

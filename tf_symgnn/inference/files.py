@@ -38,7 +38,8 @@ from tf_symgnn.inference.schedule import needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs
+from tf_symgnn.runs import RunFolder, glass_graphs
+from tf_symgnn.runs.domain import TrainingDomain
 
 # The checksum of a finished output, in the folder of its partial results.
 _WRITTEN = "written"
@@ -87,14 +88,14 @@ def predict_files(
     check_output(output, overwrite=overwrite, number=len(glasses))
     statistics = run.statistics()
     require_species(glasses, statistics.species)
-    model = run.load_model()
+    model, domain = run.load_model(), statistics.domain
     remove_unfinished(Path(output).parent, f".{glob.escape(Path(output).stem)}-{'[0-9a-f]' * 32}{Path(output).suffix}")
     if memory is None:
-        predicted, extrapolations = _predict_whole(model, config, statistics, glasses)
+        predicted, extrapolations = _predict_whole(model, config, domain, glasses)
         write_glasses(output, predicted, overwrite=overwrite)
     else:
         predicted, extrapolations = _predict_within(
-            memory, model, config, statistics, glasses, unfinished, overwrite=overwrite
+            memory, model, config, domain, glasses, unfinished, overwrite=overwrite
         )
         _write_finished(output, predicted, unfinished)
     for line in summarize(extrapolations):
@@ -167,7 +168,7 @@ def _slabbed(glass: Glass, config: RunConfig, cut: Cut) -> SlabbedGlass:
 
 
 def _predict_whole(
-    model: BarrierModel, config: RunConfig, statistics: DatasetStatistics, glasses: Sequence[Glass]
+    model: BarrierModel, config: RunConfig, domain: TrainingDomain, glasses: Sequence[Glass]
 ) -> tuple[list[Glass], dict[str, Extrapolation]]:
     """Return the glasses with predicted barriers, and the extrapolation of each by its place."""
     predict = Predictor(model, patch_size=config.stream.patch_size)
@@ -176,7 +177,7 @@ def _predict_whole(
         (graph,) = glass_graphs(config, [glass])
         barrier = predict(graph)
         predicted.append(replace(glass, barrier=barrier))
-        found[glass.place] = graph_extrapolation(statistics, model, graph, config.graph.cutoff, barrier)
+        found[glass.place] = graph_extrapolation(domain, model, graph, config.graph.cutoff, barrier)
     return predicted, found
 
 
@@ -184,7 +185,7 @@ def _predict_within(
     memory: int,
     model: BarrierModel,
     config: RunConfig,
-    statistics: DatasetStatistics,
+    domain: TrainingDomain,
     glasses: Sequence[Glass],
     unfinished: Path,
     *,
@@ -208,5 +209,5 @@ def _predict_within(
             barrier = predict_in_slabs(stages, config, glass, cut, partial)
         predicted.append(replace(glass, barrier=barrier))
         slabbed = _slabbed(glass, config, cut)
-        found[glass.place] = slab_extrapolation(statistics, model, slabbed, graph.cutoff, barrier)
+        found[glass.place] = slab_extrapolation(domain, model, slabbed, graph.cutoff, barrier)
     return predicted, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -45,17 +46,19 @@ class TrainedRange:
 
 @dataclass(frozen=True)
 class TrainingDomain:
-    """What the training glasses cover; empty for a run without structures.
+    """What the training glasses cover. Without arguments it covers everything.
 
     Attributes:
         structure: ranges by kind of `structure_statistics`, and then by what they are of.
-        mean_barrier: lowest and highest mean label of a training glass, eV; None without structures.
-        barrier: lowest and highest label of an atom, eV; None without structures.
+        mean_barrier: lowest and highest mean label of a training glass, eV.
+        barrier: lowest and highest label of an atom, eV.
+        barrier_std: standard deviation of all labels, eV.
     """
 
     structure: Mapping[str, Mapping[str, TrainedRange]] = field(default_factory=dict)
-    mean_barrier: tuple[float, float] | None = None
-    barrier: tuple[float, float] | None = None
+    mean_barrier: tuple[float, float] = (-math.inf, math.inf)
+    barrier: tuple[float, float] = (-math.inf, math.inf)
+    barrier_std: float = 1.0
 
     @classmethod
     def of(cls, structures: Sequence[Structure], labels: Sequence[np.ndarray]) -> TrainingDomain:
@@ -74,6 +77,7 @@ class TrainingDomain:
             structure=ranges,
             mean_barrier=(min(means), max(means)),
             barrier=(float(min(map(np.nanmin, labels))), float(max(map(np.nanmax, labels)))),
+            barrier_std=float(np.nanstd(np.concatenate(labels))) or 1.0,
         )
 
     @classmethod
@@ -83,8 +87,7 @@ class TrainingDomain:
             kind: {of: TrainedRange(**values) for of, values in ranges.items()}
             for kind, ranges in record["structure"].items()
         }
-        mean_barrier, barrier = (record[name] and tuple(record[name]) for name in ("mean_barrier", "barrier"))
-        return cls(structure, mean_barrier, barrier)
+        return cls(structure, tuple(record["mean_barrier"]), tuple(record["barrier"]), record["barrier_std"])
 
     def record(self) -> dict:
         """Return the domain as plain JSON values."""

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tf_symgnn import names
 from tf_symgnn.data import InputError, write_glasses
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
+from tf_symgnn.inference.extrapolation import ADVICE, glass_extrapolation
 from tf_symgnn.server import parsing, protocol
 from tf_symgnn.server.admission import admit_frame
 from tf_symgnn.server.protocol import RequestError
@@ -204,6 +205,7 @@ class Service:
         glass, frames = parsing.parse_structure(content, name, type_names)
         inputs = admit_frame(glass, servable.species, servable.cutoff, name)
         barrier = servable.predict(protocol.DEFAULT_SIGNATURE, inputs)[names.ENERGY_BARRIER]
+        found = glass_extrapolation(servable.metadata, glass, barrier)
         with tempfile.TemporaryDirectory(prefix="tf-symgnn-") as folder:
             file = Path(folder) / "predicted.xyz"
             write_glasses(file, [replace(glass, barrier=barrier)])
@@ -216,6 +218,8 @@ class Service:
             "cell": inputs["cell"],
             "radii": covalent_radii[glass.atomic_numbers],
             names.ENERGY_BARRIER: barrier,
+            "extrapolation": found.score,
+            "warning": f"This structure is {found}; {ADVICE}." if found.reasons else "",
             "extxyz": extxyz,
         }
         return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)

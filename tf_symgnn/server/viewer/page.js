@@ -74,6 +74,8 @@ function show(answer) {
   $("name").textContent = result.name;
   const frames = result.frames > 1 ? `, the last of ${result.frames} frames` : "";
   $("summary").textContent = `${values.length.toLocaleString("en")} ${values.length === 1 ? "atom" : "atoms"}${frames}`;
+  $("warning").textContent = result.warning;
+  $("warning").hidden = !result.warning;
   tabulate(values);
   $("slice").value = 100;
   slice();
