@@ -111,7 +111,7 @@ BAD_EXTXYZ = {
     "unknown species": (r"\nCu ", r"\nQq ", ["Qq"]),
     "NaN position": (r"\nCu +\S+", r"\nCu nan", ["positions", "nan", "finite"]),
     "no label column": ("energy_barrier", "other", ["energy_barrier", "no such column"]),
-    "label of the wrong length": (r"\n(Cu.*) \S+\n", r"\n\1\n", ["Error"]),
+    "label of the wrong length": (r"\n(Cu.*) \S+\n", r"\n\1\n", ["columns", "as declared"]),
     "no cell": ("Lattice=", "Ettice=", ["cell"]),
 }
 

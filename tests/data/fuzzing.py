@@ -71,11 +71,11 @@ _WORDS = (b"nan", b"-1", b"1e999", b"ITEM: ATOMS id type x y z", b"\n\n", b" ", 
 
 
 def mutate(whole: bytes, rng: np.random.Generator) -> bytes:
-    """Return content with one to four changes: a byte, a word, a part that is cut out, doubled, or exchanged."""
+    """Return content with one or two changes: a byte, a word, a part that is cut out or doubled, or a cut end."""
     content = bytearray(whole)
-    for _ in range(rng.integers(1, 5)):
+    for _ in range(rng.integers(1, 3)):
         begin = int(rng.integers(0, len(content) + 1))
-        end = min(len(content), begin + int(rng.integers(0, 1 + len(content) // 4)))
+        end = min(len(content), begin + int(rng.integers(0, 1 + len(content) // 12)))
         kind = rng.integers(0, 6)
         if kind == 0 and begin < len(content):
             content[begin] = rng.integers(0, 256)

@@ -7,6 +7,7 @@ import ase
 import ase.io
 import numpy as np
 import pytest
+from ase.data import atomic_numbers, covalent_radii
 
 from tests.conftest import random_glass
 from tf_symgnn import names
@@ -236,15 +237,25 @@ def test_units_that_are_not_angstrom_are_refused(save, units):
     assert metal.step == 7
 
 
-@pytest.mark.parametrize(("scale", "unit"), [(0.1, "as in nm"), (1 / 0.529, "as in bohr"), (0.4, r"\(lj\)")])
-def test_other_units_are_recognized_by_the_distance_of_neighbors(save, tmp_path, scale, unit):
-    grid = 2.55 * np.stack(np.meshgrid(*[np.arange(3)] * 3), axis=-1).reshape(-1, 3)
-    atoms = ase.Atoms("Cu27", positions=scale * grid, cell=np.eye(3) * scale * 7.65, pbc=True)
-    ase.io.write(tmp_path / "a.xyz", atoms)
-    with pytest.raises(InputError, match=f"units: found nearest neighbors .* apart.*{unit}, expected about 2.6"):
+@pytest.mark.parametrize(
+    ("distance", "unit"),
+    [(0.255, ", as in nm"), (4.82, ", as in bohr"), (1.09, r", as in .*\(lj\)"), (255, ", as in pm")],
+)
+@pytest.mark.parametrize("symbol", ["Cu", "Al", "Zr"])
+def test_other_units_are_recognized_by_the_distance_of_neighbors(tmp_path, symbol, distance, unit):
+    grid = np.stack(np.meshgrid(*[np.arange(3)] * 3), axis=-1).reshape(-1, 3)
+
+    def atoms(edge: float) -> ase.Atoms:
+        return ase.Atoms(f"{symbol}27", positions=edge * grid, cell=np.eye(3) * 3 * edge, pbc=True)
+
+    scaled = distance * covalent_radii[atomic_numbers[symbol]] / covalent_radii[29]
+    ase.io.write(tmp_path / "a.xyz", atoms(distance if distance == 1.09 else scaled))
+    with pytest.raises(InputError, match=f"units: found nearest neighbors .* apart{unit}, expected about"):
         read_glass(tmp_path / "a.xyz")
-    ase.io.write(tmp_path / "a.xyz", ase.Atoms("Cu27", positions=1.05 * grid, cell=np.eye(3) * 1.05 * 7.65, pbc=True))
-    assert read_glass(tmp_path / "a.xyz").n_atoms == 27
+    # Bonds of metals from beryllium to caesium are 2.2 to 5.3 A long: 0.9 to 1.1 of two radii.
+    for stretch in (0.85, 1.0, 1.2):
+        ase.io.write(tmp_path / "a.xyz", atoms(2 * stretch * covalent_radii[atomic_numbers[symbol]]))
+        assert read_glass(tmp_path / "a.xyz").n_atoms == 27
 
 
 def test_unwrapped_atoms_are_judged_through_periodic_images(save, tmp_path):

@@ -18,8 +18,9 @@ MARGIN = 1.0  # A, round the atoms of a box that is made for them
 _WIDE_GAP = 3.0  # A; in a glass of hundreds of atoms gaps between their coordinates are below 1 A
 
 # Distance of nearest neighbors over the sum of their covalent radii: 0.9 to 1.1 in metals.
-_PLAUSIBLE = (0.45, 1.5)
-_UNITS = {"nm": (0.07, 0.14), "lj": (0.25, 0.45), "bohr": (1.5, 2.4), "pm": (70.0, 140.0)}
+_PLAUSIBLE = (0.43, 1.5)
+_SHORTEST = 1.15  # A; bonds of metals are longer than 2 A, and those of Lennard-Jones units about 1
+_UNITS = {"nm": (0.07, 0.14), "lj": (0.25, 0.6), "bohr": (1.5, 2.4), "pm": (70.0, 140.0)}
 _FEWEST_ATOMS = 8  # of fewer, the nearest neighbors are no sample
 _SAMPLED = 64
 
@@ -103,7 +104,8 @@ def require_angstrom(glass: Glass) -> None:
         return
     with np.errstate(all="ignore"):
         ratio, distance = _nearest(glass)
-    if _PLAUSIBLE[0] <= ratio <= _PLAUSIBLE[1] or not distance > 0:
+    plausible = _PLAUSIBLE[0] <= ratio <= _PLAUSIBLE[1] and distance >= _SHORTEST
+    if plausible or not distance > 0:
         return  # atoms at one point are refused where neighbors are searched for
     unit = next((name for name, (low, high) in _UNITS.items() if low <= ratio <= high), None)
     likely = {None: "", "lj": ", as in reduced units (lj)"}.get(unit, f", as in {unit}")

@@ -29,7 +29,7 @@ from tf_symgnn.data.opening import read_content
 from tf_symgnn.data.options import ReadOptions
 from tf_symgnn.errors import InputError, as_input_error
 
-# A published file has 200 opcodes.
+# A published file has 311 opcodes.
 MAX_OPCODES = 100_000
 MAX_DEPTH = 10  # of nested tuples
 _STRING = -1
