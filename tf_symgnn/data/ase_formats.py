@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import ase.io
-import numpy as np
 from ase.io.formats import ioformats
 
-from tf_symgnn.data.columns import events_column, label_column
-from tf_symgnn.data.frames import Frame, to_glass
 from tf_symgnn.data.glass import Glass, place
 from tf_symgnn.data.opening import open_content, read_content, uncompressed_name
 from tf_symgnn.data.options import ReadOptions
@@ -39,7 +37,7 @@ def read_by_ase(path: Path, options: ReadOptions, format: str) -> Iterator[Glass
     while frame is not None:
         following = next(frames, None)
         number = None if not index and following is None else index
-        yield to_glass(_found(place(path, number), frame, options), options, path, number)
+        yield _to_glass(frame, options, path, number)
         frame, index = following, index + 1
 
 
@@ -58,29 +56,8 @@ def _frames(path: Path, format: str) -> Iterator[ase.Atoms]:
             yield from ase.io.iread(source, index=slice(None), format=format, do_not_split_by_at_sign=True)
 
 
-def _found(where: str, atoms: ase.Atoms, options: ReadOptions) -> Frame:
+def _to_glass(atoms: ase.Atoms, options: ReadOptions, path: Path, frame: int | None) -> Glass:
     # ASE does not check all that it reads, such as atomic numbers.
-    with as_input_error(where, "content", "atoms with valid numbers"):
-        return _to_frame(where, atoms, options)
-
-
-def _to_frame(where: str, atoms: ase.Atoms, options: ReadOptions) -> Frame:
-    # ASE stores some columns, such as `energies`, as results of a calculator.
-    results = atoms.calc.results if atoms.calc else {}
-    columns = {name: array for name, array in (atoms.arrays | results).items() if np.shape(array)[:1] == (len(atoms),)}
-    columns = {name: array for name, array in columns.items() if name not in ("numbers", "positions")}
-    label, events = label_column(where, columns, options.label), events_column(columns, options.label)
-    ids = columns.pop("id", None)
-    step = atoms.info.get("timestep")
-    return Frame(
-        positions=atoms.positions,
-        cell=atoms.cell.array,
-        pbc=atoms.pbc,
-        origin=atoms.get_celldisp().ravel(),
-        species=np.array(atoms.get_chemical_symbols()),
-        barrier=columns.get(label),
-        events=columns.get(events),
-        ids=ids if ids is not None and ids.dtype.kind == "i" else None,
-        step=int(step) if isinstance(step, (int, np.integer)) else None,
-        columns={name: array for name, array in columns.items() if np.asarray(array).dtype.kind in "biufU"},
-    )
+    with as_input_error(place(path, frame), "content", "atoms with valid numbers"):
+        glass = Glass.from_ase(atoms, label=options.label, pbc=options.pbc, source=path, frame=frame)
+    return glass if options.keep_columns else replace(glass, columns={})

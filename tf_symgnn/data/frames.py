@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_symgnn.data.boxes import complete_box, note_empty_faces
+from tf_symgnn.data.boxes import complete_box
 from tf_symgnn.data.glass import Glass, place
 from tf_symgnn.data.options import ReadOptions
+from tf_symgnn.data.plausibility import note_empty_faces
 
 
 @dataclass(frozen=True)

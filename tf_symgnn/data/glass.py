@@ -7,17 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ase
 import numpy as np
 from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 from ase.data import chemical_symbols
 
 from tf_symgnn import names
+from tf_symgnn.data.boxes import complete_box
+from tf_symgnn.data.columns import EVENTS, events_column, label_column
 from tf_symgnn.data.formats import stem_of
 from tf_symgnn.data.limits import FLAT_CELL
 from tf_symgnn.errors import InputError, require_integer, require_type
 
 # ASE's element 0 is the placeholder "X". In a graph 0 marks padding, so that no atom may have it.
 SYMBOLS = frozenset(chemical_symbols[1:])
+
+_STEP = "timestep"  # key of the time step in the `info` of ASE's Atoms, as its readers of trajectories name it
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,77 @@ class Glass:
             self._set("barrier", barrier)
         self._set("origin", self._numbers("origin", self.origin, (3,)))
         self._check_optional()
+
+    @classmethod
+    def from_ase(
+        cls,
+        atoms: ase.Atoms,
+        *,
+        label: str | None = names.ENERGY_BARRIER,
+        pbc: Sequence[bool] | None = None,
+        source: Path | str = "atoms",
+        frame: int | None = None,
+    ) -> Glass:
+        """Return the glass of ASE's Atoms.
+
+        Per-atom arrays and per-atom results of a calculator become columns, `id` the ids, and the displacement of the
+        cell the origin. A cell vector that is zero is completed around the atoms where they are not periodic.
+
+        Args:
+            atoms: with positions and cell in A.
+            label: array of the energy barriers, eV; the default one may be absent. None reads no labels.
+            pbc: periodicity in place of that of the atoms.
+            source: the name of the glass in errors.
+            frame: index of the glass among several of one source.
+
+        Raises:
+            InputError: the atoms do not make a valid glass, or the label is absent.
+        """
+        where = place(source, frame)
+        require_type(where, "structure", atoms, ase.Atoms, "ase.Atoms")
+        columns = dict(atoms.arrays) | (atoms.calc.results if atoms.calc and hasattr(atoms.calc, "results") else {})
+        for name in ("numbers", "positions"):
+            columns.pop(name)
+        columns = {name: np.asarray(x) for name, x in columns.items() if np.shape(x)[:1] == (len(atoms),)}
+        barrier, events = label_column(where, columns, label), events_column(columns, label)
+        ids, step = columns.get("id"), atoms.info.get(_STEP)
+        numbered = ids is not None and ids.ndim == 1 and ids.dtype.kind in "iu"
+        own = {barrier, events, "id" if numbered else None}
+        pbc = atoms.pbc if pbc is None else pbc
+        cell, origin = complete_box(where, atoms.cell.array, pbc, atoms.positions, atoms.get_celldisp().ravel())
+        return cls(
+            positions=atoms.positions,
+            cell=cell,
+            pbc=pbc,
+            species=np.array(atoms.get_chemical_symbols()),
+            barrier=columns.get(barrier),
+            source=source,
+            frame=frame,
+            origin=origin,
+            ids=ids if numbered else None,
+            step=int(step) if isinstance(step, (int, np.integer)) else None,
+            events=columns.get(events),
+            columns={
+                name: x for name, x in columns.items() if name not in own and x.dtype.kind in "biufU" and x.ndim <= 2
+            },
+        )
+
+    def to_ase(self) -> ase.Atoms:
+        """Return ASE's Atoms with the fields of the glass, barriers in the array `energy_barrier`, eV."""
+        atoms = ase.Atoms(
+            list(self.species), positions=self.positions, cell=self.cell, pbc=self.pbc, celldisp=self.origin
+        )
+        arrays = dict(self.columns) | {
+            "id": self.ids,
+            names.ENERGY_BARRIER: self.barrier,
+            names.ENERGY_BARRIER + EVENTS: self.events,
+        }
+        for name, values in arrays.items():
+            if values is not None and name not in atoms.arrays:  # which hold positions and numbers
+                atoms.set_array(name, values)
+        if self.step is not None:
+            atoms.info[_STEP] = self.step
+        return atoms
 
     @property
     def n_atoms(self) -> int:

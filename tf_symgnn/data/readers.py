@@ -9,7 +9,6 @@ from pathlib import Path
 from tf_symgnn import names
 from tf_symgnn.data.archives import read_npz
 from tf_symgnn.data.ase_formats import read_by_ase
-from tf_symgnn.data.boxes import require_angstrom
 from tf_symgnn.data.data_files import read_lammps_data
 from tf_symgnn.data.dumps import read_lammps_dump
 from tf_symgnn.data.extxyz import read_extxyz
@@ -18,6 +17,7 @@ from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.opening import open_content
 from tf_symgnn.data.options import ReadOptions
 from tf_symgnn.data.pickles import read_published_pickle
+from tf_symgnn.data.plausibility import require_angstrom
 
 _READERS = {
     "extxyz": read_extxyz,
