@@ -240,6 +240,7 @@ def test_evaluate_prints_one_json_object_last(finished_run, data, capsys):
     assert record.keys() == fields
     metrics = json.loads(finished_run.metrics_file.read_text())["test"]
     assert (record["split"], record["n_atoms"], set(record["per_glass"])) == ("test", 45, {"test0"})
+    assert record["per_glass"]["test0"]["extrapolation"] > 0
     for name in ("pearson", "mae", "rmse", "invariance_error"):
         assert record[name] == pytest.approx(metrics[name])
 

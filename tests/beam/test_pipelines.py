@@ -157,6 +157,7 @@ def test_predictions_are_the_same_without_beam(finished_run, folder, tmp_path, c
         assert len(frames) == number
         (graph,) = glass_graphs(finished_run.config(), frames[:1])
         np.testing.assert_allclose(frames[0].barrier, predict(graph), atol=1e-6)
+        assert " extrapolation=" in (output / f"{name}.xyz").read_text().splitlines()[1]
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -48,6 +48,15 @@ def test_round_trip(tmp_path, make_glass, suffix, cell, labeled):
     assert read.pbc.tolist() == [True, False, True]
 
 
+def test_numbers_of_a_glass_are_written(tmp_path, make_glass):
+    glass = replace(make_glass(), info={"extrapolation": 0.25})
+    for suffix in (".xyz", ".npz"):
+        write_glasses(tmp_path / f"out{suffix}", [glass])
+        assert read_glass(tmp_path / f"out{suffix}").n_atoms == glass.n_atoms
+    assert ase.io.read(tmp_path / "out.xyz").info["extrapolation"] == 0.25
+    assert np.load(tmp_path / "out.npz")["extrapolation"] == 0.25
+
+
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 @pytest.mark.parametrize("suffix", [".dump", ".lammpstrj"])
 @pytest.mark.parametrize("pbc", [[True, True, True], [True, False, False]])

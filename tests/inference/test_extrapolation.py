@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -178,5 +179,7 @@ def test_predictions_are_warned_about_on_standard_error(
     for file, glass in zip(files, (sample[names.VALIDATION][0], crystal("Cu", "fcc", 3.615, 4)), strict=True):
         write_glasses(file, [glass])
     predict_files(finished_run, files, tmp_path / "out.xyz", memory=memory)
+    alike, unlike = (atoms.info["extrapolation"] for atoms in ase.io.read(tmp_path / "out.xyz", index=":"))
+    assert alike < 1 < unlike
     told = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert told[0].startswith(f"tf-symgnn: warning: {files[1]}: outside the training data") and len(told) == 3

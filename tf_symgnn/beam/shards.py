@@ -29,6 +29,7 @@ from tf_symgnn.data import (
 )
 from tf_symgnn.graph import GlassGraph, build_graph, write_shard
 from tf_symgnn.inference import Predictor
+from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.runs import RunFolder
 
 
@@ -147,19 +148,21 @@ class WritePredictions(WriteShard):
     def setup(self) -> None:
         """Load the model, once per worker."""
         run = RunFolder.open(self._run)
-        self._config, self._species_of_model = run.config(), run.statistics().species
-        self._predict = Predictor(run.load_model(), patch_size=self._config.stream.patch_size)
+        self._config, self._statistics, self._model = run.config(), run.statistics(), run.load_model()
+        self._predict = Predictor(self._model, patch_size=self._config.stream.patch_size)
 
     def record(self, glass: Glass) -> Glass:
-        """Return a glass with its predicted barriers.
+        """Return a glass with its predicted barriers and their extrapolation.
 
         Raises:
             InputError: it has a species that is not in the training data.
         """
-        require_species([glass], self._species_of_model)
+        require_species([glass], self._statistics.species)
         settings = self._config.graph
         graph = build_graph(glass, cutoff=settings.cutoff, self_loops=settings.self_loops)
-        return replace(glass, barrier=self._predict(graph))
+        barrier = self._predict(graph)
+        found = graph_extrapolation(self._statistics.domain, self._model, graph, settings.cutoff, barrier)
+        return replace(glass, barrier=barrier, info=found.info)
 
     def write(self, shard: Path, records: Iterable[Glass]) -> None:
         """Write glasses as extended XYZ."""

@@ -76,6 +76,7 @@ def evaluate_parser() -> ArgumentParser:
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labeled glasses."""
     from tf_symgnn.inference import Predictor
+    from tf_symgnn.inference.extrapolation import graph_extrapolation, summarize
     from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits
     from tf_symgnn.training import evaluate
 
@@ -87,10 +88,19 @@ def evaluate(args: Namespace) -> None:
     glasses = [glass for split in splits for glass in by_split[split]]
     if not glasses:
         raise InputError(args.data, f"{args.split} split", "no glass", "at least one; --split all scores every glass")
-    require_species(glasses, run.statistics().species)
-    predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
-    record, _ = evaluate(predict, glass_graphs(config, glasses))
+    statistics = run.statistics()
+    require_species(glasses, statistics.species)
+    model, graphs = run.load_model(), glass_graphs(config, glasses)
+    record, predictions = evaluate(Predictor(model, patch_size=config.stream.patch_size), graphs)
+    found = {
+        graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
+        for graph, barrier in zip(graphs, predictions, strict=True)
+    }
+    for name, extrapolation in found.items():
+        record["per_glass"][name] |= extrapolation.info
     print(_summary(args.split, record))
+    for line in summarize(found):
+        print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     if args.json:
         print(json.dumps({"split": args.split, **record}))
 

@@ -42,6 +42,7 @@ class Glass:
         step: time step of the frame, or None.
         events: i64[N], the number of events that each label is the mean of, or None.
         columns: further numbers or texts of the atoms, [N] or [N, K] each, by name.
+        info: numbers of the whole glass by name, which extended XYZ and npz files store.
 
     Raises:
         InputError: a field has a wrong shape or type, a number is not finite, a symbol is unknown, or the box has no
@@ -60,6 +61,7 @@ class Glass:
     step: int | None = None
     events: np.ndarray | None = None  # [N]
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # [N] or [N, K] each
+    info: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         require_type("glass", "source", self.source, (str, os.PathLike), "a path")

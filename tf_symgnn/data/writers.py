@@ -101,6 +101,7 @@ def _write_xyz_frame(file: TextIO, glass: Glass) -> None:
         info["Origin"] = glass.origin
     if glass.step is not None:
         info["Timestep"] = glass.step
+    info |= glass.info
     file.write(f"{glass.n_atoms}\n{key_val_dict_to_str(info | {'pbc': glass.pbc})}\n")
     rows = [np.where(row, "T", "F") if row.dtype.kind == "b" else row for row in rows]
     format = " ".join(formats) + "\n"
@@ -121,6 +122,7 @@ def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
     arrays |= {name: np.asarray(values) for name, values in optional.items() if values is not None}
     if glass.origin.any():
         arrays["origin"] = glass.origin
+    arrays |= {name: np.asarray(value) for name, value in glass.info.items()}
     further = {f"input_{name}" if name in arrays else name: values for name, values in _further(glass).items()}
     with path.open("wb") as file:  # NumPy would add a suffix to some paths
         np.savez_compressed(file, **arrays, **further)

@@ -93,6 +93,11 @@ class Extrapolation:
         return max((deviation.score for deviation in self.deviations), default=0.0)
 
     @property
+    def info(self) -> dict[str, float]:
+        """Return the score as a file of the glass stores it, `extrapolation`, with three digits."""
+        return {"extrapolation": float(f"{self.score:.3g}")}
+
+    @property
     def reasons(self) -> list[Deviation]:
         """Return the deviations beyond what is tolerated, the largest first."""
         return [deviation for deviation in self.deviations if deviation.score > 1]

@@ -176,8 +176,8 @@ def _predict_whole(
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
         (graph,) = glass_graphs(config, [glass])
         barrier = predict(graph)
-        predicted.append(replace(glass, barrier=barrier))
         found[glass.place] = graph_extrapolation(domain, model, graph, config.graph.cutoff, barrier)
+        predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
     return predicted, found
 
 
@@ -207,7 +207,7 @@ def _predict_within(
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
             barrier = predict_in_slabs(stages, config, glass, cut, partial)
-        predicted.append(replace(glass, barrier=barrier))
         slabbed = _slabbed(glass, config, cut)
         found[glass.place] = slab_extrapolation(domain, model, slabbed, graph.cutoff, barrier)
+        predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
     return predicted, found
