@@ -1,10 +1,11 @@
-"""Settings of the whole process: threads and memory allocator."""
+"""Settings of the whole process: threads, memory allocator, standard error."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import sys
 from collections.abc import Iterator
 
 # Parameters of mallopt(3). With these values all allocations come from one heap, which never shrinks.
@@ -66,6 +67,20 @@ def tracing_export() -> Iterator[None]:
         yield
     finally:
         _tracing_export = before
+
+
+@contextlib.contextmanager
+def quiet_standard_error() -> Iterator[None]:
+    """Discard what libraries and child processes write to standard error inside this context."""
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 def _run_each_operation_on_one_core() -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from tf_symgnn.data import writers as glass_writers
 from tf_symgnn.graph import read_records
 from tf_symgnn.inference import Predictor
 from tf_symgnn.runs import glass_graphs
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Beam's runner in the test's own process, which tests can patch.
 IN_PROCESS = "--beam=--runner=FnApiRunner"
@@ -212,6 +215,24 @@ def test_the_default_runner_uses_all_cores(folder, tmp_path):
     ends_with(3, "convert", folder, "--output", tmp_path / "cores", "--beam")
     ends_with(3, "convert", folder, "--output", tmp_path / "here", IN_PROCESS)
     assert contents(tmp_path / "cores") == contents(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_a_full_disk_under_the_default_runner_prints_one_line_and_the_next_run_goes_on(folder, tmp_path):
+    output = tmp_path / "shards"
+    (output).mkdir()
+    (output / f".train-{'0' * 32}.tfrecord-train0").touch()  # as after a kill
+    (output / ".unfinished").touch()
+    command = [sys.executable, "-m", "tf_symgnn.cli", "convert", folder, "--output", output, "--beam"]
+    # No file can grow beyond 8 kB, half of a shard.
+    limited = ["bash", "-c", 'ulimit -f 8; exec "$0" "$@"', *command]
+    ended = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True)
+    errors = [line for line in ended.stderr.splitlines() if "Error" in line or "Traceback" in line]
+    assert ended.returncode == 2 and len(errors) == 1
+    assert errors[0].startswith(f"tf-symgnn: {output}: pipeline: found OSError: ") and "File too large" in errors[0]
+    assert [path.name for path in output.glob(".*")] == [".unfinished"]
+    ends_with(3, *map(str, command[3:]))
+    assert len(list(output.glob("*.tfrecord-*"))) == 3 and not list(output.glob(".*"))
 
 
 @pytest.fixture

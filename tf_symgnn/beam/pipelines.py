@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,16 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tf_symgnn import runtime
 from tf_symgnn.beam.shards import Outcome, WriteGraphs, WritePredictions, WriteShard
 from tf_symgnn.config import GraphConfig
-from tf_symgnn.data import InputError, ReadOptions, notice, replacing, split_files, stem_of, structure_files
+from tf_symgnn.data import (
+    InputError,
+    ReadOptions,
+    notice,
+    remove_unfinished,
+    replacing,
+    split_files,
+    stem_of,
+    structure_files,
+)
 from tf_symgnn.graph import LISTING, shards_in
 from tf_symgnn.runs import RunFolder
 
@@ -140,6 +150,7 @@ def _run(
         raise InputError(output, "output", "a file", "a folder")
     _require_no_loss(shards, earlier, output, overwrite=overwrite)
     output.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(output)
     (output / _UNFINISHED).touch()
     for name in (LISTING, DEAD_LETTERS):
         (output / name).unlink(missing_ok=True)
@@ -147,7 +158,9 @@ def _run(
     tasks = [(file, str(output / shard)) for file, shard in sorted(shards.items())]
     try:
         options = list(flags) or [*_LOCAL_RUNNER, f"--direct_num_workers={min(len(tasks), runtime.usable_cores())}"]
-        with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+        # Worker processes log every step and every traceback on standard error, where this program prints one line.
+        quiet = nullcontext() if flags else runtime.quiet_standard_error()
+        with quiet, beam.Pipeline(options=PipelineOptions(options)) as pipeline:
             # Reshuffle distributes the files over the workers. The list of outcomes is short: one line per file.
             outcomes = pipeline | beam.Create(tasks) | beam.Reshuffle() | beam.ParDo(do_fn)
             _ = outcomes | beam.combiners.ToList() | beam.Map(_write_outcomes, str(outcomes_file))
@@ -185,7 +198,8 @@ def _write_outcomes(outcomes: list[Outcome], path: str) -> None:
 def _reason(error: Exception) -> str:
     """Return the last line of a traceback that names an error, without Beam's additions."""
     lines = [line.strip() for line in str(error).splitlines() if "Error" in line and not line.startswith(" ")]
-    return (lines[-1] if lines else f"{type(error).__name__} {error}").partition(" [while running")[0]
+    reason = (lines[-1] if lines else f"{type(error).__name__} {error}").partition(" [while running")[0]
+    return reason.removeprefix("RuntimeError: ")
 
 
 def _finish(output: Path, listing: dict, outcomes: Sequence[Outcome]) -> Summary:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
+from tf_symgnn import runtime
 from tf_symgnn.cli import explaining, models, serving, simulations
 from tf_symgnn.cli.notices import printed_notices
 from tf_symgnn.config import RunConfig, read_fields
@@ -114,15 +115,8 @@ def _system_errors() -> tuple[type[Exception], ...]:
 
 def _import_tensorflow_quietly() -> None:
     """Import TensorFlow without the output of its libraries, which ignore the log level while they load."""
-    sys.stderr.flush()
-    standard_error = os.dup(2)
-    with open(os.devnull, "w") as null:
-        os.dup2(null.fileno(), 2)
-    try:
+    with runtime.quiet_standard_error():
         import_module("tensorflow")
-    finally:
-        os.dup2(standard_error, 2)
-        os.close(standard_error)
 
 
 def _print_error(error: Exception) -> int:

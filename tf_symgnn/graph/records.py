@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
-from tf_symgnn.data import Glass, InputError, replacing
+from tf_symgnn.data import Glass, InputError, remove_unfinished, replacing
 from tf_symgnn.errors import require_integer
 from tf_symgnn.graph.glass_graph import GlassGraph
 from tf_symgnn.graph.tensors import assemble, graph_arrays, graph_spec
@@ -67,7 +67,8 @@ def write_shard(path: str | Path, graphs: Iterable[GlassGraph]) -> None:
                 # Without `deterministic` the order of features, and so the bytes of a retry, may differ.
                 writer.write(tfgnn.write_example(tensor).SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
-        raise OSError(f"{path}: {error.message}") from error
+        reason = error.message.split("; ")[-1]  # without the path of the temporary file
+        raise OSError(f"{path}: {reason}") from error
 
 
 def read_records(paths: Sequence[str | Path], *, labeled: bool) -> tf.data.Dataset:
@@ -116,6 +117,7 @@ def write_splits(
     if existing and not overwrite:
         raise InputError(directory, "output", existing[0].name, "a folder without shards, or --overwrite")
     directory.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(directory)
     listing = {split: [glass.name for glass in glasses] for split, glasses in splits.items() if glasses}
     with tempfile.TemporaryDirectory(prefix=".shards-", dir=directory) as temporary:
         written = []
