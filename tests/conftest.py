@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
+from tf_symgnn import runtime
 from tf_symgnn.data import Glass
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cu64zr36"
@@ -96,6 +98,16 @@ ZOO = {
 def zoo_glass(request) -> Glass:
     """Return each structure of `ZOO` in turn."""
     return ZOO[request.param]()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_of_a_module() -> Iterator[None]:
+    """Release the graphs of a module's models, and print the memory in use if `PRINT_MEMORY` is set."""
+    yield
+    runtime.release_traces()
+    if os.environ.get("PRINT_MEMORY"):
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        print(f"\nmemory: {resident / 1e9:.2f} GB", file=sys.__stderr__)
 
 
 @pytest.fixture(scope="session")
