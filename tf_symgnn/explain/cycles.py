@@ -51,7 +51,7 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
     The filtration of a periodic glass includes the images around the cell, without periodic boundaries. A cycle is
     included if its closing edge starts in the cell. Periodic copies of an edge enter the filtration at the same radius:
     one copy connects components and the others close rings. The number of cycles through a few edges therefore depends
-    on the position of the cell (benchmarks/RESULTS.md).
+    on the position of the cell (docs/notebook.md).
 
     Args:
         graph: graph of the glass; only its atoms are used.

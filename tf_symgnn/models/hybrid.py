@@ -36,7 +36,7 @@ class HybridModel(BarrierModel):
 
     The average A(d) is subtracted because batch norm over single glasses removes the mean barrier of a region from the
     network, while the baseline predicts that mean with a smaller error. Training fits the network to the barriers, not
-    to the errors of the baseline, which overfitted the training glasses (benchmarks/RESULTS.md).
+    to the errors of the baseline, which overfitted the training glasses (docs/notebook.md).
 
     Args:
         network: a model with stages, trained by gradient descent.

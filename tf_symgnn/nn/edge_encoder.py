@@ -48,7 +48,7 @@ class EdgeEncoder(tf.keras.layers.Layer):
     The sum of the channels of the first block is initially proportional to the length of the displacement. The second
     block consists of Gaussians of that length, like SchNet's radial basis. With this initialization, attention trains
     several times faster than with random blocks, whose encodings averaged over transforms have nearly one dimension
-    (benchmarks/RESULTS.md).
+    (docs/notebook.md).
 
     Args:
         units: widths of the two blocks.

@@ -7,7 +7,7 @@ Base noise is drawn in orbits of four: a rotation R and its products R H with th
 improper rotations are the same four, inverted. Each transform has the same distribution as an independent draw. For
 uniform rotations, the eight transforms are an orbit of the point group D2h, over which every function that is odd in a
 coordinate averages to zero. Learned parameters break this symmetry. Eight transforms are one orbit; four are half of
-it, with one half-turn. Independent draws leave more noise in the encoding of an edge (benchmarks/RESULTS.md).
+it, with one half-turn. Independent draws leave more noise in the encoding of an edge (docs/notebook.md).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tf_symgnn.simulate.modes import ForceField, Point, softest_mode, unit
 
 SEARCH_VERSION = 2  # in journals; raised whenever a change here makes the same seed find other saddles
 
-# benchmarks/RESULTS.md has what other choices gave.
+# docs/notebook.md has what other choices gave.
 PUSH = 0.25  # A, norm of a push of the neighborhood
 MOST_PUSHES = 20
 PUSHES_PER_MODE = 2  # the softest mode is computed after every second push
