@@ -166,7 +166,10 @@ def test_errors_of_replacing_name_the_file_and_not_the_temporary_one(tmp_path):
     (tmp_path / "folder.txt").mkdir()
     with pytest.raises(IsADirectoryError) as caught, replacing(tmp_path / "folder.txt") as temporary:
         temporary.write_text("whole")
-    assert caught.value.filename == str(tmp_path / "folder.txt") and caught.value.filename2 is None
+    assert str(caught.value) == f"[Errno 21] Is a directory: '{tmp_path / 'folder.txt'}'"
+    with pytest.raises(OSError) as caught, replacing(path) as temporary:
+        raise OSError(28, "No space left on device")
+    assert str(caught.value) == f"[Errno 28] No space left on device: '{path}'"
 
 
 def test_replacing_removes_the_file_of_a_failed_block(tmp_path):

@@ -119,8 +119,11 @@ def naming(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is not None and (error.filename is None or is_temporary(str(error.filename))):
-            error.filename, error.filename2 = str(path), None
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        elif is_temporary(str(error.filename)):
+            # An attribute that is set to None would be printed, too.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
