@@ -6,10 +6,13 @@ import io
 import lzma
 import os
 import pickle
+import re
 import warnings
 import zipfile
 from pathlib import Path
 
+import ase
+import ase.io
 import numpy as np
 import pytest
 import zstandard
@@ -105,6 +108,19 @@ def test_more_columns_than_any_file_has_are_refused(tmp_path):
     (tmp_path / "a.xyz").write_text(f"1\n{header}\nCu 0 0 0{' 1' * 2000}\n")
     with pytest.raises(InputError, match="columns: found 2004, expected at most 1000"):
         read_glass(tmp_path / "a.xyz")
+
+
+@pytest.mark.parametrize("name", ["POSCAR", "XDATCAR", "a.cfg", "a.xsf"])
+def test_counts_of_other_formats_are_compared_with_the_file(tmp_path, name):
+    atoms = ase.Atoms("Cu2", positions=[[0, 0, 0], [2.5, 0, 0]], cell=np.eye(3) * 9, pbc=True)
+    ase.io.write(tmp_path / name, atoms)
+    text = (tmp_path / name).read_text()
+    count = {"POSCAR": r"\n +2\n", "XDATCAR": r"\n +2\n", "a.cfg": "particles = 2", "a.xsf": "\n 2 1"}[name]
+    declared = re.sub(count, lambda found: found[0].replace("2", "99999999999"), text)
+    assert declared != text
+    (tmp_path / name).write_text(declared)
+    with pytest.raises(InputError, match="line [0-9]+: found a count of [0-9]+, expected at most [0-9]+, the bytes"):
+        list(iter_glasses(tmp_path / name))
 
 
 def _npz(path: Path, members: list[tuple[str, str, tuple, bytes]]) -> Path:
