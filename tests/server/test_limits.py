@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import SPECIES
 from tests.server.servers import PREDICT, Client, in_thread
 from tf_symgnn.server import server as server_module
-from tf_symgnn.server.app import Limits, Service
+from tf_symgnn.server.app import Service
 from tf_symgnn.server.protocol import Tensor
+from tf_symgnn.server.workers import Limits
 
 
 class Slow:
@@ -90,7 +91,9 @@ def test_a_large_body_is_refused_with_and_without_a_declared_length(short_limits
 
 def test_an_incomplete_body_is_refused_after_some_time(short_limits):
     with socket.create_connection(("127.0.0.1", short_limits), timeout=60) as connection:
-        connection.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode() + b'{"in')
+        connection.sendall(
+            f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n".encode() + b'{"in'
+        )
         assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
     assert Client(short_limits).ask("POST", PREDICT, b'{"inputs": [1]}')[0] == 200
 
@@ -107,7 +110,7 @@ def test_a_slow_client_gets_all_of_a_large_response_above_the_minimum_rate(monke
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**17)
         connection.settimeout(60)
         connection.connect(("127.0.0.1", port))
-        head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
         received = bytearray()
         while part := connection.recv(2**19, socket.MSG_WAITALL):
@@ -119,7 +122,7 @@ def test_a_slow_client_gets_all_of_a_large_response_above_the_minimum_rate(monke
     assert (len(received.partition(b"\r\n\r\n")[2]) == length) == complete
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /about HTTP/1.1\r\nHost: x\r\n\r\nGET /ab"])
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /about HTTP/1.1\r\nHost: localhost\r\n\r\nGET /ab"])
 def test_a_connection_without_a_complete_request_is_closed(monkeypatch, sent):
     monkeypatch.setattr(server_module, "IDLE_SECONDS", 1.0)
     with in_thread(Service(Slow(), "symgnn", Limits()).app()) as port:

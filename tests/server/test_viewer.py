@@ -19,7 +19,8 @@ from tests.server.servers import in_thread
 from tf_symgnn import names
 from tf_symgnn.data import Glass, write_glasses
 from tf_symgnn.runs.domain import TrainingDomain
-from tf_symgnn.server.app import Limits, Service
+from tf_symgnn.server.app import Service
+from tf_symgnn.server.workers import Limits
 
 CHROMIUM = shutil.which("chromium")
 # Chromium draws without a GPU here, and has no sandbox when it runs as root.

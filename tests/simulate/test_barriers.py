@@ -30,6 +30,19 @@ def events_of(path) -> dict[int, list[float]]:
     return found
 
 
+def test_a_worker_ends_when_its_parent_is_killed():
+    program = (
+        "import multiprocessing; from tf_symgnn.simulate.barriers import _end_with_parent;"
+        "multiprocessing.get_context('spawn').Process(target=_end_with_parent).start(); print('started', flush=True);"
+        "import time; time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert parent.stdout.readline() == b"started\n"
+    parent.kill()
+    parent.wait()
+    assert parent.stdout.read() == b""  # the worker has the other end of the pipe, until it ends
+
+
 @pytest.mark.slow
 def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(small_glass, tmp_path):
     glass = tmp_path / "a.xyz"
@@ -45,8 +58,9 @@ def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(smal
         while not journal.exists() or journal.read_text().count("\n") < 1 + searches:
             assert running.poll() is None
             time.sleep(0.02)
-        os.killpg(running.pid, how)
-        told = running.communicate()[1]
+        # SIGKILL of the program alone: its workers notice, and close their end of the pipe.
+        (os.kill if how == signal.SIGKILL else os.killpg)(running.pid, how)
+        told = running.communicate(timeout=120)[1]
         assert running.returncode == status
         assert "Traceback" not in told and (how == signal.SIGKILL or "the same command" in told)
         assert not (pieces / "a.xyz").exists()

@@ -1,19 +1,16 @@
-"""Endpoints of the server, and their limits on body size, on time and on concurrent requests."""
+"""Endpoints of the server."""
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
 import orjson
 from ase.data import covalent_radii
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,13 +19,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tf_symgnn import names
-from tf_symgnn.data import InputError, write_glasses
+from tf_symgnn.data import Glass, InputError, write_glasses
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
 from tf_symgnn.inference.extrapolation import ADVICE, glass_extrapolation
 from tf_symgnn.server import parsing, protocol
 from tf_symgnn.server.admission import admit_frame
+from tf_symgnn.server.origins import require_own_origin
 from tf_symgnn.server.protocol import RequestError
 from tf_symgnn.server.servable import Servable
+from tf_symgnn.server.workers import Limits, WorkerPool, json_response
 
 VIEWER = Path(__file__).parent / "viewer"
 MAX_NAME = 200
@@ -45,80 +44,6 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Limits of requests.
-
-    Attributes:
-        body_bytes: size of a body.
-        body_seconds: time in which a body must arrive.
-        response_seconds: time in which a response must be computed.
-        open_requests: number of requests that are read, wait or are computed at the same time.
-        workers: number of requests that are computed at the same time.
-    """
-
-    body_bytes: int = 16 * 2**20
-    body_seconds: float = 20.0
-    response_seconds: float = 120.0
-    open_requests: int = 64
-    workers: int = 2
-
-
-class WorkerPool:
-    """Computes responses in threads and refuses requests beyond the limit.
-
-    Args:
-        limits: limits of requests.
-    """
-
-    def __init__(self, limits: Limits):
-        self._limits = limits
-        self._slots = threading.BoundedSemaphore(limits.open_requests)
-        self._workers = ThreadPoolExecutor(limits.workers, "predict")
-
-    async def respond(self, request: Request, compute: Callable[[bytes], bytes]) -> Response:
-        """Return the response whose JSON body `compute` returns for the body of a request.
-
-        Raises:
-            RequestError: status 503 for too many open requests, 408 or 413 for a slow or large body, 504 if `compute`
-                takes too long.
-        """
-        if not self._slots.acquire(blocking=False):
-            raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once, try again")
-        try:
-            body = await self._read(request)
-            future = self._workers.submit(compute, body)
-        except BaseException:
-            self._slots.release()
-            raise
-        # A computation cannot be stopped after a timeout, so that it occupies its slot until it ends.
-        future.add_done_callback(lambda _: self._slots.release())
-        try:
-            async with asyncio.timeout(self._limits.response_seconds):
-                return _json(await asyncio.wrap_future(future))
-        except TimeoutError as error:
-            message = f"no response within {self._limits.response_seconds:g} seconds"
-            raise RequestError(HTTPStatus.GATEWAY_TIMEOUT, message) from error
-
-    async def _read(self, request: Request) -> bytes:
-        limit = self._limits.body_bytes
-        too_large = RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
-        declared = request.headers.get("content-length", "0")
-        if len(declared) > 18 or int(declared) > limit:
-            raise too_large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > limit:
-                        raise too_large
-        except TimeoutError as error:
-            message = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
-            raise RequestError(HTTPStatus.REQUEST_TIMEOUT, message) from error
-        return bytes(body)
-
-
 class Service:
     """The endpoints of a model.
 
@@ -126,10 +51,11 @@ class Service:
         servable: the loaded version of the model.
         name: name of the model in the paths of requests.
         limits: limits of requests.
+        loopback: whether the server listens on this machine only.
     """
 
-    def __init__(self, servable: Servable, name: str, limits: Limits):
-        self.servable, self.name, self.limits = servable, name, limits
+    def __init__(self, servable: Servable, name: str, limits: Limits, *, loopback: bool = True):
+        self.servable, self.name, self.limits, self._loopback = servable, name, limits, loopback
         self._pool = WorkerPool(limits)
 
     def app(self) -> ASGIApp:
@@ -152,7 +78,7 @@ class Service:
             HTTPException: _on_http_error,
             Exception: _on_other_error,
         }
-        return _WithHeaders(Starlette(routes=routes, exception_handlers=handlers))
+        return _WithHeaders(_OwnPages(Starlette(routes=routes, exception_handlers=handlers), loopback=self._loopback))
 
     async def _about(self, request: Request) -> Response:
         """Return what the viewer needs to know before it sends a file."""
@@ -167,15 +93,15 @@ class Service:
             "max_bytes": self.limits.body_bytes,
             "max_atoms": MAX_ATOMS_A_REQUEST,
         }
-        return _json(orjson.dumps(about))
+        return json_response(orjson.dumps(about))
 
     async def _status(self, request: Request) -> Response:
         self._require_served(request)
-        return _json(protocol.status_response(self.servable.version))
+        return json_response(protocol.status_response(self.servable.version))
 
     async def _metadata(self, request: Request) -> Response:
         self._require_served(request)
-        return _json(protocol.metadata_response(self.name, self.servable.version, self.servable.signature_defs))
+        return json_response(protocol.metadata_response(self.name, self.servable.version, self.servable.signature_defs))
 
     async def _predict(self, request: Request) -> Response:
         self._require_served(request)
@@ -198,11 +124,14 @@ class Service:
         if len(species) > MAX_NAME or not species.isprintable():
             raise protocol.bad_request("expected symbols of LAMMPS types in the parameter species, for example Cu,Zr")
         symbols = species.split(",") if species else self.servable.symbols
-        return await self._pool.respond(request, lambda body: self._predict_file(body, name, symbols))
+        return await self._pool.respond(
+            request,
+            lambda parsed: self._predict_file(*parsed, name),
+            parse=lambda body: parsing.parse_structure(body, name, symbols),
+        )
 
-    def _predict_file(self, content: bytes, name: str, type_names: list[str]) -> bytes:
+    def _predict_file(self, glass: Glass, frames: int, name: str) -> bytes:
         servable = self.servable
-        glass, frames = parsing.parse_structure(content, name, type_names)
         inputs = admit_frame(glass, servable.species, servable.cutoff, name)
         barrier = servable.predict(protocol.DEFAULT_SIGNATURE, inputs)[names.ENERGY_BARRIER]
         found = glass_extrapolation(servable.metadata, glass, barrier)
@@ -237,6 +166,22 @@ class Service:
             raise RequestError(HTTPStatus.NOT_FOUND, message)
 
 
+class _OwnPages:
+    """Refuses requests of web pages of other origins."""
+
+    def __init__(self, app: ASGIApp, *, loopback: bool):
+        self._app, self._loopback = app, loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http":
+            try:
+                require_own_origin(scope["method"], Headers(scope=scope), loopback=self._loopback)
+            except RequestError as error:
+                app = _error(error.status, error.message)
+        await app(scope, receive, send)
+
+
 class _WithHeaders:
     """Adds headers to every response, with which a browser runs and frames nothing but the viewer."""
 
@@ -253,12 +198,8 @@ class _WithHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def _json(body: bytes, status: int = HTTPStatus.OK) -> Response:
-    return Response(body, status_code=status, media_type="application/json")
-
-
 def _error(status: int, message: str) -> Response:
-    return _json(protocol.error_response(message), status)
+    return json_response(protocol.error_response(message), status)
 
 
 async def _on_request_error(request: Request, error: RequestError) -> Response:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -44,9 +47,15 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
         file.write_bytes(content)
         command = [sys.executable, "-m", __name__, str(file), str(parsed), ",".join(species)]
         try:
-            finished = subprocess.run(
-                command, capture_output=True, text=True, timeout=MAX_SECONDS, env=os.environ | _ONE_THREAD
-            )
+            with _end_of_life() as pipe:
+                finished = subprocess.run(
+                    command,
+                    stdin=pipe,
+                    capture_output=True,
+                    text=True,
+                    timeout=MAX_SECONDS,
+                    env=os.environ | _ONE_THREAD,
+                )
         except subprocess.TimeoutExpired as error:
             message = f"{name}: not read within {MAX_SECONDS} seconds"
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, message) from error
@@ -58,8 +67,29 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
         return read_glass(parsed), int(finished.stdout)
 
 
+@contextmanager
+def _end_of_life() -> Iterator[int]:
+    """Yield a pipe that ends when this process does, even if it is killed."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def _end_with_the_server(folder: Path) -> None:
+    """Wait until the server has ended, then remove the files and end this process."""
+    os.read(0, 1)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(_REFUSED)
+
+
 def _main(file: str, parsed: str, species: str) -> int:
+    threading.Thread(target=_end_with_the_server, args=(Path(file).parent,), daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    # Also ends a process whose other threads cannot run.
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 1, MAX_SECONDS + 1))
     try:
         for index, glass in enumerate(iter_glasses(file, label=None, species=species.split(","))):
             frames, last = index + 1, glass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from asyncio import BaseTransport, TimerHandle
@@ -14,8 +15,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tf_symgnn.data import InputError
 from tf_symgnn.export.versions import newest
-from tf_symgnn.server.app import Limits, Service
+from tf_symgnn.server.app import Service
+from tf_symgnn.server.origins import is_loopback
 from tf_symgnn.server.servable import Servable
+from tf_symgnn.server.workers import Limits
 
 MAX_CONNECTIONS = 256
 IDLE_SECONDS = 10  # after which a connection without a request is closed
@@ -35,15 +38,21 @@ def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
         name: name of the model in the paths of requests.
 
     Raises:
-        InputError: there is no export, it cannot be loaded, or the address is in use.
+        InputError: there is no export, it cannot be loaded, the address is in use, or the name is invalid.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", name):
+        raise InputError("command line", "--name", repr(name), "letters, digits, and . _ - in between")
     path = newest(export)
     listener = _listen(host, port)
     print(f"loading {path}", file=sys.stderr)
     servable = Servable(path)
     servable.warm_up()
-    server = http_server(Service(servable, name, Limits()).app())
     address, port = listener.getsockname()[:2]
+    loopback = is_loopback(address)
+    if not loopback:
+        warning = "it asks for no password, so that all who can reach it can use it"
+        print(f"tf-symgnn: warning: the server listens on {address}; {warning}", file=sys.stderr)
+    server = http_server(Service(servable, name, Limits(), loopback=loopback).app())
     address = f"[{address}]" if ":" in address else address
     listener.listen()  # clients that connect before the server runs wait instead of being refused
     print(f"{name}, version {servable.version}: http://{address}:{port}/", flush=True)

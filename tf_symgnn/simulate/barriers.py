@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -244,7 +246,14 @@ class _Worker:
 
 def _start_worker(glass: ase.Atoms, labelling: Labelling) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the pool
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _Worker.current = _Worker(glass, labelling)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended: one that was killed could not end its workers."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _search(atom: int, number: int) -> Search:
