@@ -34,7 +34,7 @@ def shifted_labels(glass: Glass, rng: np.random.Generator) -> np.ndarray:
 
 def main() -> None:
     """Print one line of results."""
-    from tf_symgnn.inference import Predictor
+    from tf_symgnn.inference import CompiledModel
     from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -42,7 +42,7 @@ def main() -> None:
     run = RunFolder.open(parser.parse_args().run)
     config = run.config()
     glasses = read_labeled(config, [names.VALIDATION])[names.VALIDATION]
-    predict = Predictor(run.load_model(), patch_size=config.stream.patch_size)
+    predict = CompiledModel(run.load_model(), patch_size=config.stream.patch_size)
     predicted = np.concatenate([predict(graph) for graph in glass_graphs(config, glasses)])
     rng = np.random.default_rng(0)
     labels = np.concatenate([glass.barrier for glass in glasses])

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from tf_symgnn import names
 from tf_symgnn.config import split_symbols
 from tf_symgnn.data import Glass, iter_glasses, structure_files
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import Extrapolation, graph_extrapolation
 from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
@@ -40,7 +40,7 @@ class Measurement:
 
     def __init__(self, run: RunFolder):
         self.config, self.domain, self.model = run.config(), run.statistics().domain, run.load_model()
-        self.predict = Predictor(self.model, patch_size=self.config.stream.patch_size)
+        self.predict = CompiledModel(self.model, patch_size=self.config.stream.patch_size)
 
     def __call__(self, glass: Glass) -> tuple[np.ndarray, Extrapolation]:
         """Return predicted barriers f64[N] eV and their extrapolation."""

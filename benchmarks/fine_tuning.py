@@ -23,7 +23,7 @@ from tf_symgnn.compare.runs import machine
 from tf_symgnn.compare.table import markdown_row
 from tf_symgnn.config import OptimizerConfig, RunConfig
 from tf_symgnn.data import replacing
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.runs import RunFolder, glass_graphs, package_versions, read_labeled
 from tf_symgnn.training import scores_by_glass, train
@@ -90,7 +90,7 @@ def row(case: Case, run: RunFolder) -> dict:
     """Return the row of a run, with the scores of its model and of its regression."""
     config, model = run.config(), run.load_model()
     metrics = json.loads(run.metrics_file.read_text())
-    blend, predict = float(model.blend), Predictor(model)
+    blend, predict = float(model.blend), CompiledModel(model)
     scores: dict[str, dict] = {}
     for split, glasses in read_labeled(config, SPLITS).items():
         graphs = glass_graphs(config, glasses)

@@ -24,7 +24,7 @@ from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.files import predict_in_slabs
 from tf_symgnn.inference.memory import cut_to_fit, parse_memory, peak_resident, require_room_to_read
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
@@ -73,7 +73,7 @@ def main() -> None:
     tf.keras.utils.set_random_seed(0)
     config = RunConfig(data="", run_dir="", model=args.model)
     model = configured_model(config, (29, 40), LabelScaling(1.6, 0.3))
-    small, predict = make_glass(args.glass, 8000), Predictor(model)
+    small, predict = make_glass(args.glass, 8000), CompiledModel(model)
     predict(build_graph(small, **GRAPH))
     stages = Stages()
     for _ in range(3):

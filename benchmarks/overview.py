@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tf_symgnn import names
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
 CUTOFF = 1.9  # of the illustration, where atoms are about 1 apart
@@ -65,7 +65,7 @@ def draw_network(axes: Axes) -> None:
 
 def draw_parity(axes: Axes, run: RunFolder) -> None:
     """Draw predicted against true barriers of the run's validation glasses."""
-    config, predict = run.config(), Predictor(run.load_model())
+    config, predict = run.config(), CompiledModel(run.load_model())
     graphs = glass_graphs(config, read_labeled(config)[names.VALIDATION])
     labels = np.concatenate([graph.barrier for graph in graphs])
     predicted = np.concatenate([predict(graph) for graph in graphs])

@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 
 from tf_symgnn.data import read_glass
 from tf_symgnn.graph import PatchedGlass
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import RunFolder, glass_graphs
 
 CORE = 5.0  # A, largest edge of a core; blocks of equal size fill the glass
 
 
-def core_difference(predict: Predictor, graph, whole: np.ndarray, halo: float) -> tuple[float, float]:
+def core_difference(predict: CompiledModel, graph, whole: np.ndarray, halo: float) -> tuple[float, float]:
     """Return the relative error of core predictions, and the fraction of the glass's atoms that are in the patch.
 
     The error is the RMS difference from the predictions for the whole glass, over their standard deviation.
@@ -37,7 +37,7 @@ def main() -> None:
     run = RunFolder.open(sys.argv[1])
     model = run.load_model()
     (graph,) = glass_graphs(run.config(), [read_glass(sys.argv[2], species=run.config().type_names)])
-    predict = Predictor(model)
+    predict = CompiledModel(model)
     whole = predict(graph)
     halos = np.linspace(0.0, model.receptive_field, 9)
     print("| halo (A) | fraction of the glass's atoms | RMS difference / standard deviation |")

@@ -28,7 +28,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import LabelScaling, read_glass
 from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.graph import build_graph, neighbor_pairs
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.runs import configured_model
 
@@ -57,7 +57,7 @@ def main() -> None:
     runtime.configure(chunked=is_chunked(config.model))
     species = tuple(np.unique(glass.atomic_numbers).tolist())
     model = configured_model(config, species, LabelScaling(1.6, 0.3))
-    live = Predictor(model)
+    live = CompiledModel(model)
     with tempfile.TemporaryDirectory() as folder:
         record, export = Path(folder) / "metadata.json", Path(folder) / "model"
         record.write_text("{}")

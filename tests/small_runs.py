@@ -53,11 +53,20 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_run(data, tmp_path_factory):
+def epochs_seen() -> list:
+    """Return the epochs and logs that a callback of the finished run has received."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def finished_run(data, tmp_path_factory, epochs_seen):
     """Return the folder of a run of three epochs, trained and evaluated."""
+    import tensorflow as tf
+
     from tf_symgnn.training import train
 
-    return train(small_config(data, tmp_path_factory.mktemp("runs") / "finished"))
+    seen = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs_seen.append((epoch, dict(logs))))
+    return train(small_config(data, tmp_path_factory.mktemp("runs") / "finished"), callbacks=[seen])
 
 
 @pytest.fixture(scope="session")

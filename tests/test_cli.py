@@ -270,7 +270,7 @@ def test_predict_reads_all_files_of_a_folder(finished_run, data, tmp_path):
 def test_several_glasses_for_a_format_of_one_are_refused_before_prediction(
     refuses, finished_run, data, tmp_path, monkeypatch
 ):
-    monkeypatch.delattr("tf_symgnn.inference.predictor.Predictor.__call__")
+    monkeypatch.delattr("tf_symgnn.inference.compiled.CompiledModel.__call__")
     refuses(
         ["predict", finished_run.path, data, "--output", tmp_path / "out.npz"], "out.npz", "glasses", "expected one"
     )
@@ -304,7 +304,7 @@ def test_system_errors_give_one_line(refuses, finished_run, data, monkeypatch):
                 fill(tf.constant(2**25))
             raise error
 
-        monkeypatch.setattr("tf_symgnn.inference.predictor.Predictor.__call__", fail)
+        monkeypatch.setattr("tf_symgnn.inference.compiled.CompiledModel.__call__", fail)
         refuses(argv, *words)
 
 
@@ -312,7 +312,7 @@ def test_an_interrupted_command_prints_how_to_continue_it(finished_run, data, tm
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tf_symgnn.inference.predictor.Predictor.__call__", interrupt)
+    monkeypatch.setattr("tf_symgnn.inference.compiled.CompiledModel.__call__", interrupt)
     predict = ["predict", finished_run.path, data / "test0.xyz", "--output", tmp_path / "out.xyz"]
     for argv, message in (
         (predict, "tf-symgnn: interrupted; with --memory or --beam the same command continues it\n"),

@@ -12,10 +12,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import runtime
+from tf_symgnn.api.predictor import load_model
 from tf_symgnn.compare import compare
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError
-from tf_symgnn.export.predictor import EnergyBarrierPredictor
 from tf_symgnn.server.servable import Servable
 from tf_symgnn.training import train
 
@@ -46,7 +46,7 @@ def test_compare_configures_the_process_for_all_its_models(calls, tmp_path, mode
 
 def test_loading_a_run_or_an_export_configures_the_process(calls, finished_run, exported):
     finished_run.load_model()
-    EnergyBarrierPredictor(exported)
+    load_model(exported)
     assert calls == [True, True]
 
 

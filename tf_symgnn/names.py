@@ -28,3 +28,4 @@ TRAIN = "train"
 VALIDATION = "validation"
 TEST = "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
+ALL_SPLITS = "all"  # in place of one of them

@@ -24,7 +24,7 @@ def configure(*, chunked: bool) -> None:
     """Set threads and memory allocator of this process to suit a model.
 
     Every entry point calls this before TensorFlow computes anything: `train`, `compare`, `RunFolder.load_model`,
-    `EnergyBarrierPredictor` and the server. The first call in a process decides; later calls change nothing.
+    `load_model` and the server. The first call in a process decides; later calls change nothing.
 
     Args:
         chunked: whether the model computes in cache-sized chunks, as `tf_symgnn.models.catalog.is_chunked` returns.

@@ -19,7 +19,7 @@ from tf_symgnn.cli import main
 from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data import writers as glass_writers
 from tf_symgnn.graph import read_records
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import glass_graphs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,7 +154,7 @@ def test_predictions_are_the_same_without_beam(finished_run, folder, tmp_path, c
     assert letters(output).keys() == {"train1.xyz", "train2.xyz", "gold.xyz"}
     assert "Au" in letters(output)["gold.xyz"]["reason"]
     assert contents(output).keys() == {"train0.xyz", "train1.xyz", "test0.xyz", "shards.json", DEAD_LETTERS}
-    predict = Predictor(finished_run.load_model())
+    predict = CompiledModel(finished_run.load_model())
     for name, number in (("test0", 1), ("train1", 2)):
         frames = list(iter_glasses(output / f"{name}.xyz"))
         assert len(frames) == number

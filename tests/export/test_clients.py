@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tests.conftest import ZOO
 from tf_symgnn import names
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import glass_graphs
 
 # Importing a module whose entry in `sys.modules` is None raises ImportError.
@@ -35,7 +35,7 @@ def glass():
 
 @pytest.fixture(scope="module")
 def expected(finished_run, glass):
-    return Predictor(finished_run.load_model())(*glass_graphs(finished_run.config(), [glass]))
+    return CompiledModel(finished_run.load_model())(*glass_graphs(finished_run.config(), [glass]))
 
 
 @pytest.fixture

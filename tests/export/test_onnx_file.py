@@ -14,7 +14,7 @@ from tf_symgnn.cli import main
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.export.onnx_file import export_onnx
 from tf_symgnn.graph import to_graph_tensor
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.symgnn import SymGNN
 from tf_symgnn.runs import configured_model, glass_graphs
 
@@ -43,7 +43,7 @@ def session(file):
 
 
 def test_onnx_runtime_predicts_as_the_model_does(session, finished_run):
-    live = Predictor(finished_run.load_model())
+    live = CompiledModel(finished_run.load_model())
     for make in ZOO.values():
         glass = make()
         (barrier,) = session.run([names.ENERGY_BARRIER], inputs(glass))

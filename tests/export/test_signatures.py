@@ -17,7 +17,7 @@ from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass
 from tf_symgnn.export.signatures import ServedModel
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.graph.neighbors import find_pairs
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import configured_model, glass_graphs
 
 
@@ -46,7 +46,7 @@ def served(exported):
 
 @pytest.fixture(scope="module")
 def live(finished_run):
-    predict = Predictor(finished_run.load_model())
+    predict = CompiledModel(finished_run.load_model())
     return lambda glass: predict(*glass_graphs(finished_run.config(), [glass]))
 
 
@@ -89,11 +89,11 @@ def test_a_published_glass_is_predicted_as_by_the_model(published_data, tmp_path
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     barrier = loaded.signatures["serving_default"](**inputs(glass))[names.ENERGY_BARRIER]
     rounded = {name: getattr(glass, name).astype(np.float32) for name in ("positions", "cell")}  # as in the request
-    live = Predictor(model)(build_graph(replace(glass, **rounded), cutoff=5.0, self_loops=True))
+    live = CompiledModel(model)(build_graph(replace(glass, **rounded), cutoff=5.0, self_loops=True))
     assert len(barrier) == 3000 and live.std() > 1e-3
     np.testing.assert_allclose(barrier, live, atol=1e-6)
     # Coordinates of 36 A are rounded by up to 2e-6 A in single precision, and barriers have slopes of a few eV / A.
-    np.testing.assert_allclose(barrier, Predictor(model)(graph), atol=3e-5)
+    np.testing.assert_allclose(barrier, CompiledModel(model)(graph), atol=3e-5)
 
 
 GLASS = random_glass(22, 12)

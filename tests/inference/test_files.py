@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import fcc_copper, random_glass
 from tf_symgnn import names
 from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.files import predict_files
 from tf_symgnn.runs import glass_graphs
 
@@ -27,7 +27,7 @@ def files(glasses, tmp_path):
 
 @pytest.fixture(scope="module")
 def expected(finished_run, glasses):
-    predict = Predictor(finished_run.load_model())
+    predict = CompiledModel(finished_run.load_model())
     return [predict(graph) for graph in glass_graphs(finished_run.config(), glasses)]
 
 

@@ -17,7 +17,7 @@ from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
 from tf_symgnn.graph.tensors import to_graph_tensor
-from tf_symgnn.inference import Predictor, stage_functions
+from tf_symgnn.inference import CompiledModel, stage_functions
 from tf_symgnn.inference.files import predict_files, predict_in_slabs
 from tf_symgnn.inference.memory import _FUNCTION_BYTES, Cut, cut_to_fit, parse_memory, peak_resident
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
@@ -62,7 +62,7 @@ def stages(model):
 
 @pytest.fixture(scope="module")
 def whole(model):
-    predict = Predictor(model)
+    predict = CompiledModel(model)
     return lambda glass: predict(build_graph(glass, **GRAPH))
 
 
@@ -104,7 +104,7 @@ def test_every_model_with_stages_is_predicted_in_slabs(name, tmp_path):
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
     # With these weights some models predict hundreds of eV, which single precision rounds to about 1e-5 of the value.
-    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4, rtol=2e-5)
+    np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4, rtol=2e-5)
 
 
 def test_the_exact_symmetrization_in_slabs(tmp_path):
@@ -112,7 +112,7 @@ def test_the_exact_symmetrization_in_slabs(tmp_path):
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
-    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+    np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
 def test_a_single_layer_in_slabs(tmp_path):
@@ -120,7 +120,7 @@ def test_a_single_layer_in_slabs(tmp_path):
     model, glass = with_lively_weights(config), ZOO["slab"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(StageFunctions(model), config, glass, Cut(3, 1, 0), partial)
-    np.testing.assert_allclose(found, Predictor(model)(build_graph(glass, **GRAPH)), atol=1e-4)
+    np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
 @pytest.mark.parametrize("heads", [(2,), (4, 2), (2, 2, 2, 1)])
@@ -132,7 +132,7 @@ def test_the_default_model_in_slabs(heads, tmp_path):
     graph = build_graph(glass, **GRAPH)
     whole = to_graph_tensor(graph)
     model.prepare([whole], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
-    expected = Predictor(model)(graph)
+    expected = CompiledModel(model)(graph)
     terms = model.contributions(whole)
     assert all(np.std(term) > 0.1 for term in terms.values())  # a thousand times the tolerance
     for number in (1, 6, 30):
@@ -149,7 +149,7 @@ def test_the_first_stage_is_applied_to_a_few_atoms_at_a_time(monkeypatch, tmp_pa
     monkeypatch.setattr(stage_functions, "ATOMS_AT_ONCE", 7)
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(StageFunctions(model), config, glass, Cut(2, 1, 0), partial)
-    np.testing.assert_allclose(found, Predictor(model)(graph), atol=1e-4)
+    np.testing.assert_allclose(found, CompiledModel(model)(graph), atol=1e-4)
 
 
 def test_a_model_without_stages_is_refused():
@@ -337,6 +337,6 @@ def test_a_killed_prediction_continues_within_the_memory(run, tmp_path):
     assert ended.returncode == 0, ended.stderr
     peak = float(re.search(r"([0-9.]+) GB of memory at most", ended.stdout)[1])
     assert peak <= least + 0.45
-    expected = Predictor(run.load_model())(build_graph(large, **GRAPH))
+    expected = CompiledModel(run.load_model())(build_graph(large, **GRAPH))
     assert expected.std() > 0.1  # a thousand times the tolerance
     np.testing.assert_allclose(read_glass(tmp_path / "out.xyz").barrier, expected, atol=1e-4)

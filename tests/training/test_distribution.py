@@ -24,7 +24,7 @@ from tf_symgnn.cli import _arguments
 from tf_symgnn.cli.models import train_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import ReplicaSlice, SubsetStream, build_graph
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import DatasetStatistics, RunFolder, glass_graphs, read_labeled
 from tf_symgnn.training import Workers, distribution, evaluate, train
 
@@ -222,7 +222,7 @@ def validation_scores(run: Path) -> dict:
     """Of a run's best weights, by this process alone."""
     folder = RunFolder.open(run)
     validation = glass_graphs(folder.config(), read_labeled(folder.config())[names.VALIDATION])
-    return evaluate(Predictor(folder.load_model()), validation)[0]
+    return evaluate(CompiledModel(folder.load_model()), validation)[0]
 
 
 @pytest.mark.slow

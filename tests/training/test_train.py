@@ -21,7 +21,7 @@ from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.graph import SubsetStream, to_graph_tensor
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 from tf_symgnn.training import TrainingStopped, evaluate, train
 from tf_symgnn.training.batch_statistics import BatchStatistics
@@ -55,7 +55,7 @@ def weights(folder: RunFolder) -> dict[str, np.ndarray]:
 
 def test_metrics_are_scipys_on_the_best_weights(finished_run):
     metrics = json.loads(finished_run.metrics_file.read_text())
-    predict = Predictor(finished_run.load_model())
+    predict = CompiledModel(finished_run.load_model())
     splits = read_labeled(finished_run.config())
     for split in (names.VALIDATION, names.TEST):
         (glass,) = splits[split]
@@ -242,7 +242,7 @@ def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
     folder = train(small_config(data, tmp_path / "run", model="gcn", stream=stream))
     record = json.loads(folder.metrics_file.read_text())["validation"]
     graphs = glass_graphs(folder.config(), read_labeled(folder.config())[names.VALIDATION])
-    whole, _ = evaluate(Predictor(folder.load_model()), graphs)
+    whole, _ = evaluate(CompiledModel(folder.load_model()), graphs)
     np.testing.assert_allclose(record["pearson"], whole["pearson"], atol=1e-5)
     np.testing.assert_allclose(record["invariance_error"], whole["invariance_error"], rtol=1e-2)
 

@@ -28,7 +28,7 @@ from tf_symgnn.data import (
     write_frames,
 )
 from tf_symgnn.graph import GlassGraph, build_graph, write_shard
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.runs import RunFolder
 
@@ -149,7 +149,7 @@ class WritePredictions(WriteShard):
         """Load the model, once per worker."""
         run = RunFolder.open(self._run)
         self._config, self._statistics, self._model = run.config(), run.statistics(), run.load_model()
-        self._predict = Predictor(self._model, patch_size=self._config.stream.patch_size)
+        self._predict = CompiledModel(self._model, patch_size=self._config.stream.patch_size)
 
     def record(self, glass: Glass) -> Glass:
         """Return a glass with its predicted barriers and their extrapolation.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 
 from tf_symgnn.cli.arguments import add_reading, parse_seed, read_options
-from tf_symgnn.data import InputError, read_last_frame, require_species
+from tf_symgnn.data import read_last_frame
 
 
 def explain_parser() -> ArgumentParser:
@@ -25,21 +25,10 @@ def explain_parser() -> ArgumentParser:
 
 def explain(args: Namespace) -> None:
     """Find the pairs of atoms that predicted barriers depend on, and describe their structure."""
-    try:
-        import gudhi  # noqa: F401
-        import plotly  # noqa: F401
-    except ImportError as error:
-        raise InputError("explain", "packages", f"no {error.name}", 'pip install "tf_symgnn[explain]"') from error
-    from tf_symgnn.explain import check_folder, explain, parse_centers, write_report
-    from tf_symgnn.runs import RunFolder, glass_graphs
+    from tf_symgnn.api.functions import explain_barriers, open_run
 
-    run = RunFolder.open(args.run)
-    config = run.config()
-    check_folder(args.output, overwrite=args.overwrite)
-    glass = read_last_frame(args.file, read_options(args, species=config.species))
-    require_species([glass], run.statistics().species)
-    centers = parse_centers(args.atoms, glass)
-    (graph,) = glass_graphs(config, [glass])
-    found = explain(run.load_model(), graph, centers, cutoff=config.graph.cutoff, seed=args.seed)
-    write_report(found, args.output, glass=glass, overwrite=args.overwrite)
-    print(f"{args.output}: {len(centers)} {'atom' if len(centers) == 1 else 'atoms'}")
+    run = open_run(args.run)
+    glass = read_last_frame(args.file, read_options(args, species=run.config().species))
+    found = explain_barriers(run, glass, args.atoms, output=args.output, seed=args.seed, overwrite=args.overwrite)
+    number = len(found.neighborhoods)
+    print(f"{args.output}: {number} {'atom' if number == 1 else 'atoms'}")

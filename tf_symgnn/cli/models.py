@@ -14,9 +14,7 @@ from tf_symgnn import names
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import ReadConfig, add_reading, parse_seed, read_options
 from tf_symgnn.config import GraphConfig, RunConfig
-from tf_symgnn.data import InputError, read_splits, require_species
-
-ALL = "all"  # value of --split: the glasses of all splits
+from tf_symgnn.data import InputError, read_splits
 
 
 def train_parser() -> ArgumentParser:
@@ -66,7 +64,9 @@ def evaluate_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=evaluate.__doc__)
     parser.add_argument("run", help="run folder")
     parser.add_argument("--data", required=True, help="folder of structure files, or one file")
-    parser.add_argument("--split", choices=(*names.SPLITS, ALL), default=names.TEST, help="which glasses to score")
+    parser.add_argument(
+        "--split", choices=(*names.SPLITS, names.ALL_SPLITS), default=names.TEST, help="glasses to score"
+    )
     parser.add_argument("--label", help="column or key of the energy barrier, eV, if not as in training")
     add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -75,29 +75,13 @@ def evaluate_parser() -> ArgumentParser:
 
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labeled glasses."""
-    from tf_symgnn.inference import Predictor
-    from tf_symgnn.inference.extrapolation import graph_extrapolation, summarize
-    from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits
-    from tf_symgnn.training import evaluate
+    from tf_symgnn.api.functions import open_run, score
+    from tf_symgnn.inference.extrapolation import summarize
 
-    run = RunFolder.open(args.run)
+    run = open_run(args.run)
     config = run.config()
-    splits = names.SPLITS if args.split == ALL else [args.split]
     options = read_options(args, label=args.label or config.label, species=config.species)
-    by_split = read_labeled_splits(args.data, options, splits)
-    glasses = [glass for split in splits for glass in by_split[split]]
-    if not glasses:
-        raise InputError(args.data, f"{args.split} split", "no glass", "at least one; --split all scores every glass")
-    statistics = run.statistics()
-    require_species(glasses, statistics.species)
-    model, graphs = run.load_model(), glass_graphs(config, glasses)
-    record, predictions = evaluate(Predictor(model, patch_size=config.stream.patch_size), graphs)
-    found = {
-        graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
-        for graph, barrier in zip(graphs, predictions, strict=True)
-    }
-    for name, extrapolation in found.items():
-        record["per_glass"][name] |= extrapolation.info
+    record, found = score(run, args.data, split=args.split, options=options)
     print(_summary(args.split, record))
     for line in summarize(found):
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
@@ -125,12 +109,12 @@ def predict(args: Namespace) -> None:
     """Write structures with their predicted barriers in the column `energy_barrier`."""
     if args.beam is not None:
         return pipelines.predict(args)
+    from tf_symgnn.api.functions import open_run
     from tf_symgnn.inference.files import predict_files
     from tf_symgnn.inference.memory import parse_memory, peak_resident
-    from tf_symgnn.runs import RunFolder
 
     memory = parse_memory(args.memory) if args.memory else None
-    run, options = RunFolder.open(args.run), read_options(args, keep_columns=args.keep_columns)
+    run, options = open_run(args.run), read_options(args, keep_columns=args.keep_columns)
     n_glasses = predict_files(run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory)
     peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
     print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")
@@ -149,21 +133,9 @@ def export_parser() -> ArgumentParser:
 
 def export(args: Namespace) -> None:
     """Write the best model of a run as the next version of a SavedModel, or as an ONNX file."""
-    from tf_symgnn.export.saved_model import export
-    from tf_symgnn.runs import RunFolder
+    from tf_symgnn.api.functions import export_model
 
-    run = RunFolder.open(args.run)
-    if args.format == "savedmodel":
-        print(export(run, args.output))
-        return
-    try:
-        from tf_symgnn.export.onnx_file import export_onnx
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "command line", "--format", f"onnx without {error.name}", 'pip install "tf_symgnn[onnx]"'
-        ) from error
-    export_onnx(run, args.output)
-    print(args.output)
+    print(export_model(args.run, args.output, format=args.format))
 
 
 def convert_parser() -> ArgumentParser:

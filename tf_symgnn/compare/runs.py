@@ -14,7 +14,7 @@ from tf_symgnn.compare.ridge import DescriptorRidge, descriptor_graph
 from tf_symgnn.compare.rows import Protocol, Row
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import glass_graphs, package_versions, read_history
 from tf_symgnn.training import invariance_error, scores_by_glass, train
 
@@ -39,7 +39,7 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
     """
     folder = train(config, resume=(Path(config.run_dir) / "config.yaml").exists())
     metrics = folder.metrics()
-    predict = Predictor(folder.load_model())
+    predict = CompiledModel(folder.load_model())
     graphs = glass_graphs(config, glasses[names.TRAIN])
 
     def barrier(glass: Glass) -> np.ndarray:

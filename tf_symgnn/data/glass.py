@@ -147,6 +147,7 @@ class Glass:
         for name, values in arrays.items():
             if values is not None and name not in atoms.arrays:  # which hold positions and numbers
                 atoms.set_array(name, values)
+        atoms.info.update(self.info)
         if self.step is not None:
             atoms.info[_STEP] = self.step
         return atoms

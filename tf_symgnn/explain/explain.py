@@ -29,7 +29,7 @@ from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.explain.structure import cycle_statistics, distance_statistics, environment_statistics
 from tf_symgnn.explain.voronoi import voronoi_indices
 from tf_symgnn.graph import GlassGraph
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.base import BarrierModel
 
 MASK, GRADIENTS, ATTENTION, NEAREST, RANDOM = "edge masks", "integrated gradients", "attention", "nearest", "random"
@@ -88,7 +88,7 @@ def explain(
         cache: stores finished parts, from which an interrupted computation continues.
     """
     settings, cache = settings or MaskSettings(), cache or ResultCache()
-    predict, probe = Predictor(model), Probe(model)
+    predict, probe = CompiledModel(model), Probe(model)
     barrier = predict(graph)
     spread = float(barrier.std())
     reach, change = choose_reach(probe, graph, centers, barrier, cutoff)
@@ -187,7 +187,7 @@ def _fidelity_statistics(curves: dict[str, Fidelity]) -> dict:
 
 
 def _trust(
-    predict: Predictor,
+    predict: CompiledModel,
     probe: Probe,
     graph: GlassGraph,
     neighborhoods: list[Neighborhood],

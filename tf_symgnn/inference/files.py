@@ -30,15 +30,15 @@ from tf_symgnn.data import (
     write_glasses,
 )
 from tf_symgnn.graph.slabs import SlabbedGlass
-from tf_symgnn.inference.extrapolation import Extrapolation, graph_extrapolation, slab_extrapolation, summarize
+from tf_symgnn.inference.extrapolation import Extrapolation, slab_extrapolation, summarize
 from tf_symgnn.inference.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
-from tf_symgnn.inference.predictor import Predictor
 from tf_symgnn.inference.schedule import needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
+from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.runs import RunFolder, glass_graphs
+from tf_symgnn.runs import RunFolder
 from tf_symgnn.runs.domain import TrainingDomain
 
 # The checksum of a finished output, in the folder of its partial results.
@@ -88,14 +88,13 @@ def predict_files(
     check_output(output, overwrite=overwrite, number=len(glasses))
     statistics = run.statistics()
     require_species(glasses, statistics.species)
-    model, domain = run.load_model(), statistics.domain
     remove_unfinished(Path(output).parent, f".{glob.escape(Path(output).stem)}-{'[0-9a-f]' * 32}{Path(output).suffix}")
     if memory is None:
-        predicted, extrapolations = _predict_whole(model, config, domain, glasses)
+        predicted, extrapolations = _predict_whole(run, glasses)
         write_glasses(output, predicted, overwrite=overwrite)
     else:
         predicted, extrapolations = _predict_within(
-            memory, model, config, domain, glasses, unfinished, overwrite=overwrite
+            memory, run.load_model(), config, statistics.domain, glasses, unfinished, overwrite=overwrite
         )
         _write_finished(output, predicted, unfinished)
     for line in summarize(extrapolations):
@@ -167,16 +166,12 @@ def _slabbed(glass: Glass, config: RunConfig, cut: Cut) -> SlabbedGlass:
     return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=cut.n_slabs)
 
 
-def _predict_whole(
-    model: BarrierModel, config: RunConfig, domain: TrainingDomain, glasses: Sequence[Glass]
-) -> tuple[list[Glass], dict[str, Extrapolation]]:
+def _predict_whole(run: RunFolder, glasses: Sequence[Glass]) -> tuple[list[Glass], dict[str, Extrapolation]]:
     """Return the glasses with predicted barriers, and the extrapolation of each by its place."""
-    predict = Predictor(model, patch_size=config.stream.patch_size)
+    trained = TrainedModel(run)
     predicted, found = [], {}
     for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
-        (graph,) = glass_graphs(config, [glass])
-        barrier = predict(graph)
-        found[glass.place] = graph_extrapolation(domain, model, graph, config.graph.cutoff, barrier)
+        barrier, found[glass.place] = trained.predict(glass)
         predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
     return predicted, found
 

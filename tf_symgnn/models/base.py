@@ -155,8 +155,36 @@ class BarrierModel(tf.keras.Model):
         """Return a copy that consists of operations of ONNX; None if there is no such copy."""
         return None
 
-    def get_build_config(self) -> None:
-        """Return None. Keras can build a model from shapes of tensors only, and the input of this one is a graph."""
+    def train_step(self, data: tuple) -> dict[str, tf.Tensor]:
+        """Take one step of gradient descent on the submodel `trained`, for `compile` and `fit` of Keras.
+
+        Args:
+            data: a GraphTensor, barriers f[N] eV and, optionally, weights f[N] of atoms.
+        """
+        graph, label, weight = tf.keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            prediction = self.trained(graph, training=True)
+            loss = self.compute_loss(graph, label, prediction, weight)
+        self.optimizer.minimize(loss, self.trained.trainable_variables, tape=tape)
+        return self.compute_metrics(graph, label, prediction, weight)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None) -> tf.Tensor:
+        """Return the compiled loss over the atoms that have a label."""
+        return super().compute_loss(x, *_labeled(y, y_pred, sample_weight))
+
+    def compute_metrics(self, x, y, y_pred, sample_weight) -> dict[str, tf.Tensor]:
+        """Update the compiled metrics with the atoms that have a label, and return all results."""
+        return super().compute_metrics(x, *_labeled(y, y_pred, sample_weight))
+
+    def get_build_config(self) -> dict | None:
+        """Return what `build_from_config` takes; Keras stores it in `.keras` files. None of a model without species."""
+        species = self.get_config().get("species")
+        return {"atomic_number": int(species[0])} if species else None
+
+    def build_from_config(self, config: dict) -> None:
+        """Create the weights, so that Keras can load them. By itself, it builds from shapes of tensors only."""
+        if not self.built:
+            create_weights(self, config["atomic_number"])
 
     def bytes_per_pair(self) -> int:
         """Return the largest working memory of a pair in any stage, in bytes, without the state."""
@@ -165,6 +193,18 @@ class BarrierModel(tf.keras.Model):
     def bytes_per_atom(self) -> int:
         """Return the largest working memory of an atom in any stage, in bytes, without the state."""
         return max((stage.bytes_per_atom for stage in self.stages()), default=0)
+
+
+def _labeled(
+    label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """Return columns [N, 1] of labels and predictions, and weights [N], of the atoms whose label is not NaN.
+
+    Keras's losses and metrics average over the last axis first: one column keeps the weights per atom.
+    """
+    labeled = tf.logical_not(tf.math.is_nan(label))
+    columns = [tf.boolean_mask(values, labeled)[:, tf.newaxis] for values in (label, prediction)]
+    return columns[0], columns[1], None if weight is None else tf.boolean_mask(weight, labeled)
 
 
 def run_stages(stages: Sequence[Stage], graph: tfgnn.GraphTensor, training: bool) -> tfgnn.GraphTensor:

@@ -8,6 +8,7 @@ from functools import partial
 
 from tf_symgnn.config import NetworkConfig
 from tf_symgnn.data import InputError, LabelScaling
+from tf_symgnn.errors import require_type
 from tf_symgnn.models.base import BarrierModel, create_weights
 from tf_symgnn.models.baselines.augmented import AugmentedSymGNN
 from tf_symgnn.models.baselines.bapst import BapstNetwork
@@ -124,6 +125,38 @@ CATALOG: dict[str, Entry] = {
     "faenet": Entry(partial(_baseline, FAENet)),
     "bapst": Entry(partial(_baseline, BapstNetwork)),
 }
+
+_BUILT_IN = frozenset(CATALOG)  # these names cannot be taken by other models
+
+
+def register_model(
+    name: str,
+    build: type[BaselineNetwork] | Callable[[str, NetworkConfig, Setting], BarrierModel],
+    *,
+    heads: Sequence[int] = Entry.heads,
+    distribution: str = Entry.distribution,
+) -> None:
+    """Add a model to the catalog, so that `RunConfig(model=name)` trains it; for this process only.
+
+    Runs and exports of the model need this call as well before they are loaded.
+
+    Args:
+        name: of the model in configurations.
+        build: a subclass of `BaselineNetwork`, or a function that takes the name of the model, the configuration of
+            the network without empty fields and the `Setting`, and returns a `BarrierModel`.
+        heads: default of `NetworkConfig.heads`. A `BaselineNetwork` has as many layers.
+        distribution: default of `NetworkConfig.distribution`.
+
+    Raises:
+        InputError: a model of the package has this name.
+    """
+    require_type("register_model", "name", name, str, "text")
+    if isinstance(build, type) and issubclass(build, BaselineNetwork):
+        build = partial(_baseline, build)
+    require_type("register_model", "build", build, Callable, "a subclass of BaselineNetwork or a function")
+    if name in _BUILT_IN:
+        raise InputError("register_model", "name", name, "a name that no model of the package has")
+    CATALOG[name] = Entry(build, heads=tuple(heads), distribution=distribution)
 
 
 def require_known(name: str) -> None:

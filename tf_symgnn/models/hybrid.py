@@ -188,6 +188,10 @@ class HybridModel(BarrierModel):
             "hops": self.hops,
         }
 
+    def get_build_config(self) -> dict | None:
+        """Return that of the network."""
+        return self.network.get_build_config()
+
     @classmethod
     def from_config(cls, config: dict) -> HybridModel:
         """Return a model from the arguments that `get_config` returns, with initial weights."""

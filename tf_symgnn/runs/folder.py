@@ -37,6 +37,7 @@ from tf_symgnn.data import (
     remove_unfinished,
     replacing,
 )
+from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE, require_run
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
 from tf_symgnn.runs.checkpoints import Checkpoints, State
@@ -44,7 +45,7 @@ from tf_symgnn.runs.records import digest, locked_folder, read_record, write_rec
 from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
 
 # The files and folders that a run writes. Anything else in its folder is the user's and is never removed.
-_FILES = ("config.yaml", "splits.json", "run.json", "history.csv", "metrics.json")
+_FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, "history.csv", "metrics.json")
 _FOLDERS = ("checkpoints", "logs", "plots", "export")
 # The only fields of config.yaml that may be edited: data may be moved.
 _MOVABLE = ("data", "run_dir")
@@ -60,9 +61,9 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.config_file = self.path / "config.yaml"
+        self.config_file = self.path / CONFIG_FILE
         self.splits_file = self.path / "splits.json"
-        self.statistics_file = self.path / "run.json"
+        self.statistics_file = self.path / STATISTICS_FILE
         self.history_file = self.path / "history.csv"
         self.metrics_file = self.path / "metrics.json"
         self.checkpoints = Checkpoints(self.path / "checkpoints")
@@ -77,10 +78,8 @@ class RunFolder:
         Raises:
             InputError: the folder holds no run, one of an earlier version, or a damaged one.
         """
+        require_run(path)
         folder = cls(path)
-        for file in (folder.config_file, folder.statistics_file):
-            if not file.is_file():
-                raise InputError(path, "run folder", f"no {file.name}", "a folder that training has made")
         for part in (folder.path / name for name in (*_FILES, *_FOLDERS)):
             if part.exists() and part.is_dir() != (part.name in _FOLDERS):
                 kinds = ("a file", "a folder") if part.is_file() else ("a folder", "a file")

@@ -15,7 +15,7 @@ from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
 from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_tensor
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
 from tf_symgnn.runs import (
@@ -44,6 +44,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
     finish: Callable[[RunFolder], None] | None = None,
 ) -> RunFolder:
     """Train a model, keep its best weights by validation Pearson, and score them on validation and test.
@@ -52,6 +53,7 @@ def train(
         config: of the run; when resuming, the stored one.
         resume: continue from the run folder's last finished epoch.
         overwrite: replace a run that the folder holds.
+        callbacks: of Keras. Each epoch they run before its state is stored; `self.model.barrier_model` is the model.
         finish: is called with the finished run, while no other process can train in its folder.
 
     Returns:
@@ -76,7 +78,7 @@ def train(
                 folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
         with workers.reraise_worker_loss():
             training = subset_stream(config, model, graphs[names.TRAIN])
-            state = _fit(config, workers, folder, model, statistics, graphs, training)
+            state = _fit(config, workers, folder, model, statistics, graphs, training, callbacks)
         if workers.is_chief:
             # Scored by this process alone, in variables that no other one shares.
             model = folder.build_model() if workers.distributed else model
@@ -145,6 +147,7 @@ def _fit(
     statistics: DatasetStatistics,
     graphs: dict[str, list[GlassGraph]],
     training: SubsetStream,
+    callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> State:
     """Train from the last finished epoch of the folder; return the state after the last one."""
     with workers.strategy.scope():
@@ -159,7 +162,7 @@ def _fit(
     if first < config.epochs and not checkpointing.exhausted and not (clock and clock.exhausted):
         if first == 0:
             _start(config, workers, model, graphs[names.TRAIN])
-        _run_epochs(config, workers, folder, regressor, graphs, training, checkpointing, clock)
+        _run_epochs(config, workers, folder, regressor, graphs, training, checkpointing, clock, callbacks)
     return checkpointing.state
 
 
@@ -172,6 +175,7 @@ def _run_epochs(
     training: SubsetStream,
     checkpointing: Checkpointing,
     clock: TimeBudget | None,
+    others: Sequence[tf.keras.callbacks.Callback],
 ) -> None:
     """Run the Keras fit loop."""
     model, first = regressor.barrier_model, checkpointing.state.epochs
@@ -200,7 +204,7 @@ def _run_epochs(
             epochs=config.epochs,
             validation_data=validation_batches(config, workers, model, validation),
             validation_steps=validation.steps_per_epoch if workers.distributed else None,
-            callbacks=[*callbacks, checkpointing, *([clock] if clock else [])],
+            callbacks=[*callbacks, *others, checkpointing, *([clock] if clock else [])],
             verbose=0,
         )
 
@@ -256,7 +260,7 @@ def _report(
     state: State,
 ) -> None:
     """Score the best weights, once, and draw the run."""
-    predict = Predictor(model, patch_size=config.stream.patch_size)
+    predict = CompiledModel(model, patch_size=config.stream.patch_size)
     record = {}
     for split in (names.VALIDATION, names.TEST):
         if not graphs[split]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.graph import GlassGraph
-from tf_symgnn.inference import Predictor
+from tf_symgnn.inference import CompiledModel
 from tf_symgnn.nn.orthogonal import OrthogonalDistribution
 from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.training import plots
@@ -87,7 +87,7 @@ class TensorBoard(tf.keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Write the configuration as text and as hyperparameters."""
-        self._predict = Predictor(self.model.barrier_model, patch_size=self._config.stream.patch_size)
+        self._predict = CompiledModel(self.model.barrier_model, patch_size=self._config.stream.patch_size)
         with self._writers[names.TRAIN].as_default():
             tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
         # In the folder above both splits, so that the table of TensorBoard shows the metrics of both.

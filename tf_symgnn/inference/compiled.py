@@ -1,4 +1,4 @@
-"""Predict the energy barriers of glass graphs with a compiled model."""
+"""A model compiled for the graphs of glasses of all sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tf_symgnn.graph import GlassGraph, PatchedGlass, graph_spec, to_graph_tenso
 from tf_symgnn.models.base import BarrierModel
 
 
-class Predictor:
+class CompiledModel:
     """A model compiled once for glasses of all sizes.
 
     Args:

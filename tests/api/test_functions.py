@@ -1,0 +1,159 @@
+"""Graphs, scores, exports, explanations, training and models of one's own from Python."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_symgnn
+from tests.conftest import random_glass
+from tests.small_runs import small_config
+from tf_symgnn import names
+from tf_symgnn.data import InputError, LabelScaling
+from tf_symgnn.models.catalog import CATALOG
+from tf_symgnn.models.symgnn import SymGNN
+from tf_symgnn.runs import configured_model, read_history
+
+SCALING = LabelScaling(mean=1.6, std=0.3)
+
+
+def test_the_keras_model_takes_graph_tensors(finished_run):
+    predictor = tf_symgnn.load_model(finished_run.path)
+    glass = random_glass(60, 25)
+    graph = tf_symgnn.graph_tensor(glass.to_ase(), cutoff=predictor.cutoff)
+    np.testing.assert_allclose(predictor.model(graph), predictor.predict(glass), atol=1e-5)
+    assert (
+        graph.edge_sets[names.NEIGHBORS].total_size
+        > tf_symgnn.graph_tensor(glass, cutoff=predictor.cutoff, self_loops=False).edge_sets[names.NEIGHBORS].total_size
+    )
+    with pytest.raises(InputError, match="cutoff"):
+        tf_symgnn.graph_tensor(glass, cutoff=-1.0)
+
+
+def test_scores_are_those_of_the_run(finished_run, data):
+    record = tf_symgnn.evaluate(finished_run, data)
+    assert record["pearson"] == pytest.approx(json.loads(finished_run.metrics_file.read_text())["test"]["pearson"])
+    assert tf_symgnn.evaluate(finished_run.path, data, split="all")["n_atoms"] == 280
+    with pytest.raises(InputError, match="split: found 'tests', expected one of train, validation, test, all"):
+        tf_symgnn.evaluate(finished_run, data, split="tests")
+
+
+def test_an_export_is_checked_before_it_is_written(finished_run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file: export: found a file"):
+        tf_symgnn.export_model(finished_run.path, tmp_path / "file")
+    with pytest.raises(InputError, match="format: found 'pickle', expected one of savedmodel, onnx"):
+        tf_symgnn.export_model(finished_run, tmp_path / "new", format="pickle")
+    with pytest.raises(InputError, match="nowhere: model: found no folder"):
+        tf_symgnn.export_model(tmp_path / "nowhere", tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_centers_of_an_explanation_are_checked(finished_run, tmp_path):
+    pytest.importorskip("gudhi")
+    pytest.importorskip("plotly")
+    with pytest.raises(InputError, match="atoms: found 25, expected an index from 0 to 24"):
+        tf_symgnn.explain_barriers(finished_run, random_glass(60, 25), [3, 25], output=tmp_path / "out")
+    with pytest.raises(InputError, match="species: found Au"):
+        gold = random_glass(60, 25).to_ase()
+        gold.symbols[0] = "Au"
+        tf_symgnn.explain_barriers(finished_run, gold, [3], output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_callbacks_run_in_every_epoch_and_see_the_scores_of_the_history(finished_run, epochs_seen):
+    history = read_history(finished_run)
+    assert [epoch for epoch, _ in epochs_seen] == [0, 1, 2]
+    assert [logs["val_pearson"] for _, logs in epochs_seen] == pytest.approx([row["val_pearson"] for row in history])
+
+
+class Mine(SymGNN):
+    """An architecture of a user: SymGNN of twice the width."""
+
+
+def _mine(name, network, setting):
+    return Mine(species=setting.species, cutoff=setting.cutoff, width=2 * network.width, heads=network.heads, name=name)
+
+
+@pytest.fixture
+def catalog(monkeypatch):
+    """Leave the catalog as it was."""
+    before = dict(CATALOG)
+    yield
+    CATALOG.clear()
+    CATALOG.update(before)
+
+
+def test_a_registered_model_is_built_from_a_configuration(catalog, tmp_path):
+    from tf_symgnn.models.baselines.gcn import GCN
+
+    tf_symgnn.register_model("mine", _mine, heads=(2, 1))
+    tf_symgnn.register_model("my_gcn", GCN)
+    config = small_config(tmp_path, tmp_path / "run", model="mine")
+    model = configured_model(config, (29, 40), SCALING)
+    assert isinstance(model, Mine) and model.get_config()["width"] == 16 and model.name == "mine"
+    assert model(tf_symgnn.graph_tensor(random_glass(0, 12))).shape == (12,)
+    assert isinstance(configured_model(replace(config, model="my_gcn"), (29, 40), SCALING), GCN)
+
+
+def test_names_of_the_package_and_other_objects_are_refused(catalog):
+    with pytest.raises(InputError, match="found symgnn, expected a name that no model of the package has"):
+        tf_symgnn.register_model("symgnn", _mine)
+    with pytest.raises(InputError, match="build: found 'mine'"):
+        tf_symgnn.register_model("mine", "mine")
+
+
+def batches(cutoff=4.0):
+    """Return two graphs with labels as a user's own dataset; one atom of each has no label."""
+    pairs = []
+    for seed, n_atoms in ((0, 30), (1, 25)):
+        glass = random_glass(seed, n_atoms)
+        label = glass.barrier.astype(np.float32)
+        label[3] = np.nan
+        pairs.append((tf_symgnn.graph_tensor(glass, cutoff=cutoff), label))
+    signature = (pairs[0][0].spec.relax(num_nodes=True, num_edges=True), tf.TensorSpec([None], tf.float32))
+    return tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=signature)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", ["symgnn", "gcn", "symgnn_spectral"])
+def test_a_model_of_the_catalog_fits_a_dataset_of_ones_own(name, weighted, tmp_path):
+    model = configured_model(small_config(tmp_path, tmp_path / "run", model=name), (29, 40), SCALING)
+    dataset = batches()
+    if weighted:
+        dataset = dataset.map(lambda graph, label: (graph, label, tf.ones_like(label)))
+    before = [variable.numpy() for variable in model.trained.trainable_variables]
+    expected = []
+    for graph, label, *_ in dataset:
+        prediction = model(graph, training=False).numpy()
+        expected.append(np.square(prediction - label)[np.isfinite(label)])
+    model.compile(optimizer=tf.keras.optimizers.Adam(0.01), loss="mse", metrics=["mae"], run_eagerly=True)
+    first = model.evaluate(dataset, verbose=0, return_dict=True)
+    assert first["loss"] == pytest.approx(np.concatenate(expected).mean(), rel=1e-4)
+    history = model.fit(dataset, epochs=1, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and np.isfinite(history["mae"]).all()
+    assert any(not np.array_equal(old, new) for old, new in zip(before, model.trained.trainable_variables, strict=True))
+
+
+@pytest.mark.parametrize("name", ["symgnn", "schnet", "symgnn_spectral"])
+def test_keras_files_restore_a_model(name, tmp_path, recwarn):
+    model = configured_model(small_config(tmp_path, tmp_path / "run", model=name), (29, 40), SCALING)
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [x + 0.1 * rng.random(x.shape).astype(x.dtype) if x.dtype.kind == "f" else x for x in model.get_weights()]
+    )
+    graph = tf_symgnn.graph_tensor(random_glass(0, 20), cutoff=4.0)
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is type(model)
+    np.testing.assert_allclose(loaded(graph), model(graph), atol=1e-6)
+    assert not [str(warning.message) for warning in recwarn]
+
+
+def test_the_names_of_the_interface_are_listed_and_exist():
+    assert {"train", "load_model", "Predictor", "BarrierCalculator", "RunConfig"} <= set(dir(tf_symgnn))
+    assert set(dir(tf_symgnn)) == set(tf_symgnn.__all__)
+    for name in tf_symgnn.__all__:
+        assert getattr(tf_symgnn, name) is not None

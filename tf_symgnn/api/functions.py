@@ -1,0 +1,175 @@
+"""What the command line does, as functions: graphs, scores, exports and explanations."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import tensorflow_gnn as tfgnn
+
+from tf_symgnn import names
+from tf_symgnn.api.predictor import Structure, to_glass
+from tf_symgnn.data import InputError, ReadOptions, require_species
+from tf_symgnn.errors import require_choice
+from tf_symgnn.graph import build_graph, to_graph_tensor
+from tf_symgnn.inference import CompiledModel
+from tf_symgnn.inference.extrapolation import Extrapolation, ExtrapolationWarning, graph_extrapolation, summarize
+from tf_symgnn.locations import find_model
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits
+
+if TYPE_CHECKING:
+    from tf_symgnn.explain import Explanation
+
+Format = Literal["savedmodel", "onnx"]
+Run = RunFolder | str | os.PathLike[str]
+
+
+def open_run(run: Run) -> RunFolder:
+    """Return a run from its folder, or from the name of a model that is part of the package.
+
+    Raises:
+        InputError: there is no run.
+    """
+    return run if isinstance(run, RunFolder) else RunFolder.open(find_model(run))
+
+
+def graph_tensor(structure: Structure, *, cutoff: float = 5.0, self_loops: bool = True) -> tfgnn.GraphTensor:
+    """Return the GraphTensor of a structure, as a model takes it; `schemas/glass.pbtxt` describes it.
+
+    Args:
+        structure: `ase.Atoms` or a `Glass`, in A, or the path of a structure file.
+        cutoff: atoms closer than this are neighbors, A.
+        self_loops: whether each atom is also a neighbor of itself.
+
+    Raises:
+        InputError: the structure is invalid, or exceeds a limit of `tf_symgnn.data.limits`.
+    """
+    return to_graph_tensor(build_graph(to_glass(structure), cutoff=cutoff, self_loops=self_loops))
+
+
+def evaluate(
+    run: Run,
+    data: str | os.PathLike[str],
+    *,
+    split: str = names.TEST,
+    options: ReadOptions | None = None,
+) -> dict:
+    """Return the scores of a run's best weights on labeled glasses.
+
+    An `ExtrapolationWarning` is issued if some of them are outside the training data.
+
+    Args:
+        run: the run or its folder.
+        data: a folder of structure files, or one file.
+        split: `train`, `validation`, `test` or `all`.
+        options: how files are read; by default label and species are those of the run.
+
+    Returns:
+        Pearson, MAE and RMSE over all atoms and of each glass, the number of atoms, the invariance error, and of each
+        glass the `extrapolation`, above 1 outside the training data.
+
+    Raises:
+        InputError: there is no glass in the split, or a glass or the run cannot be used.
+    """
+    record, found = score(run, data, split=split, options=options)
+    if warning := "; ".join(summarize(found)):
+        warnings.warn(warning, ExtrapolationWarning, stacklevel=2)
+    return record
+
+
+def score(
+    run: Run, data: str | os.PathLike[str], *, split: str, options: ReadOptions | None
+) -> tuple[dict, dict[str, Extrapolation]]:
+    """Return what `evaluate` returns, and how far each glass is outside the training data, without a warning."""
+    from tf_symgnn.training import evaluate as evaluate_graphs
+
+    require_choice("evaluate", "split", split, (*names.SPLITS, names.ALL_SPLITS))
+    run = open_run(run)
+    config, statistics = run.config(), run.statistics()
+    wanted: Sequence[str] = names.SPLITS if split == names.ALL_SPLITS else [split]
+    options = options or ReadOptions(label=config.label, species=config.type_names)
+    by_split = read_labeled_splits(os.fspath(data), options, wanted)
+    glasses = [glass for part in wanted for glass in by_split[part]]
+    if not glasses:
+        raise InputError(data, f"{split} split", "no glass", "at least one; --split all scores every glass")
+    require_species(glasses, statistics.species)
+    model, graphs = run.load_model(), glass_graphs(config, glasses)
+    record, predictions = evaluate_graphs(CompiledModel(model, patch_size=config.stream.patch_size), graphs)
+    found = {
+        graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
+        for graph, barrier in zip(graphs, predictions, strict=True)
+    }
+    for name, extrapolation in found.items():
+        record["per_glass"][name] |= extrapolation.info
+    return record, found
+
+
+def export_model(run: Run, output: str | os.PathLike[str], *, format: Format = "savedmodel") -> Path:
+    """Write the best model of a run as a SavedModel or as an ONNX file, neither of which requires this package.
+
+    Args:
+        run: the run or its folder.
+        output: for `savedmodel` a folder of versions, to which the next is added, first `output/1`; for `onnx` a file.
+        format: `savedmodel` or `onnx`, which requires `tf_symgnn[onnx]`.
+
+    Returns:
+        The folder of the new version, or the file.
+
+    Raises:
+        InputError: the output exists, the run has no weights yet, or a package is missing.
+    """
+    from tf_symgnn.export.saved_model import export
+
+    require_choice("export", "format", format, get_args(Format))
+    run = open_run(run)
+    if format == "savedmodel":
+        return export(run, os.fspath(output))
+    try:
+        from tf_symgnn.export.onnx_file import export_onnx
+    except ModuleNotFoundError as error:
+        raise InputError("export", "--format", f"onnx without {error.name}", 'pip install "tf_symgnn[onnx]"') from error
+    export_onnx(run, os.fspath(output))
+    return Path(output)
+
+
+def explain_barriers(
+    run: Run,
+    structure: Structure,
+    centers: str | Iterable[int],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Explanation:
+    """Find the pairs of atoms that predicted barriers depend on, and describe their structure.
+
+    Args:
+        run: the run or its folder.
+        structure: `ase.Atoms` or a `Glass`, in A, or the path of a structure file.
+        centers: indices of the atoms to explain, or a text such as `0,5,10-20` or `nearest:50`.
+        output: folder to write a report to; None writes none.
+        seed: of the masks.
+        overwrite: whether to replace an explanation in the folder.
+
+    Raises:
+        InputError: the structure, the centers or the output cannot be used, or a package is missing.
+    """
+    try:
+        from tf_symgnn.explain import check_folder, explain, parse_centers, write_report
+    except ImportError as error:
+        raise InputError("explain", "packages", f"no {error.name}", 'pip install "tf_symgnn[explain]"') from error
+    run = open_run(run)
+    config = run.config()
+    if output is not None:
+        check_folder(output, overwrite=overwrite)
+    glass = to_glass(structure, type_names=config.type_names)
+    require_species([glass], run.statistics().species)
+    chosen = parse_centers(centers if isinstance(centers, str) else ",".join(map(str, centers)), glass)
+    (graph,) = glass_graphs(config, [glass])
+    found = explain(run.load_model(), graph, chosen, cutoff=config.graph.cutoff, seed=seed)
+    if output is not None:
+        write_report(found, output, glass=glass, overwrite=overwrite)
+    return found
