@@ -188,7 +188,7 @@ def test_a_split_without_a_glass(refuses, finished_run, data):
 
 def test_a_folder_without_a_run(refuses, tmp_path, data):
     refuses(["predict", tmp_path, data / "test0.xyz", "--output", tmp_path / "out.xyz"], "no config.yaml")
-    refuses(["evaluate", tmp_path / "nowhere", "--data", data], "no config.yaml")
+    refuses(["evaluate", tmp_path / "nowhere", "--data", data], "nowhere: model: found no folder")
     refuses(["export", tmp_path, tmp_path / "model"], "no config.yaml")
     refuses(["train", "--run-dir", tmp_path / "nowhere", "--data", data, "--resume"], "no config.yaml")
 

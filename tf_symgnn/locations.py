@@ -29,7 +29,7 @@ def find_model(path_or_name: str | PathLike[str]) -> Path:
         return SHIPPED[name]
     if not Path(name).is_dir():
         known = ", ".join(sorted(SHIPPED)) or "none in this version"
-        raise InputError(name, "model", "no folder", f"a run folder, an export or a shipped model ({known})")
+        raise InputError(name, "model", "no folder", f"the folder of a trained model, or a shipped one ({known})")
     return Path(name)
 
 

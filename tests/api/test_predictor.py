@@ -122,7 +122,7 @@ def test_folders_that_are_neither_a_run_nor_an_export_are_refused(tmp_path, fini
         (tmp_path, "export"),
         (tmp_path / "1", "no version"),
         (tmp_path / "run", "no run.json"),
-        (tmp_path / "2", r"2: model: found no folder, expected a run folder, an export or a shipped model \(none"),
+        (tmp_path / "2", r"2: model: found no folder, expected the folder of a trained model, or a shipped one \(none"),
         (3, "model: path or name: found 3"),
     ):
         with pytest.raises(InputError, match=word):
@@ -136,7 +136,7 @@ def test_a_shipped_name_wins_over_a_path_of_that_name(exported, of_export, monke
     assert tf_symgnn.load_model("cuzr").metadata == of_export.metadata
     with pytest.raises(InputError, match="no version"):
         tf_symgnn.load_model("./cuzr")
-    with pytest.raises(InputError, match=r"zrcu: model: .* or a shipped model \(cuzr\)"):
+    with pytest.raises(InputError, match=r"zrcu: model: .* or a shipped one \(cuzr\)"):
         tf_symgnn.load_model("zrcu")
 
 
