@@ -100,7 +100,7 @@ def test_no_code_in_a_pickle_is_executed(refuses, tmp_path):
 
 
 def test_a_missing_and_an_empty_path(refuses, tmp_path):
-    refuses(train_on(tmp_path / "nowhere", tmp_path / "run"), "nowhere", "found No such file")
+    refuses(train_on(tmp_path / "nowhere", tmp_path / "run"), "nowhere", "found no such file")
     (tmp_path / "empty").mkdir()
     refuses(train_on(tmp_path / "empty", tmp_path / "run"), "empty")
     (tmp_path / "train0.xyz").touch()
@@ -379,8 +379,8 @@ def test_help_and_version(capsys):
     ("options", "words"),
     [
         (["--composition", "Cu64zr36"], ["composition", "Cu64zr36"]),
-        (["--composition", "Cu64Zr36", "--atoms", "0"], ["atoms"]),
-        (["--composition", "Cu64Zr36", "--quench-rate", "0"], ["quench_rate"]),
+        (["--composition", "Cu64Zr36", "--atoms", "0"], ["--atoms: found 0"]),
+        (["--composition", "Cu64Zr36", "--quench-rate", "0"], ["--quench-rate: found 0"]),
         (["--composition", "Cu64Zr36", "--potential", "eam/fs", "absent.fs"], ["absent.fs", "no such file"]),
         (["--composition", "Cu64Zr36", "--output", "a.cif"], ["suffix", ".cif"]),
         (["--composition", "Cu64Zr36", "--output", "a.npz"], ["suffix", ".npz", "expected one of .xyz, .extxyz"]),

@@ -45,7 +45,7 @@ class GraphConfig:
     cutoff: float = 5.0
     self_loops: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Closer than any two atoms, and further than a glass of millions of them is wide.
         _number("graph.cutoff", self.cutoff, least=0.1, most=1000)
         _type("graph.self_loops", self.self_loops, bool, "true or false")
@@ -69,7 +69,7 @@ class StreamConfig:
     halo: float | None = None
     batch_size: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.patch_size is not None:
             _number("stream.patch_size", self.patch_size, above=0)
         if self.halo is not None:
@@ -105,7 +105,7 @@ class NetworkConfig:
     transforms: int = 8
     resample: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # The upper bounds stop a slip of the keyboard, or a hostile file, before it takes all memory.
         _integer("network.width", self.width, least=1, most=4096)
         if self.layers is not None:
@@ -144,7 +144,7 @@ class OptimizerConfig:
     warmup: float = 0.05
     clip_norm: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _number("optimizer.learning_rate", self.learning_rate, above=0)
         _number("optimizer.warmup", self.warmup, least=0, most=1)
         _number("optimizer.clip_norm", self.clip_norm, above=0)
@@ -199,11 +199,11 @@ class RunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in (("data", self.data), ("run_dir", self.run_dir), ("init", self.init)):
             if value is not None or name == "run_dir":
                 _type(name, value, (str, os.PathLike), "a path")
-                object.__setattr__(self, name, os.fspath(value))
+                object.__setattr__(self, name, os.fspath(value))  # type: ignore[arg-type]
         for name, value in (("model", self.model), ("label", self.label), ("species", self.species)):
             if value is not None or name != "species":
                 _type(name, value, str, "text")
@@ -258,7 +258,11 @@ def read_fields(path: Path) -> dict:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(path, "configuration", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
         text = path.read_text()
-        _require_shallow(path, text)
+        try:
+            _require_shallow(path, text)
+        except yaml.MarkedYAMLError as error:
+            at = f"{error.problem} in line {error.problem_mark.line + 1}" if error.problem_mark else error.problem
+            raise InputError(path, "configuration", at, "valid YAML, as in `epochs: 3`") from error
         values = yaml.safe_load(text)
     _require_fields(path, "configuration", values, RunConfig)
     for name, kind in _SECTIONS.items():

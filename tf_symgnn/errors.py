@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class InputError(ValueError):
@@ -98,7 +99,7 @@ def _require(
     valid: bool,
     path: Path | str,
     field: str,
-    value: object,
+    value: Any,
     kind: str,
     *,
     above: float | None = None,

@@ -94,7 +94,7 @@ def score(
     by_split = read_labeled_splits(os.fspath(data), options, wanted)
     glasses = [glass for part in wanted for glass in by_split[part]]
     if not glasses:
-        raise InputError(data, f"{split} split", "no glass", "at least one; --split all scores every glass")
+        raise InputError(os.fspath(data), f"{split} split", "no glass", "at least one; --split all scores every glass")
     require_species(glasses, statistics.species)
     model, graphs = run.load_model(), glass_graphs(config, glasses)
     record, predictions = evaluate_graphs(CompiledModel(model, patch_size=config.stream.patch_size), graphs)
@@ -164,12 +164,12 @@ def explain_barriers(
     run = open_run(run)
     config = run.config()
     if output is not None:
-        check_folder(output, overwrite=overwrite)
+        check_folder(os.fspath(output), overwrite=overwrite)
     glass = to_glass(structure, type_names=config.type_names)
     require_species([glass], run.statistics().species)
     chosen = parse_centers(centers if isinstance(centers, str) else ",".join(map(str, centers)), glass)
     (graph,) = glass_graphs(config, [glass])
     found = explain(run.load_model(), graph, chosen, cutoff=config.graph.cutoff, seed=seed)
     if output is not None:
-        write_report(found, output, glass=glass, overwrite=overwrite)
+        write_report(found, os.fspath(output), glass=glass, overwrite=overwrite)
     return found

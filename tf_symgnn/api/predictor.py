@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Protocol, overload
+from typing import overload
 
 import ase
 import numpy as np
@@ -19,22 +19,10 @@ from tf_symgnn.export.saved_model import metadata
 from tf_symgnn.inference.extrapolation import Extrapolation, ExtrapolationWarning, summarize
 from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.locations import find_model, is_run
-from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs import RunFolder
 
 Structure = ase.Atoms | Glass | str | os.PathLike[str]
 _ONE = (ase.Atoms, Glass, str, os.PathLike)
-
-
-class _Model(Protocol):
-    """What a predictor uses of a trained or an exported model."""
-
-    species: Sequence[int]
-    type_names: Sequence[str] | None
-    model: BarrierModel | None
-
-    def predict(self, glass: Glass) -> tuple[np.ndarray, Extrapolation]:
-        """Return the barriers f[N] eV of a glass and how far it is outside the training data."""
 
 
 class Predictor:
@@ -47,13 +35,13 @@ class Predictor:
         model: the Keras model, a `BarrierModel`; None of an export.
     """
 
-    def __init__(self, loaded: _Model, metadata: dict):
+    def __init__(self, loaded: TrainedModel | ExportedModel, metadata: dict):
         self._loaded, self.metadata = loaded, metadata
         self.species = [chemical_symbols[number] for number in sorted(loaded.species)]
         self.cutoff, self.model = float(metadata["cutoff"]), loaded.model
 
     @overload
-    def predict(self, structures: Structure) -> np.ndarray: ...
+    def predict(self, structures: Structure) -> np.ndarray: ...  # type: ignore[overload-overlap]
     @overload
     def predict(self, structures: Iterable[Structure]) -> list[np.ndarray]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -18,12 +19,15 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 import tf_symgnn
 from tf_symgnn import runtime
 from tf_symgnn.cli import explaining, models, serving, simulations
+from tf_symgnn.cli.messages import options_of, reword
 from tf_symgnn.cli.notices import printed_notices
 from tf_symgnn.config import RunConfig, read_fields
 from tf_symgnn.data import InputError
+from tf_symgnn.locations import CONFIG_FILE, find_model
 
 # TensorFlow takes seconds to import, so that commands import modules that need it when they run.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# It logs errors where there is no GPU. Errors that matter are exceptions, too.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -35,6 +39,7 @@ class Command(NamedTuple):
     Attributes:
         make_parser: returns the parser of its arguments.
         run: executes it.
+        check: checks paths and arguments, before TensorFlow is imported; None if there is nothing to check.
         continuation: how an interrupted command continues; None if it starts again.
         add_parts: adds its own sub-commands to its parser; None if it has none.
         needs_tensorflow: whether it uses TensorFlow.
@@ -42,23 +47,32 @@ class Command(NamedTuple):
 
     make_parser: Callable[[], ArgumentParser]
     run: Callable[[Namespace], None]
+    check: Callable[[Namespace], None] | None = None
     continuation: str | None = None
     add_parts: Callable[[ArgumentParser], None] | None = None
     needs_tensorflow: bool = True
 
 
 COMMANDS = {
-    "train": Command(models.train_parser, models.train, "--resume continues it"),
-    "evaluate": Command(models.evaluate_parser, models.evaluate),
-    "predict": Command(models.predict_parser, models.predict, "with --memory or --beam the same command continues it"),
-    "export": Command(models.export_parser, models.export),
-    "convert": Command(models.convert_parser, models.convert, "with --beam the same command continues it"),
-    "serve": Command(serving.serve_parser, serving.serve),
-    "compare": Command(models.compare_parser, models.compare, "the same command continues it"),
-    "explain": Command(explaining.explain_parser, explaining.explain),
+    "train": Command(models.train_parser, models.train, models.check_train, "--resume continues it"),
+    "evaluate": Command(models.evaluate_parser, models.evaluate, models.check_evaluate),
+    "predict": Command(
+        models.predict_parser,
+        models.predict,
+        models.check_predict,
+        "with --memory or --beam the same command continues it",
+    ),
+    "export": Command(models.export_parser, models.export, models.check_export),
+    "convert": Command(
+        models.convert_parser, models.convert, models.check_convert, "with --beam the same command continues it"
+    ),
+    "serve": Command(serving.serve_parser, serving.serve, serving.check_serve),
+    "compare": Command(models.compare_parser, models.compare, models.check_convert, "the same command continues it"),
+    "explain": Command(explaining.explain_parser, explaining.explain, explaining.check_explain),
     "simulate": Command(
         simulations.simulate_parser,
         simulations.simulate,
+        None,
         "of barriers the same command goes on",
         simulations.add_parts,
         needs_tensorflow=False,
@@ -79,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tf-symgnn", description=tf_symgnn.__doc__, exit_on_error=False, version=tf_symgnn.__version__
     )
     commands = parser.add_subcommands(dest="command")
+    argv = list(sys.argv[1:] if argv is None else argv)
     for name, command in COMMANDS.items():
         subparser = command.make_parser()
         commands.add_subcommand(name, subparser, help=subparser.description)
@@ -87,14 +102,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Batch systems end a job with SIGTERM. It is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        args = parser.instantiate(parser.parse_args(_arguments(sys.argv[1:] if argv is None else argv)))
+        if argv[:1] == ["train"] and not {"-h", "--help"}.isdisjoint(argv):
+            print(models.short_help(commands.choices["train"]))
+            raise SystemExit(0)
+        args = parser.instantiate(parser.parse_args(_arguments(argv)))
     except (ArgumentError, ValueError) as error:
-        return _print_error(error)
+        options = options_of(commands.choices[argv[0]]) if argv[:1] and argv[0] in commands.choices else ()
+        return _print_error(error if isinstance(error, InputError) else ValueError(reword(str(error), options)))
     command = COMMANDS[args.command]
     try:
-        if command.needs_tensorflow:
-            _import_tensorflow_quietly()
         with printed_notices():
+            if command.check:
+                command.check(args[args.command])
+            if command.needs_tensorflow:
+                _import_tensorflow_quietly()
             command.run(args[args.command])
     except (InputError, *_system_errors()) as error:
         return _print_error(error)
@@ -137,27 +158,54 @@ def _arguments(argv: Sequence[str]) -> list[str]:
     """Return the command line as jsonargparse expects it.
 
     Dashes in option names become underscores, as in the fields of configurations. A resumed run reads its stored
-    configuration, with which the other options must agree.
+    configuration, with which the other options must agree. A run that starts from another one has its model.
     """
     arguments = [_with_underscores(argument) if argument.startswith("--") else argument for argument in argv]
+    arguments = ["--help" if argument == "--help_all" else argument for argument in arguments]
     if arguments[:1] == ["train"]:
-        resumed = argparse.ArgumentParser(add_help=False)
-        resumed.add_argument("--resume", action="store_true")
-        resumed.add_argument("--run_dir", default=RunConfig.run_dir)
-        resumed.add_argument("--config", action=_ReadRunDir)
-        options, _ = resumed.parse_known_args(arguments)
-        stored = Path(options.run_dir) / "config.yaml"
+        arguments = _with_brackets(arguments)
+        early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        early.add_argument("--resume", action="store_true")
+        early.add_argument("--run_dir", default=RunConfig.run_dir)
+        early.add_argument("--init")
+        early.add_argument("--config", action=_ReadEarly)
+        options, _ = early.parse_known_args(arguments)
+        stored = Path(options.run_dir) / CONFIG_FILE
         if options.resume and stored.is_file():
             arguments[1:1] = ["--config", str(stored)]
+        elif options.init:
+            arguments[1:1] = _model_of(options.init)
     return arguments
 
 
-class _ReadRunDir(argparse.Action):
-    """Reads the run folder from a configuration file; the main parser reports errors in the file."""
+class _ReadEarly(argparse.Action):
+    """Reads two fields from a configuration file; the main parser reports errors in the file."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         with suppress(InputError):
-            namespace.run_dir = str(read_fields(Path(values)).get("run_dir", namespace.run_dir))
+            fields = read_fields(Path(values))
+            namespace.run_dir = str(fields.get("run_dir", namespace.run_dir))
+            namespace.init = fields.get("init", namespace.init)
+
+
+def _model_of(init: str) -> list[str]:
+    """Return the options for the model of a run; none if it cannot be read, which `check_train` reports."""
+    with suppress(InputError):
+        stored = read_fields(find_model(init) / CONFIG_FILE)
+        sections = {f"{part}.{name}": value for part in ("graph", "network") for name, value in stored[part].items()}
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in sections.items()}
+        return [f"--model={stored['model']}", *(f"--{name}={text}" for name, text in texts.items())]
+    return []
+
+
+def _with_brackets(arguments: list[str]) -> list[str]:
+    """Return arguments in which `--network.heads 2,2,1` is a list, as jsonargparse requires."""
+    heads, found = "--network.heads", []
+    for argument in arguments:
+        name, equals, value = argument.rpartition("=") if argument.startswith(heads) else ("", "", argument)
+        after = name == heads or (found[-1:] == [heads])
+        found.append(f"{name}{equals}[{value}]" if after and re.fullmatch(r"\d+(,\d+)*", value) else argument)
+    return found
 
 
 def _with_underscores(option: str) -> str:

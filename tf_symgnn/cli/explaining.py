@@ -5,7 +5,8 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 
 from tf_symgnn.cli.arguments import add_reading, parse_seed, read_options
-from tf_symgnn.data import read_last_frame
+from tf_symgnn.data import read_last_frame, structure_files
+from tf_symgnn.locations import find_model, require_run
 
 
 def explain_parser() -> ArgumentParser:
@@ -21,6 +22,13 @@ def explain_parser() -> ArgumentParser:
     add_reading(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the explanation in the folder")
     return parser
+
+
+def check_explain(args: Namespace) -> None:
+    """Check the run, the file and how it is read."""
+    require_run(find_model(args.run))
+    read_options(args)
+    structure_files(args.file)
 
 
 def explain(args: Namespace) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from argparse import SUPPRESS
 from dataclasses import fields
 from functools import partial
 
@@ -14,7 +16,13 @@ from tf_symgnn import names
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import ReadConfig, add_reading, parse_seed, read_options
 from tf_symgnn.config import GraphConfig, RunConfig
-from tf_symgnn.data import InputError, read_splits
+from tf_symgnn.data import InputError, check_output, read_splits, structure_files
+from tf_symgnn.locations import find_model, require_run
+
+_MOST_USED = (
+    *("config", "data", "run_dir", "model", "init", "epochs", "minutes", "patience", "seed", "label", "species"),
+    *("resume", "overwrite"),
+)  # options that `train --help` lists
 
 
 def train_parser() -> ArgumentParser:
@@ -29,6 +37,36 @@ def train_parser() -> ArgumentParser:
     return parser
 
 
+def short_help(parser: ArgumentParser) -> str:
+    """Return the help of `train` for its most used options, one line each."""
+    lines = ["usage: tf-symgnn train [options]", "", train.__doc__, ""]
+    actions = {action.dest: action for action in parser._actions}
+    for name in _MOST_USED:
+        default = actions[name].default
+        stated = "" if default in (None, False, SUPPRESS) else f" (default: {default})"
+        text = re.split(r"[;.]( |$)", actions[name].help)[0]
+        lines.append(f"  --{name.replace('_', '-'):<11}{text}{stated}")
+    lines.append(f"  {'--help-all':<13}all options: graph, network, batches, optimizer, devices and precision")
+    return "\n".join(lines)
+
+
+def check_train(args: Namespace) -> None:
+    """Check the configuration, and the paths of the data and of the run to start from."""
+    config = _config(args)
+    if args.resume and args.overwrite:
+        raise InputError("command line", "--overwrite", "both --resume and --overwrite", "one of them")
+    if args.resume:
+        require_run(config.run_dir)
+    elif config.init:
+        require_run(find_model(config.init))
+    if config.data:
+        structure_files(config.data)
+
+
+def _config(args: Namespace) -> RunConfig:
+    return RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
+
+
 def train(args: Namespace) -> None:
     """Train a model, score it and export it."""
     from tf_symgnn.export.saved_model import export
@@ -36,9 +74,7 @@ def train(args: Namespace) -> None:
     from tf_symgnn.runs import RunFolder
     from tf_symgnn.training import TrainingStopped, Workers, train
 
-    config = RunConfig(**{field.name: args[field.name] for field in fields(RunConfig)})
-    if args.resume and args.overwrite:
-        raise InputError("command line", "--overwrite", "both --resume and --overwrite", "one of them")
+    config = _config(args)
 
     def export_once(run: RunFolder) -> None:
         if not versions(run.export):  # a resumed run may have been exported before
@@ -73,6 +109,13 @@ def evaluate_parser() -> ArgumentParser:
     return parser
 
 
+def check_evaluate(args: Namespace) -> None:
+    """Check the run, the data and how they are read."""
+    require_run(find_model(args.run))
+    read_options(args)
+    structure_files(args.data)
+
+
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labeled glasses."""
     from tf_symgnn.api.functions import open_run, score
@@ -105,6 +148,17 @@ def predict_parser() -> ArgumentParser:
     return parser
 
 
+def check_predict(args: Namespace) -> None:
+    """Check the run, the files, how they are read, and the output."""
+    require_run(find_model(args.run))
+    read_options(args, keep_columns=args.keep_columns)
+    for file in args.files:
+        structure_files(file)
+    if args.beam is None:
+        # What is left of a killed prediction within a memory may be replaced, which is checked later.
+        check_output(args.output, overwrite=args.overwrite or args.memory is not None)
+
+
 def predict(args: Namespace) -> None:
     """Write structures with their predicted barriers in the column `energy_barrier`."""
     if args.beam is not None:
@@ -131,6 +185,11 @@ def export_parser() -> ArgumentParser:
     return parser
 
 
+def check_export(args: Namespace) -> None:
+    """Check the run."""
+    require_run(find_model(args.run))
+
+
 def export(args: Namespace) -> None:
     """Write the best model of a run as the next version of a SavedModel, or as an ONNX file."""
     from tf_symgnn.api.functions import export_model
@@ -150,6 +209,11 @@ def convert_parser() -> ArgumentParser:
     parser.add_class_arguments(GraphConfig, "graph")
     pipelines.add_beam(parser)
     return parser
+
+
+def check_convert(args: Namespace) -> None:
+    """Check the data."""
+    structure_files(args.data)
 
 
 def convert(args: Namespace) -> None:

@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import restricted_number_type
 
 from tf_symgnn.data import InputError
+from tf_symgnn.locations import find_model
 
 Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
 
@@ -20,6 +21,11 @@ def serve_parser() -> ArgumentParser:
     parser.add_argument("--port", type=Port, default=8501, help="0 takes any free port")
     parser.add_argument("--name", default="symgnn", help="name of the model in the paths of requests")
     return parser
+
+
+def check_serve(args: Namespace) -> None:
+    """Check that there is a folder of the export."""
+    find_model(args.export)
 
 
 def serve(args: Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from tf_symgnn import names, runtime
 from tf_symgnn.data import Glass, InputError, as_input_error
@@ -74,4 +75,14 @@ def _load(version: Path, modified: int) -> tf.Module:
 
     TensorFlow does not free all memory of a SavedModel that is loaded again.
     """
-    return tf.saved_model.load(str(version))
+    return load_without_gradients(version)
+
+
+def load_without_gradients(version: Path) -> tf.Module:
+    """Return a SavedModel, without a warning per function that its gradients, which no export has, are missing."""
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        return tf.saved_model.load(str(version))
+    finally:
+        logging.set_verbosity(level)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from ase.data import chemical_symbols
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
@@ -18,6 +17,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import runtime
 from tf_symgnn.data import InputError, as_input_error
+from tf_symgnn.export.exported import load_without_gradients
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.versions import METADATA
 from tf_symgnn.server.admission import REQUEST, admit_request
@@ -59,8 +59,7 @@ class Servable:
             stored = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0]
             self.signature_defs = _signature_defs(stored)
             runtime.configure(chunked=_is_chunked(stored))
-            logging.set_verbosity(logging.ERROR)  # a warning of missing gradients, which a server does not need
-            self._loaded = tf.saved_model.load(str(path))  # the functions below need it alive
+            self._loaded = load_without_gradients(path)  # the functions below need it alive
             self._functions = dict(self._loaded.signatures)
             self.signatures: dict[str, Signature] = {
                 name: _inputs(function.structured_input_signature[1]) for name, function in self._functions.items()
