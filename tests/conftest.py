@@ -6,10 +6,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Results must not depend on whether the machine has a GPU.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import ctypes
 import resource
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,9 @@ from ase.build import bulk
 
 from tf_symgnn import runtime
 from tf_symgnn.data import Glass
+
+# Memory that a test has freed is of use to other programs, and its return costs little here.
+runtime._keep_freed_memory = lambda: None
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cu64zr36"
 SPECIES = (29, 40)
@@ -101,13 +104,16 @@ def zoo_glass(request) -> Glass:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def memory_of_a_module() -> Iterator[None]:
-    """Release the graphs of a module's models, and print the memory in use if `PRINT_MEMORY` is set."""
+def memory_of_a_module(request) -> Iterator[None]:
+    """Release the graphs of a module's models, and append the memory in use to the file that `MEMORY_LOG` names."""
     yield
     runtime.release_traces()
-    if os.environ.get("PRINT_MEMORY"):
+    with suppress(AttributeError):  # other C libraries than GNU's
+        ctypes.CDLL(None).malloc_trim(0)
+    if log := os.environ.get("MEMORY_LOG"):
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-        print(f"\nmemory: {resident / 1e9:.2f} GB", file=sys.__stderr__)
+        with open(log, "a") as file:
+            file.write(f"{os.getpid()} {resident / 1e9:.2f} GB after {request.module.__name__}\n")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tensorflow_gnn as tfgnn
 
 from tests.conftest import random_glass
 from tf_symgnn import names
@@ -23,6 +22,8 @@ def write_data(folder: Path, sizes: dict[str, int]) -> Path:
 
 def padded(graph):
     """Return a GraphTensor with one more component, of padding: 7 atoms and 20 pairs among them."""
+    import tensorflow_gnn as tfgnn  # the process that only distributes the tests needs no TensorFlow
+
     sizes = tfgnn.SizeConstraints(
         total_num_components=int(graph.num_components) + 1,
         total_num_nodes={names.ATOMS: int(graph.node_sets[names.ATOMS].total_size) + 7},
