@@ -137,7 +137,8 @@ def _system_errors() -> tuple[type[Exception], ...]:
 def _import_tensorflow_quietly() -> None:
     """Import TensorFlow without the output of its libraries, which ignore the log level while they load."""
     with runtime.quiet_standard_error():
-        import_module("tensorflow")
+        tensorflow = import_module("tensorflow")
+    tensorflow.get_logger().setLevel("ERROR")  # its warnings are for those who write models
 
 
 def _print_error(error: Exception) -> int:

@@ -78,6 +78,7 @@ def train(args: Namespace) -> None:
 
     def export_once(run: RunFolder) -> None:
         if not versions(run.export):  # a resumed run may have been exported before
+            print(f"exporting the model to {run.export}", file=sys.stderr)
             export(run, run.export)
 
     try:
