@@ -39,7 +39,7 @@ class Command(NamedTuple):
     Attributes:
         make_parser: returns the parser of its arguments.
         run: executes it.
-        check: checks paths and arguments, before TensorFlow is imported; None if there is nothing to check.
+        check: checks paths and arguments and makes settings that TensorFlow reads when it is imported; None without.
         continuation: how an interrupted command continues; None if it starts again.
         add_parts: adds its own sub-commands to its parser; None if it has none.
         needs_tensorflow: whether it uses TensorFlow.

@@ -12,7 +12,7 @@ from functools import partial
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
-from tf_symgnn import names
+from tf_symgnn import names, runtime
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import ReadConfig, add_reading, parse_seed, read_options
 from tf_symgnn.config import GraphConfig, RunConfig
@@ -150,8 +150,10 @@ def predict_parser() -> ArgumentParser:
 
 
 def check_predict(args: Namespace) -> None:
-    """Check the run, the files, how they are read, and the output."""
+    """Check the run, the files, how they are read, and the output; avoid oneDNN where memory is limited."""
     require_run(find_model(args.run))
+    if args.memory is not None:
+        runtime.avoid_onednn()
     read_options(args, keep_columns=args.keep_columns)
     for file in args.files:
         structure_files(file)

@@ -136,8 +136,8 @@ def name_types(place: str, types: np.ndarray, species: Sequence[str] | None) -> 
 
 def to_symbols(words: np.ndarray) -> np.ndarray:
     """Return words [N] as chemical symbols are written: `cu` and `CU` are `Cu`."""
-    unique, index = np.unique(to_text(words), return_inverse=True)
-    return np.char.capitalize(unique)[index]
+    unique, index = np.unique(words, return_inverse=True)
+    return np.char.capitalize(to_text(unique))[index]
 
 
 def are_symbols(words: Iterable[str]) -> bool:

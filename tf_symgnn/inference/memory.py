@@ -11,18 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tf_symgnn import runtime
 from tf_symgnn.data import Glass, InputError
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.schedule import Sweep, needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-# Memory that reading takes, in bytes per byte of the file, measured with text files of ASE and archives of NumPy.
-_READ_BYTES = {".npz": 8}
-_READ_BYTES_OF_TEXT = 12
-_WRITE_BYTES = 200  # per atom, while the output is written
+# Memory that reading takes, in bytes per byte of the file. A text file of a million atoms took 3.4 to 5.4, one in gzip
+# 8.3, and an archive of NumPy 7.4.
+_READ_BYTES = {".npz": 8, ".gz": 12, ".bz2": 20, ".xz": 20, ".zst": 20}
+_READ_BYTES_OF_TEXT = 6
+_WRITE_BYTES = 100  # per atom, while the output is written
+_ONEDNN_BYTES = 400_000_000  # of oneDNN's cache, which takes 310 MB after 600 steps
+_START_BYTES = 30_000_000  # of the first step, whatever its size
 _FUNCTION_BYTES = 10_000_000  # per compiled stage; four and seven stages took 55 to 70 MB in total
 _ENDS_BYTES = 8  # per pair, of the indices of sender and receiver
+_FRAGMENTATION = 1.25  # memory that the allocator takes over memory in use, for a million atoms
+_SAMPLED_ATOMS = 5000  # in the slab whose pairs are counted, which takes memory, too
 _SEARCH_BYTES = 80  # per pair, during the search for neighbors
 _MAX_SLAB_ATOMS = 50_000  # larger slabs are no faster, and a killed run loses its unfinished slabs
 
@@ -96,15 +102,17 @@ def cut_to_fit(
     """
     extent = _extent(glass, cutoff)
     pairs = _pairs_per_atom(glass, extent, cutoff=cutoff, self_loops=self_loops)
-    taken += _WRITE_BYTES * glass.n_atoms + _FUNCTION_BYTES * stages.depth
+    taken += _START_BYTES + _FUNCTION_BYTES * stages.depth + _ONEDNN_BYTES * runtime.uses_onednn()
+    written = _WRITE_BYTES * glass.n_atoms  # after the prediction has freed its memory
     smallest = None
     number = max(1, -(-glass.n_atoms // _MAX_SLAB_ATOMS))
     while True:
         slabbed = SlabbedGlass(glass, cutoff=cutoff, self_loops=self_loops, number=number)
         # A search also covers the atoms within the cutoff around its slabs, so few thick searches are faster.
         most = max(1, int(4 * cutoff / (extent / number)))
-        for per_search in sorted({most, max(1, most // 4)}, reverse=True):
-            cut = Cut(number, per_search, taken + _stream_bytes(slabbed, stages, pairs, per_search))
+        for per_search in sorted({most, max(1, most // 4), 1}, reverse=True):
+            predicted = _FRAGMENTATION * _stream_bytes(slabbed, stages, pairs, per_search)
+            cut = Cut(number, per_search, taken + int(max(predicted, written)))
             if cut.peak_bytes <= memory:
                 return cut
             smallest = cut if smallest is None or cut.peak_bytes < smallest.peak_bytes else smallest
@@ -122,8 +130,8 @@ def _extent(glass: Glass, cutoff: float) -> float:
 
 
 def _pairs_per_atom(glass: Glass, extent: float, *, cutoff: float, self_loops: bool) -> float:
-    """Return the mean number of pairs that an atom receives, in the fullest slab of one cutoff's thickness."""
-    number = max(1, int(extent / cutoff))
+    """Return the mean number of pairs that an atom receives, in the fullest slab of at most a cutoff's thickness."""
+    number = max(1, int(extent / cutoff), glass.n_atoms // _SAMPLED_ATOMS)
     slabbed = SlabbedGlass(glass, cutoff=cutoff, self_loops=self_loops, number=number)
     fullest = int(slabbed.sizes.argmax())
     (pairs,) = slabbed.pairs(fullest, fullest + 1)

@@ -17,7 +17,7 @@ from tf_symgnn.graph.tensors import INDEX_DTYPE, graph_of_features
 from tf_symgnn.models.base import BarrierModel, Stage
 
 # Atoms per call of the first stage. Its intermediate tensors, such as power spectra, are wider than any state.
-ATOMS_AT_ONCE = 2000
+ATOMS_AT_ONCE = 500
 
 Tensors = dict[str, tf.Tensor]
 Specs = dict[str, tf.TensorSpec]
