@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import ctypes
+import gc
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -105,9 +106,9 @@ def zoo_glass(request) -> Glass:
 
 @pytest.fixture(scope="module", autouse=True)
 def memory_of_a_module(request) -> Iterator[None]:
-    """Release the graphs of a module's models, and append the memory in use to the file that `MEMORY_LOG` names."""
+    """Return freed memory after each module, and append the memory in use to the file that `MEMORY_LOG` names."""
     yield
-    runtime.release_traces()
+    gc.collect()
     with suppress(AttributeError):  # other C libraries than GNU's
         ctypes.CDLL(None).malloc_trim(0)
     if log := os.environ.get("MEMORY_LOG"):

@@ -1,10 +1,8 @@
 """Settings of the whole process: which calls make them, and that exported graphs store nothing of this machine."""
 
-import gc
 import os
 import subprocess
 import sys
-import weakref
 from pathlib import Path
 
 import pytest
@@ -120,22 +118,3 @@ def test_exported_loops_are_the_same_whatever_cores_the_exporting_machine_has(fi
     stored = [node.attr["parallel_iterations"].i for node in loops if "parallel_iterations" in node.attr]
     assert set(stored) == {runtime.PARALLEL_CHUNKS_IN_EXPORTS}
     assert runtime.parallel_chunks() == 77
-
-
-def test_the_graph_of_a_function_with_a_custom_gradient_is_released():
-    @tf.custom_gradient
-    def double(x: tf.Tensor):
-        return 2 * x, lambda upstream: 3 * upstream
-
-    function = tf.function(double)
-    with tf.GradientTape() as tape:
-        x = tf.constant(1.0)
-        tape.watch(x)
-        y = function(x)
-    assert float(tape.gradient(y, x)) == 3.0
-    graph = weakref.ref(function.get_concrete_function(x).graph)
-    del function, tape, x, y, double
-    gc.collect()
-    assert graph() is not None  # TensorFlow keeps it
-    runtime.release_traces()
-    assert graph() is None

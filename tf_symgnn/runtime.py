@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -85,20 +84,6 @@ def tracing_export() -> Iterator[None]:
         yield
     finally:
         _tracing_export = before
-
-
-def release_traces() -> None:
-    """Release the graphs of functions that are no longer used, about 0.1 GB for each trained model.
-
-    TensorFlow registers a custom gradient of a graph for the life of the process, and with it the graph. Functions that
-    were traced before can still be called afterwards. Only their gradient can no longer be derived for the first time.
-    """
-    from tensorflow.python.framework import ops
-
-    gradients = ops.gradient_registry._registry
-    for name in [name for name in gradients if name.startswith("CustomGradient-")]:
-        del gradients[name]
-    gc.collect()
 
 
 @contextlib.contextmanager

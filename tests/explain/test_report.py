@@ -135,7 +135,7 @@ def test_invalid_atoms(refuses, finished_run, glass_file, tmp_path, atoms, words
 def test_other_bad_input(refuses, finished_run, glass_file, tmp_path):  # noqa: F811
     end = ["--atoms", "0", "--output", tmp_path / "out"]
     refuses(["explain", tmp_path, glass_file, *end], "no config.yaml")
-    refuses(["explain", finished_run.path, tmp_path / "absent.xyz", *end], "absent.xyz", "No such file")
+    refuses(["explain", finished_run.path, tmp_path / "absent.xyz", *end], "absent.xyz", "no such file")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
     refuses(["explain", finished_run.path, glass_file, *end], "output", "--overwrite")

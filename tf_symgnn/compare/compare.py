@@ -81,7 +81,6 @@ def compare(
         # An empty network configuration takes each model's own heads and distribution.
         run = replace(config, model=model, seed=seed, run_dir=str(folder), network=NetworkConfig())
         write_row(output, ridge_row(glasses, protocol) if model == RIDGE else network_row(run, glasses, protocol))
-        runtime.release_traces()  # otherwise each run adds the memory of its graphs
     return write_table(output, read_rows(output))
 
 
