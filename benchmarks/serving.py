@@ -62,7 +62,7 @@ def main() -> None:
         record, export = Path(folder) / "metadata.json", Path(folder) / "model"
         record.write_text("{}")
         serving = ServedModel(model, species=species, **graph_settings, metadata=record)
-        tf.saved_model.save(serving, str(export), signatures=serving.signatures())
+        serving.save(export)
         loaded = tf.saved_model.load(str(export))
     inputs = {
         "positions": tf.constant(glass.positions, tf.float32),

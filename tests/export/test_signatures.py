@@ -85,7 +85,7 @@ def test_a_published_glass_is_predicted_as_by_the_model(published_data, tmp_path
     record = tmp_path / "metadata.json"
     record.write_text("{}")
     serving = ServedModel(model, species=SPECIES, cutoff=5.0, self_loops=True, metadata=record)
-    tf.saved_model.save(serving, str(tmp_path / "model"), signatures=serving.signatures())
+    serving.save(tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     barrier = loaded.signatures["serving_default"](**inputs(glass))[names.ENERGY_BARRIER]
     rounded = {name: getattr(glass, name).astype(np.float32) for name in ("positions", "cell")}  # as in the request
