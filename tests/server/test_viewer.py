@@ -208,7 +208,7 @@ def test_an_error_is_shown_and_the_last_structure_stays(page, tmp_path):
     expect(page.locator("#name")).to_have_text("a.xyz")
     open_file(page, "a.pickle", b"x")
     expect(page.locator("#message")).to_contain_text("a.pickle: suffix: found .pickle")
-    open_file(page, name, extxyz(random_glass(84, 8), tmp_path))
+    open_file(page, name, extxyz(random_glass(80, 60), tmp_path))
     expect(page.locator("#message")).to_be_hidden()
     expect(page.locator("#name")).to_have_text(name)
     assert page.locator("#name img").count() == 0
