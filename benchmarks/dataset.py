@@ -28,6 +28,7 @@ from pathlib import Path
 from tf_symgnn.data import replacing
 from tf_symgnn.simulate.barriers import Labelling
 from tf_symgnn.simulate.engine import Potential
+from tf_symgnn.simulate.events import Search
 from tf_symgnn.simulate.files import label_files, write_glass
 from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
 
@@ -139,7 +140,7 @@ def status() -> None:
     for entry in entries():
         journal = STORE / "labelled" / f"{entry.name}.searches.jsonl.xz"
         lines = lzma.decompress(journal.read_bytes()).splitlines()[1:] if journal.exists() else []
-        events = sum(b'"outcome":"event"' in line for line in lines)
+        events = sum(Search.from_json(line).counts for line in lines)
         quenched = (STORE / "quenched" / f"{entry.name}.xyz.xz").exists()
         totals += Counter(glasses=1, quenched=quenched, searches=len(lines), events=events)
         totals["wanted"] += entry.events * entry.atoms

@@ -21,8 +21,9 @@ from scipy.stats import spearmanr
 from tf_symgnn import names
 from tf_symgnn.config import split_symbols
 from tf_symgnn.data import Glass, iter_glasses, structure_files
+from tf_symgnn.domain.extrapolation import Extrapolation
 from tf_symgnn.inference import CompiledModel
-from tf_symgnn.inference.extrapolation import Extrapolation, graph_extrapolation
+from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
 
 STRAINS = (-0.02, -0.01, -0.005, 0.005, 0.01, 0.02, 0.03)

@@ -12,9 +12,9 @@ import pytest
 import tf_symgnn
 from tests.conftest import random_glass
 from tf_symgnn.data import InputError
+from tf_symgnn.domain.extrapolation import ExtrapolationWarning
 from tf_symgnn.export.exported import ExportedModel
 from tf_symgnn.inference import CompiledModel
-from tf_symgnn.inference.extrapolation import ExtrapolationWarning
 from tf_symgnn.locations import SHIPPED
 from tf_symgnn.runs import glass_graphs, read_labeled
 

@@ -7,10 +7,10 @@ import numpy as np
 from tests.conftest import random_glass
 from tf_symgnn import names
 from tf_symgnn.compare.ridge import DescriptorRidge, descriptor_graph
+from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.graph import SubsetStream, build_graph, read_records, to_graph_tensor, write_records
 from tf_symgnn.models.ridge.regression import NeighborhoodRidge
 from tf_symgnn.models.ridge.spectral import SpectralRidge
-from tf_symgnn.runs.domain import TrainingDomain
 from tf_symgnn.training.evaluation import scores
 
 LABELED = np.arange(40) % 3 > 0

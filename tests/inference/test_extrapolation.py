@@ -11,21 +11,15 @@ from tests.conftest import SPECIES
 from tf_symgnn import names
 from tf_symgnn.config import GraphConfig
 from tf_symgnn.data import SAMPLE, Glass, read_glasses, write_glasses
+from tf_symgnn.domain.extrapolation import NOVELTY, Extrapolation, extrapolation, summarize
+from tf_symgnn.domain.ranges import TrainingDomain
+from tf_symgnn.domain.structure import structure_statistics
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.graph.slabs import SlabbedGlass
-from tf_symgnn.graph.structure import structure_statistics
-from tf_symgnn.inference.extrapolation import (
-    NOVELTY,
-    Extrapolation,
-    extrapolation,
-    graph_extrapolation,
-    slab_extrapolation,
-    summarize,
-)
+from tf_symgnn.inference.extrapolation import graph_extrapolation, slab_extrapolation
 from tf_symgnn.inference.files import predict_files
 from tf_symgnn.models.ridge.spectral import SpectralRidge
 from tf_symgnn.runs import DatasetStatistics
-from tf_symgnn.runs.domain import TrainingDomain
 
 CUTOFF = 5.0
 

@@ -18,7 +18,7 @@ from tests.conftest import SPECIES, random_glass
 from tests.server.servers import in_thread
 from tf_symgnn import names
 from tf_symgnn.data import Glass, write_glasses
-from tf_symgnn.runs.domain import TrainingDomain
+from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.server.app import Service
 from tf_symgnn.server.workers import Limits
 

@@ -50,6 +50,12 @@ def test_lost_searches_are_no_events_and_order_is_that_of_the_searches():
     assert [found.number for found in distinct_events(searches, Distinction())] == [0, 3]
 
 
+def test_a_saddle_below_the_minimum_is_no_event():
+    """It belongs to another minimum, to which the search went over a ridge that it did not see."""
+    searches = [event(0, -0.026), event(1, 0.0), event(2, 1.0)]
+    assert [found.number for found in distinct_events(searches, Distinction())] == [2]
+
+
 def test_displacements_are_those_of_the_atoms_that_moved_farthest():
     start, saddle = np.zeros((8, 3)), np.zeros((8, 3))
     saddle[1] = [0.5, 0.0, -0.25]

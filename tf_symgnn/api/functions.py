@@ -13,10 +13,11 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.api.predictor import Structure, to_glass
 from tf_symgnn.data import InputError, ReadOptions, require_species
+from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
 from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
-from tf_symgnn.inference.extrapolation import Extrapolation, ExtrapolationWarning, graph_extrapolation, summarize
+from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.locations import find_model
 from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits
 

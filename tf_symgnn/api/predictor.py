@@ -13,10 +13,10 @@ from ase.data import chemical_symbols
 from tqdm import tqdm
 
 from tf_symgnn.data import Glass, InputError, ReadOptions, read_last_frame, require_species
+from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
 from tf_symgnn.errors import require_type
 from tf_symgnn.export.exported import ExportedModel
 from tf_symgnn.export.saved_model import metadata
-from tf_symgnn.inference.extrapolation import Extrapolation, ExtrapolationWarning, summarize
 from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.locations import find_model, is_run
 from tf_symgnn.runs import RunFolder

@@ -55,6 +55,8 @@ def check_train(args: Namespace) -> None:
     config = _config(args)
     if args.resume and args.overwrite:
         raise InputError("command line", "--overwrite", "both --resume and --overwrite", "one of them")
+    if config.strategy == "multiworker":
+        return  # the workers check the paths together: one that ended here would leave the others waiting
     if args.resume:
         require_run(config.run_dir)
     elif config.init:
@@ -120,7 +122,7 @@ def check_evaluate(args: Namespace) -> None:
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labeled glasses."""
     from tf_symgnn.api.functions import open_run, score
-    from tf_symgnn.inference.extrapolation import summarize
+    from tf_symgnn.domain.extrapolation import summarize
 
     run = open_run(args.run)
     config = run.config()

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from tf_symgnn import names, runtime
 from tf_symgnn.data import Glass, InputError, as_input_error
+from tf_symgnn.domain.extrapolation import Extrapolation, glass_extrapolation
+from tf_symgnn.export.loading import load_without_gradients
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.signatures import SERVING_DEFAULT
 from tf_symgnn.export.versions import METADATA, newest
 from tf_symgnn.graph.images import wrap
-from tf_symgnn.inference.extrapolation import Extrapolation, glass_extrapolation
 from tf_symgnn.models.catalog import is_chunked
 
 
@@ -76,13 +76,3 @@ def _load(version: Path, modified: int) -> tf.Module:
     TensorFlow does not free all memory of a SavedModel that is loaded again.
     """
     return load_without_gradients(version)
-
-
-def load_without_gradients(version: Path) -> tf.Module:
-    """Return a SavedModel, without a warning per function that its gradients, which no export has, are missing."""
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        return tf.saved_model.load(str(version))
-    finally:
-        logging.set_verbosity(level)

@@ -29,8 +29,10 @@ from tf_symgnn.data import (
     structure_files,
     write_glasses,
 )
+from tf_symgnn.domain.extrapolation import Extrapolation, summarize
+from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.graph.slabs import SlabbedGlass
-from tf_symgnn.inference.extrapolation import Extrapolation, slab_extrapolation, summarize
+from tf_symgnn.inference.extrapolation import slab_extrapolation
 from tf_symgnn.inference.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import needed_levels
@@ -39,7 +41,6 @@ from tf_symgnn.inference.streaming import SlabStream
 from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs import RunFolder
-from tf_symgnn.runs.domain import TrainingDomain
 
 # The checksum of a finished output, in the folder of its partial results.
 _WRITTEN = "written"

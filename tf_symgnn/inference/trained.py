@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tf_symgnn.data import Glass
+from tf_symgnn.domain.extrapolation import Extrapolation
 from tf_symgnn.inference.compiled import CompiledModel
-from tf_symgnn.inference.extrapolation import Extrapolation, graph_extrapolation
+from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.runs import RunFolder, glass_graphs
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from tf_symgnn.data import Glass, InputError, LabelScaling, as_input_error, label_scaling
+from tf_symgnn.domain.ranges import TrainingDomain
+from tf_symgnn.domain.structure import structure_statistics
 from tf_symgnn.errors import require_integer, require_number, require_type
 from tf_symgnn.graph import GlassGraph
-from tf_symgnn.graph.structure import structure_statistics
-from tf_symgnn.runs.domain import TrainingDomain
 from tf_symgnn.runs.records import read_record
 
 VERSIONED = (

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tf_symgnn import names
 from tf_symgnn.data import Glass, InputError, write_glasses
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
-from tf_symgnn.inference.extrapolation import ADVICE, glass_extrapolation
+from tf_symgnn.domain.extrapolation import ADVICE, glass_extrapolation
 from tf_symgnn.server import parsing, protocol
 from tf_symgnn.server.admission import admit_frame
 from tf_symgnn.server.origins import require_own_origin

@@ -17,7 +17,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tf_symgnn import runtime
 from tf_symgnn.data import InputError, as_input_error
-from tf_symgnn.export.exported import load_without_gradients
+from tf_symgnn.export.loading import load_without_gradients
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.versions import METADATA
 from tf_symgnn.server.admission import REQUEST, admit_request

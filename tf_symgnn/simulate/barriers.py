@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -126,7 +126,7 @@ class _Schedule:
         self._searches: dict[int, list[Search]] = defaultdict(list)
         for search in journal.searches:
             self._searches[search.atom].append(search)
-        self._outcomes = Counter(search.outcome for search in journal.searches)
+        self._n_searches, self._n_counted = len(journal.searches), sum(search.counts for search in journal.searches)
         self.events = [self._distinct(atom) for atom in range(n_atoms)]
         self._queue = deque(atom for atom in range(n_atoms) if self._needs_search(atom))
 
@@ -138,7 +138,7 @@ class _Schedule:
     @property
     def success_rate(self) -> float:
         """Events per search so far."""
-        return self._outcomes[EVENT] / max(self._outcomes.total(), 1)
+        return self._n_counted / max(self._n_searches, 1)
 
     def next(self) -> tuple[int, int] | None:
         """The atom and number of a search to make, or None if all are made or running."""
@@ -150,7 +150,8 @@ class _Schedule:
     def record(self, search: Search) -> int:
         """Store a finished search and return how many events it adds."""
         before = len(self.events[search.atom])
-        self._outcomes[search.outcome] += 1
+        self._n_searches += 1
+        self._n_counted += search.counts
         self._searches[search.atom].append(search)
         self.events[search.atom] = self._distinct(search.atom)
         if self._needs_search(search.atom):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-EVENT = "event"  # the outcome of a search that counts
+EVENT = "event"  # the outcome of a search that finds a saddle
 MOVED = 0.1  # A, the least displacement at the saddle of an atom that takes part in an event
 MOST_STORED = 4  # atoms, those that moved farthest, whose displacements identify a saddle
 
@@ -20,7 +20,7 @@ class Search:
     Args:
         atom: index of the atom it started at.
         number: an atom's searches are numbered from 0.
-        outcome: `EVENT`, or why the search does not count.
+        outcome: `EVENT`, or why the search failed.
         calls: of the force field.
         barrier: energy of the saddle over that of the minimum, eV.
         energy: energy of the minimum on the other side over that of the first, eV; None unless connection was required.
@@ -36,6 +36,11 @@ class Search:
     energy: float | None = None
     n_moved: int | None = None
     moved: dict[int, tuple[float, float, float]] | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the search found an event: a saddle below the first minimum belongs to another one."""
+        return self.outcome == EVENT and self.barrier > 0.0
 
     def to_json(self) -> str:
         """Return the search as one line."""
@@ -96,6 +101,6 @@ def distinct_events(searches: Iterable[Search], distinction: Distinction) -> lis
     """Return the events among one atom's searches, each once, in the order of the searches."""
     events: list[Search] = []
     for search in sorted(searches, key=lambda search: search.number):
-        if search.outcome == EVENT and all(distinction.are_distinct(search, known) for known in events):
+        if search.counts and all(distinction.are_distinct(search, known) for known in events):
             events.append(search)
     return events

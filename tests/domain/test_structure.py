@@ -7,8 +7,8 @@ import pytest
 from ase.build import bulk
 
 from tf_symgnn.data import SAMPLE, Glass, read_glasses
+from tf_symgnn.domain.structure import BOND_LENGTH, BOND_SPREAD, DENSITY, FRACTION, Structure, structure_statistics
 from tf_symgnn.graph import build_graph
-from tf_symgnn.graph.structure import BOND_LENGTH, BOND_SPREAD, DENSITY, FRACTION, Structure, structure_statistics
 
 
 def crystal(symbols: str, structure: str, spacing: float, repeats: int) -> Glass:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from tf_symgnn.domain.structure import FRACTION, Structure
 from tf_symgnn.errors import require_number
-from tf_symgnn.graph.structure import FRACTION, Structure
 
 # Variance of a species' fraction below which training glasses do not show how a statistic depends on composition.
 _FRACTION_VARIANCE = 0.01**2

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tf_symgnn.graph.structure import FRACTION, Statistic
-from tf_symgnn.runs.domain import TrainingDomain
+from tf_symgnn.domain.ranges import TrainingDomain
+from tf_symgnn.domain.structure import FRACTION, Statistic
 
 
 def structure(copper: float, length: float) -> dict:

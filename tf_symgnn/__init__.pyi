@@ -1,0 +1,40 @@
+from .api.calculator import BarrierCalculator
+from .api.functions import evaluate, explain_barriers, export_model, graph_tensor
+from .api.predictor import Predictor, load_model
+from .config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
+from .data import Glass, ReadOptions, iter_glasses, read_glass, read_glasses, write_glasses
+from .domain.extrapolation import ExtrapolationWarning
+from .errors import InputError
+from .inference import predict_files
+from .models.catalog import register_model
+from .runs import RunFolder
+from .training import train
+
+__version__: str
+
+__all__ = [
+    "BarrierCalculator",
+    "ExtrapolationWarning",
+    "Glass",
+    "GraphConfig",
+    "InputError",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "Predictor",
+    "ReadOptions",
+    "RunConfig",
+    "RunFolder",
+    "StreamConfig",
+    "evaluate",
+    "explain_barriers",
+    "export_model",
+    "graph_tensor",
+    "iter_glasses",
+    "load_model",
+    "predict_files",
+    "read_glass",
+    "read_glasses",
+    "register_model",
+    "train",
+    "write_glasses",
+]
