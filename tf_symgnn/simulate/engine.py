@@ -21,7 +21,7 @@ from ase.data import atomic_masses, atomic_numbers
 
 import tf_symgnn
 from tf_symgnn.data import InputError
-from tf_symgnn.simulate.tables import thin_table
+from tf_symgnn.potentials.tables import STYLES, read_tables
 
 DEFAULT_STYLE, DEFAULT_FILE = "eam/fs", "CuZr_mm.eam.fs"  # Mendelev et al., J. Appl. Phys. 102, 043501 (2007)
 SKIN = 0.8  # A, of the neighbor list: rebuilding it costs as much as four force calls
@@ -175,9 +175,9 @@ def set_potential(lmp: Any, symbols: Sequence[str], potential: Potential, *, tab
     path, style = potential.path(), potential.style
     with tempfile.TemporaryDirectory() as folder:
         table = path
-        if table_points is not None and style in ("eam/alloy", "eam/fs"):
+        if table_points is not None and style in STYLES:
             table = Path(folder) / path.name
-            thin_table(path, table, table_points, species_a_density=style == "eam/fs")
+            read_tables(path, style).thinned(table_points).write(table, style)
             style = f"{style}/opt" if lmp.has_style("pair", f"{style}/opt") else style
         with lammps_input_errors(path, style, f"a potential for {', '.join(symbols)}"):
             lmp.command(f"pair_style {style}")

@@ -1,0 +1,215 @@
+"""Hessians of the energy by the positions of some atoms, all others being fixed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_symgnn.potentials.eam import EamPotential, EamState
+
+# eV/A^2. Smaller contributions of one density to an element of the Hessian are left out of the term of embedding.
+# The diagonal has 5 to 30 eV/A^2.
+NEGLIGIBLE = 2e-5
+
+
+class Pairs(NamedTuple):
+    """The directed pairs of a glass within the cutoff of its potential, sorted by receiver.
+
+    Attributes:
+        source: i32[E], the sender.
+        target: i32[E], the receiver, ascending.
+        first: i32[N + 1], the number of the first pair of each atom, and E.
+    """
+
+    source: tf.Tensor
+    target: tf.Tensor
+    first: tf.Tensor
+
+    @classmethod
+    def of(cls, source: tf.Tensor, target: tf.Tensor, n_atoms: tf.Tensor | int) -> Pairs:
+        """Return the pairs, with the first pair of each atom."""
+        return cls(source, target, tf.searchsorted(target, tf.range(n_atoms + 1)))
+
+    def received_by(self, atoms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the pairs i32[P] that atoms i32[A] receive, and the place in `atoms` i32[P] of their receivers."""
+        of_atom = tf.ragged.range(tf.gather(self.first, atoms), tf.gather(self.first, atoms + 1))
+        return of_atom.values, tf.cast(of_atom.value_rowids(), tf.int32)
+
+
+class Regions(NamedTuple):
+    """Sets of free atoms, B of them with up to M atoms each.
+
+    Attributes:
+        row: i32[A], the region of each member, ascending.
+        atom: i32[A], the member.
+        place: i32[A], its place among the M of the region. The last member is at M - 1; unused places come first.
+        distance: f64[A] A, from the center of the region.
+        count: i32[B], the members of each region.
+    """
+
+    row: tf.Tensor
+    atom: tf.Tensor
+    place: tf.Tensor
+    distance: tf.Tensor
+    count: tf.Tensor
+
+    @classmethod
+    def around(
+        cls, centers: tf.Tensor, pairs: Pairs, distance: tf.Tensor, radius: float, n_atoms: tf.Tensor
+    ) -> Regions:
+        """Return the atoms within a radius of each center, the farthest first and the center last.
+
+        An atom is one member, even if several of its periodic images are within the radius.
+
+        Args:
+            centers: i32[B], atoms.
+            pairs: of the glass.
+            distance: f64[E] A, of the pairs.
+            radius: A, at most the cutoff of the pairs.
+            n_atoms: number of atoms of the glass.
+        """
+        pair, row = pairs.received_by(centers)
+        near = tf.where(tf.gather(distance, pair) < radius)[:, 0]
+        pair, row = tf.gather(pair, near), tf.gather(row, near)
+        row = tf.concat([tf.range(tf.size(centers)), row], axis=0)
+        atom = tf.concat([centers, tf.gather(pairs.source, pair)], axis=0)
+        away = tf.concat([tf.zeros(tf.shape(centers), tf.float64), tf.gather(distance, pair)], axis=0)
+        order = tf.argsort(tf.cast(row, tf.float64) * 2 * radius + away, stable=True)
+        row, atom, away = tf.gather(row, order), tf.gather(atom, order), tf.gather(away, order)
+        n_atoms = tf.cast(n_atoms, tf.int64)
+        key, index = tf.unique(tf.cast(row, tf.int64) * n_atoms + tf.cast(atom, tf.int64))
+        row, atom = tf.cast(key // n_atoms, tf.int32), tf.cast(key % n_atoms, tf.int32)
+        count = tf.math.bincount(row, minlength=tf.size(centers))
+        rank = tf.range(tf.size(row)) - tf.gather(tf.cumsum(count, exclusive=True), row)
+        away = tf.math.unsorted_segment_min(away, index, tf.size(key))
+        return cls(row, atom, tf.reduce_max(count) - 1 - rank, away, count)
+
+    @property
+    def size(self) -> tf.Tensor:
+        """Return M, the largest number of members."""
+        return tf.reduce_max(self.count)
+
+
+class HessianTerms(NamedTuple):
+    """What the Hessian of a glass is made of, single precision.
+
+    With the density rho_k of atom k, the Hessian is a term of pairs at constant F', and the term of embedding
+    sum_k F''(rho_k) grad rho_k (grad rho_k)^T.
+
+    Attributes:
+        pair: [E, 3, 3] eV/A^2, the block of the receiver and the sender in the term of pairs.
+        own_pair: [N, 3, 3] eV/A^2, the block of an atom with itself.
+        gradient: [E, 3] 1/A, of the density at the sender by the position of the receiver.
+        own_gradient: [N, 3] 1/A, of the density at an atom by its own position.
+        weight: [N] eV, F''(rho).
+    """
+
+    pair: tf.Tensor
+    own_pair: tf.Tensor
+    gradient: tf.Tensor
+    own_gradient: tf.Tensor
+    weight: tf.Tensor
+
+    @classmethod
+    def of(cls, potential: EamPotential, state: EamState, pairs: Pairs) -> HessianTerms:
+        """Return the terms of a glass whose pairs have this state."""
+        n_atoms = tf.size(state.density)
+        along = _outer(state.direction)
+        across = tf.eye(3, dtype=along.dtype) - along
+        slope = potential.slopes(state, pairs.source, pairs.target) / state.distance
+        curvature = potential.curvatures(state, pairs.source, pairs.target)
+        pair = -(curvature[:, tf.newaxis, tf.newaxis] * along + slope[:, tf.newaxis, tf.newaxis] * across)
+        own_gradient = tf.math.unsorted_segment_sum(
+            -state.received.first[:, tf.newaxis] * state.direction, pairs.target, n_atoms
+        )
+        terms = cls(
+            pair,
+            -tf.math.unsorted_segment_sum(pair, pairs.target, n_atoms),
+            -state.sent.first[:, tf.newaxis] * state.direction,
+            own_gradient,
+            state.embedding.second,
+        )
+        return cls(*(tf.cast(term, tf.float32) for term in terms))
+
+    def own(self, pairs: Pairs) -> tf.Tensor:
+        """Return the block of each atom with itself [N, 3, 3] eV/A^2."""
+        of_others = tf.gather(self.weight, pairs.source)[:, tf.newaxis, tf.newaxis] * _outer(self.gradient)
+        of_itself = self.weight[:, tf.newaxis, tf.newaxis] * _outer(self.own_gradient)
+        n_atoms = tf.shape(self.weight)[0]
+        return self.own_pair + of_itself + tf.math.unsorted_segment_sum(of_others, pairs.target, n_atoms)
+
+    def hessians(self, regions: Regions, pairs: Pairs) -> tf.Tensor:
+        """Return the Hessian of each region [B, 3 M, 3 M] eV/A^2, the identity at unused places."""
+        n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
+        pair, member = pairs.received_by(regions.atom)
+        row, place = tf.gather(regions.row, member), tf.gather(regions.place, member)
+        index = tf.stack([regions.row, regions.atom], axis=1)
+        places = tf.tensor_scatter_nd_update(tf.fill([n_regions, n_atoms], -1), index, regions.place)
+        sender = tf.gather(pairs.source, pair)
+        other = tf.gather_nd(places, tf.stack([row, sender], axis=1))
+        free = tf.where(other >= 0)[:, 0]
+        unused = tf.where(tf.range(size) < size - regions.count[:, tf.newaxis])
+        n_unused = tf.shape(unused)[0]
+        blocks = tf.concat(
+            [
+                tf.gather(self.pair, tf.gather(pair, free)),
+                tf.gather(self.own_pair, regions.atom),
+                tf.eye(3, batch_shape=[n_unused]),
+            ],
+            axis=0,
+        )
+        unused = tf.cast(unused, tf.int32)
+        at = tf.concat(
+            [
+                tf.gather(tf.stack([row, place, other], axis=1), free),
+                tf.stack([regions.row, regions.place, regions.place], axis=1),
+                tf.gather(unused, [0, 1, 1], axis=1),
+            ],
+            axis=0,
+        )
+        scattered = tf.scatter_nd(at, blocks, [n_regions, size, size, 3, 3])
+        of_pairs = tf.reshape(tf.transpose(scattered, [0, 1, 3, 2, 4]), [n_regions, 3 * size, 3 * size])
+        return of_pairs + self._embedding(regions, pair, row, place, sender)
+
+    def _embedding(
+        self, regions: Regions, pair: tf.Tensor, row: tf.Tensor, place: tf.Tensor, sender: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the term of embedding of each region [B, 3 M, 3 M].
+
+        Args:
+            regions: the regions.
+            pair: i32[P], the pairs that their members receive.
+            row: i32[P], the region.
+            place: i32[P], the place of the receiver.
+            sender: i32[P].
+        """
+        n_atoms, n_regions = tf.shape(self.weight)[0], tf.size(regions.count)
+        gradient = tf.gather(self.gradient, pair)
+        size = tf.abs(tf.gather(self.weight, sender)) * tf.reduce_sum(gradient**2, axis=1)
+        kept = tf.where(size > NEGLIGIBLE)[:, 0]
+        gradient = tf.concat([tf.gather(gradient, kept), tf.gather(self.own_gradient, regions.atom)], axis=0)
+        row = tf.concat([tf.gather(row, kept), regions.row], axis=0)
+        place = tf.concat([tf.gather(place, kept), regions.place], axis=0)
+        density_of = tf.concat([tf.gather(sender, kept), regions.atom], axis=0)
+        # The atoms whose densities matter to a region, numbered.
+        at = tf.stack([row, density_of], axis=1)
+        used = tf.tensor_scatter_nd_update(tf.zeros([n_regions, n_atoms], tf.int32), at, tf.ones_like(row))
+        number = tf.cumsum(used, axis=1) - 1
+        most = tf.reduce_max(number) + 1
+        gradients = tf.scatter_nd(
+            tf.stack([row, tf.gather_nd(number, at), place], axis=1), gradient, [n_regions, most, regions.size, 3]
+        )
+        gradients = tf.reshape(gradients, [n_regions, most, 3 * regions.size])
+        users = tf.cast(tf.where(used > 0), tf.int32)
+        weight = tf.scatter_nd(
+            tf.stack([users[:, 0], tf.gather_nd(number, users)], axis=1),
+            tf.gather(self.weight, users[:, 1]),
+            [n_regions, most],
+        )
+        return tf.matmul(gradients * weight[:, :, tf.newaxis], gradients, transpose_a=True)
+
+
+def _outer(vectors: tf.Tensor) -> tf.Tensor:
+    """Return the outer products [X, 3, 3] of vectors [X, 3] with themselves."""
+    return vectors[:, :, tf.newaxis] * vectors[:, tf.newaxis, :]
