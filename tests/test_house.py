@@ -54,10 +54,19 @@ OLD_NAMES = {
 }
 NOT_IMPERATIVE = ("server", "simulate", "training")  # packages with other docstrings of functions
 # Python files and documents whose words are checked.
-CODE = sorted(path for folder in ("tf_symgnn", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+CODE = sorted(
+    path for folder in ("tf_symgnn", "tests", "benchmarks", "integrations") for path in (ROOT / folder).rglob("*.py")
+)
 DOCUMENTS = [
     path
-    for pattern in ("*.md", "benchmarks/**/*.md", "docs/**/*.md", "tf_symgnn/**/*.md", "schemas/*.pbtxt")
+    for pattern in (
+        "*.md",
+        "benchmarks/**/*.md",
+        "docs/**/*.md",
+        "integrations/*.md",
+        "tf_symgnn/**/*.md",
+        "schemas/*.pbtxt",
+    )
     for path in sorted(ROOT.glob(pattern))
 ]
 
