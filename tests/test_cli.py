@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -19,7 +20,7 @@ from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.cli import main
 from tf_symgnn.data import SAMPLE, read_glasses
-from tf_symgnn.runs import RunFolder
+from tf_symgnn.runs import RunFolder, read_history
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -230,6 +231,7 @@ def test_atoms_that_are_too_crowded_or_too_scattered(refuses, tmp_path):
 def test_resuming_with_other_settings(refuses, finished_run, data):
     argv = ["train", "--run-dir", finished_run.path, "--resume", "--optimizer.learning-rate", "0.5"]
     refuses(argv, "optimizer", "as the run was started")
+    refuses([*argv[:4], "--epochs", "2"], "epochs: found 2, expected at least 3")
 
 
 def test_evaluate_prints_one_json_object_last(finished_run, data, capsys):
@@ -322,13 +324,19 @@ def test_an_interrupted_command_prints_how_to_continue_it(finished_run, data, tm
         assert capsys.readouterr().err == message
 
 
-def test_resuming_a_finished_run_adds_no_export(finished_run, tmp_path):
+def test_a_prolonged_run_continues_and_is_exported_again_but_once(finished_run, tmp_path, monkeypatch):
     run, mine = tmp_path / "run", tmp_path / "mine.yaml"
     shutil.copytree(finished_run.path, run)
     (run / "export" / "1").mkdir(parents=True)
-    mine.write_text(yaml.safe_dump({"run_dir": str(run), "epochs": int(finished_run.config().epochs)}))
-    assert main(["train", "--config", str(mine), "--resume"]) == 0
-    assert [path.name for path in (run / "export").iterdir()] == ["1"]
+    monkeypatch.setattr("tf_symgnn.export.saved_model.export", lambda folder, path: (path / "2").mkdir())
+    mine.write_text(yaml.safe_dump({"run_dir": str(run), "epochs": 4}))
+    for options in (["--run-dir", str(run), "--epochs", "4"], ["--config", str(mine)]):
+        assert main(["train", "--resume", *options]) == 0
+        folder = RunFolder.open(run)
+        assert folder.config() == replace(finished_run.config(), epochs=4)
+        assert read_history(folder)[:3] == read_history(finished_run) and folder.metrics()["epochs"] == 4
+        assert folder.checkpoints.has_final(folder.state())
+        assert sorted(path.name for path in (run / "export").iterdir()) == ["1", "2"]
 
 
 def test_convert_writes_every_split(data, tmp_path, capsys):

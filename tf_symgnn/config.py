@@ -161,14 +161,14 @@ class RunConfig:
             symgnn_augmented, egat_length, gcn, gcn_edges, egnn, mlp, schnet, mgcn, faenet or bapst.
         init: run folder with the best weights to start fine-tuning from. Species and label scaling stay those of that
             run, whose model, graph and network must be the same.
-        epochs: passes over the training glasses.
+        epochs: passes over the training glasses. A resumed run may have more, with the learning rate of the longer run.
         seed: of weights, transformations and the order of the data.
         patience: epochs without a better validation Pearson after which training stops; null never stops early. The
             default model is best after 5 of 100 epochs on the sample, and after 22 of 50 on the published glasses.
         precision: the Keras policy of layers. The mixed ones are for GPUs: weights, batch statistics and predictions
             stay in single precision, and with float16 the loss is scaled.
         minutes: training time after which training stops. With it the learning rate decays over this time, not over
-            the epochs.
+            the epochs. A resumed run may have more.
         strategy: the devices that share each step's glasses or patches: one (none), all of this machine (mirrored), or
             those of all machines in the environment variable TF_CONFIG (multiworker).
         label: per-atom column or key of the energy barrier in the files, eV.

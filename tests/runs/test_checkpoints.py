@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,6 +130,44 @@ def test_killed_at_any_rename_or_fsync_it_ends_as_an_uninterrupted_run(tmp_path,
         go_on(path)
         assert result(path) == expected, calls[step]
         shutil.rmtree(path)
+
+
+def test_killed_while_it_is_prolonged_a_run_keeps_one_configuration_or_the_other(run, monkeypatch):
+    before = RunFolder.open(run).config()
+    after = replace(before, epochs=200)
+    with killed_at(10_000, monkeypatch) as calls:
+        RunFolder.open(Path(shutil.copytree(run, run.with_name("whole")))).extend(after)
+    assert calls.count("replace") == 2
+    for step in range(len(calls)):
+        folder = RunFolder.open(Path(shutil.copytree(run, run.with_name(f"killed-{step}"))))
+        with killed_at(step, monkeypatch):
+            folder.extend(after)
+        assert folder.config() in (before, after)
+        folder.extend(after)
+        assert folder.config() == after
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 99}, "epochs: found 99, expected at least 100"),
+        ({"minutes": 5.0}, "minutes: found 5.0, expected none"),
+        ({"seed": 1, "epochs": 200}, "seed: found 1, expected 0, as"),
+    ],
+)
+def test_a_resumed_run_changes_in_length_only_and_never_shrinks(run, changes, words):
+    folder = RunFolder.open(run)
+    with pytest.raises(InputError, match=words):
+        folder.require_extension(replace(folder.config(), **changes))
+
+
+def test_a_run_that_patience_has_ended_is_not_prolonged(run, tmp_path):
+    stored = RunConfig(run_dir=str(tmp_path / "short"), patience=1)
+    folder = RunFolder.create(stored, {}, DatasetStatistics((29, 40), 1.6, 0.3, {}), overwrite=False)
+    shutil.copytree(run / "checkpoints", folder.path / "checkpoints")
+    folder.require_extension(stored)
+    with pytest.raises(InputError, match="patience: found a run that ended after 1 epochs without a better .* --init"):
+        folder.require_extension(replace(stored, epochs=200))
 
 
 @pytest.fixture(scope="module")

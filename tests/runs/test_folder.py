@@ -15,7 +15,7 @@ from tf_symgnn import names
 from tf_symgnn.config import NetworkConfig
 from tf_symgnn.data import InputError, read_glasses, replacing
 from tf_symgnn.runs import DatasetStatistics, RunFolder, read_labeled
-from tf_symgnn.runs.folder import _checksum
+from tf_symgnn.runs.configuration import _checksum
 from tf_symgnn.runs.records import read_record, write_record
 from tf_symgnn.training import train
 

@@ -10,7 +10,6 @@ from typing import overload
 import ase
 import numpy as np
 from ase.data import chemical_symbols
-from tqdm import tqdm
 
 from tf_symgnn.data import Glass, InputError, ReadOptions, read_last_frame, require_species
 from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
@@ -19,6 +18,7 @@ from tf_symgnn.export.exported import ExportedModel
 from tf_symgnn.export.saved_model import metadata
 from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.locations import find_model, is_run
+from tf_symgnn.progress import progress_bar
 from tf_symgnn.runs import RunFolder
 
 Structure = ase.Atoms | Glass | str | os.PathLike[str]
@@ -49,7 +49,7 @@ class Predictor:
         """Return the energy barriers of all atoms of a structure or of several, eV.
 
         An `ExtrapolationWarning` is issued for a structure outside the training data. Several structures give one
-        warning, with the worst of them. On a terminal, a bar shows their progress.
+        warning, with the worst of them. A bar shows their progress, in a log one line a minute.
 
         Args:
             structures: `ase.Atoms` or a `Glass`, in A, the path of a structure file, or a list of these. Of a file with
@@ -78,8 +78,7 @@ class Predictor:
         require_species(glasses, self._loaded.species)
         barriers: list[np.ndarray] = []
         found: dict[str, Extrapolation] = {}
-        # By None, tqdm shows no bar where there is no terminal.
-        for k, glass in enumerate(tqdm(glasses, unit="glass", disable=None if len(glasses) > 1 else True)):
+        for k, glass in enumerate(progress_bar(glasses, unit="glass", disable=len(glasses) < 2)):
             barrier, extrapolation = self._loaded.predict(glass)
             barriers.append(barrier)
             found[f"{glass.place} ({k})" if glass.place in found else glass.place] = extrapolation

@@ -30,7 +30,7 @@ def train_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description=train.__doc__)
     parser.add_argument("--config", action=ReadConfig, help="YAML file with any of the fields below")
     parser.add_argument(
-        "--resume", action="store_true", help="continue after the last finished epoch of the run folder"
+        "--resume", action="store_true", help="continue after the last finished epoch; more --epochs prolong the run"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     parser.add_class_arguments(RunConfig)
@@ -79,7 +79,9 @@ def train(args: Namespace) -> None:
     config = _config(args)
 
     def export_once(run: RunFolder) -> None:
-        if not versions(run.export):  # a resumed run may have been exported before
+        # A resumed run may have been exported before, and may have other weights since.
+        written = run.checkpoints.weights_record.stat().st_mtime
+        if not any(version.stat().st_mtime >= written for version in versions(run.export).values()):
             print(f"exporting the model to {run.export}", file=sys.stderr)
             export(run, run.export)
 

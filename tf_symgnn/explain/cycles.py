@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import gudhi
 import numpy as np
-from tqdm import tqdm
 
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.graph.images import Images, with_images
+from tf_symgnn.progress import progress_bar
 
 # A, width of the layer of periodic images: more than the size of any ring or cavity of a glass.
 MARGIN = 8.0
@@ -65,7 +65,7 @@ def shortest_cycles(graph: GlassGraph) -> Cycles:
     growing = _GrowingGraph(images.points)
     # Gudhi's order decides between periodic copies with equal filtration values.
     edges = [(tuple(sorted(simplex)), value) for simplex, value in tree.get_filtration() if len(simplex) == 2]
-    for edge, value in tqdm(edges, desc="cycles", unit="edge", mininterval=1.0):
+    for edge, value in progress_bar(edges, title="cycles", unit="edge"):
         if edge in closing and edge[0] < graph.n_atoms:
             birth, death = np.sqrt([max(value, 0.0), closing[edge]])
             # The copy of an edge between cell and image also starts in the cell and would be a second cycle.

@@ -8,11 +8,11 @@ from itertools import combinations
 
 import numpy as np
 from scipy.stats import spearmanr
-from tqdm import tqdm
 
 from tf_symgnn.explain.neighborhoods import Neighborhood
 from tf_symgnn.explain.probe import Probe, in_batches
 from tf_symgnn.explain.result_cache import ResultCache
+from tf_symgnn.progress import progress_bar
 
 # Fractions of the pairs of a neighborhood that are removed or kept.
 FRACTIONS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -85,7 +85,7 @@ def _curves(
 ) -> dict[str, np.ndarray]:
     changes: dict[str, list[np.ndarray]] = {"removed": [], "kept": []}
     batches, first = in_batches(neighborhoods), 0
-    with tqdm(total=2 * len(FRACTIONS) * len(batches), desc=f"fidelity {title}", unit="step", mininterval=1.0) as bar:
+    with progress_bar(total=2 * len(FRACTIONS) * len(batches), title=f"fidelity {title}", unit="step") as bar:
         for batch in batches:
             whole = probe.predict(batch)
             part = importance[first : first + len(batch.neighborhoods)]

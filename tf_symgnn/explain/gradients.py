@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from tf_symgnn.explain.neighborhoods import Neighborhood
 from tf_symgnn.explain.probe import Probe, in_batches
+from tf_symgnn.progress import progress_bar
 
 NODES = 40  # number of nodes of the Gauss-Legendre quadrature
 
@@ -51,7 +51,7 @@ def integrated_gradients(probe: Probe, neighborhoods: Sequence[Neighborhood]) ->
     pair_weights, node_weights = nodes**POWER, node_weights / 2 * POWER * nodes ** (POWER - 1)
     contribution, difference = [], []
     batches = in_batches(neighborhoods)
-    with tqdm(total=NODES * len(batches), desc="integrated gradients", unit="step", mininterval=1.0) as bar:
+    with progress_bar(total=NODES * len(batches), title="integrated gradients", unit="step") as bar:
         for batch in batches:
             total = np.zeros(batch.n_pairs)
             for pair_weight, node_weight in zip(pair_weights, node_weights, strict=True):

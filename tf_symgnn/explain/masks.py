@@ -12,6 +12,7 @@ from tqdm import tqdm
 from tf_symgnn.explain.neighborhoods import Neighborhood
 from tf_symgnn.explain.probe import Batch, Probe, in_batches
 from tf_symgnn.explain.result_cache import ResultCache
+from tf_symgnn.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def edge_masks(
     settings, cache = settings or MaskSettings(), cache or ResultCache()
     batches = in_batches(neighborhoods)
     learned = []
-    with tqdm(total=settings.steps * len(batches), desc=title, unit="step", mininterval=1.0) as bar:
+    with progress_bar(total=settings.steps * len(batches), title=title, unit="step") as bar:
         for k, batch in enumerate(batches):
             key = (settings, seed, spread, [(n.center, n.n_pairs) for n in batch.neighborhoods])
             learned.append(

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import (
@@ -40,6 +39,7 @@ from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
 from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.progress import progress_bar
 from tf_symgnn.runs import RunFolder
 
 # The checksum of a finished output, in the folder of its partial results.
@@ -155,7 +155,7 @@ def predict_in_slabs(
     unfinished = [not partial.done[members].all() for members in atoms]
     needed = needed_levels(slabbed.neighbors(), unfinished, stages.depth)
     # The number of atoms times stages is known from the start, so the bar shows the remaining time.
-    with tqdm(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", unit_scale=True) as bar:
+    with progress_bar(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", scaled=True) as bar:
         for slab, _, barrier in SlabStream(stages, slabbed, needed, slabs_per_search=cut.slabs_per_search):
             if barrier is not None:
                 partial.add(atoms[slab], barrier)
@@ -171,7 +171,7 @@ def _predict_whole(run: RunFolder, glasses: Sequence[Glass]) -> tuple[list[Glass
     """Return the glasses with predicted barriers, and the extrapolation of each by its place."""
     trained = TrainedModel(run)
     predicted, found = [], {}
-    for glass in tqdm(glasses, unit="glass", disable=len(glasses) < 2):
+    for glass in progress_bar(glasses, unit="glass", disable=len(glasses) < 2):
         barrier, found[glass.place] = trained.predict(glass)
         predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
     return predicted, found

@@ -46,6 +46,10 @@ class State:
     best_pearson: float = -1.0
     history: list[dict] = field(default_factory=list)
 
+    def exhausted(self, patience: int | None) -> bool:
+        """Return whether so many epochs have passed without a better one; None never ends a run."""
+        return patience is not None and self.epochs - 1 - max(self.best_epoch, 0) >= patience
+
     @property
     def training_prefix(self) -> str:
         """Return the name of the checkpoint of weights and optimizer."""
@@ -62,11 +66,14 @@ class Checkpoints:
 
     Args:
         folder: `checkpoints` of the run's folder, which need not exist.
+
+    Attributes:
+        weights_record: the record of the weights that a finished run predicts with.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._weights_record = folder / "weights.json"
+        self.weights_record = folder / "weights.json"
 
     def save(self, state: State, variables: tf.train.Checkpoint, model: BarrierModel) -> None:
         """Store the state after an epoch, and drop those that are no longer needed.
@@ -121,13 +128,13 @@ class Checkpoints:
         number = max((int(path.stem.split("-")[1]) for path in self.folder.glob("final-*.index")), default=0) + 1
         prefix = f"final-{number}"
         self._write(tf.train.Checkpoint(model=model), prefix)
-        write_record(self._weights_record, {"prefix": prefix, "epochs": state.epochs, "files": self._checksums(prefix)})
+        write_record(self.weights_record, {"prefix": prefix, "epochs": state.epochs, "files": self._checksums(prefix)})
         self.remove_unneeded()
 
     def has_final(self, state: State) -> bool:
         """Return whether `save_final` has stored undamaged weights for a state."""
         with suppress(InputError):
-            return self._weights_record.exists() and self._read_final()[1] == state.epochs
+            return self.weights_record.exists() and self._read_final()[1] == state.epochs
         return False
 
     def weights(self) -> Path | None:
@@ -138,7 +145,7 @@ class Checkpoints:
         Raises:
             InputError: they are damaged.
         """
-        if self._weights_record.exists():
+        if self.weights_record.exists():
             return self._read_final()[0]
         state = self.latest()
         return self.folder / state.best_prefix if state.epochs else None
@@ -169,10 +176,10 @@ class Checkpoints:
         """Remove what no record names: earlier states, and files that a killed process did not finish."""
         if not self.folder.is_dir():
             return
-        needed = {self._weights_record}
+        needed = {self.weights_record}
         for number in self._states()[:KEPT_STATES]:
             needed |= {self._record_of(number), *self._named_files(self._record_of(number))}
-        needed |= set(self._named_files(self._weights_record))
+        needed |= set(self._named_files(self.weights_record))
         for path in set(self.folder.iterdir()) - needed:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -200,8 +207,8 @@ class Checkpoints:
         Raises:
             InputError: they are damaged.
         """
-        record = self._read_whole(self._weights_record)
-        with as_input_error(self._weights_record, "record", "the record that training wrote"):
+        record = self._read_whole(self.weights_record)
+        with as_input_error(self.weights_record, "record", "the record that training wrote"):
             return self.folder / record["prefix"], record["epochs"]
 
     def _read_whole(self, path: Path) -> dict:

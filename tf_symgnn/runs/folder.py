@@ -11,7 +11,7 @@ plots/           curves and parity plots
 export/          a folder of versions of a SavedModel: export/1
 
 The files may come from other people and may be damaged. Each is checked when it is read: run.json, metrics.json and the
-records of checkpoints/ hold checksums, and run.json that of config.yaml.
+records of checkpoints/ hold checksums, and run.json that of config.yaml; see configuration.py.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import yaml
-
 from tf_symgnn import runtime
-from tf_symgnn.config import RunConfig, read_config, read_fields
+from tf_symgnn.config import RunConfig
 from tf_symgnn.data import (
     Glass,
     InputError,
@@ -41,15 +39,13 @@ from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE, require_run
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
 from tf_symgnn.runs.checkpoints import Checkpoints, State
-from tf_symgnn.runs.records import digest, locked_folder, read_record, write_record
+from tf_symgnn.runs.configuration import extend, read_stored, require_extension, write_new
+from tf_symgnn.runs.records import locked_folder, read_record
 from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
 
 # The files and folders that a run writes. Anything else in its folder is the user's and is never removed.
 _FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, "history.csv", "metrics.json")
 _FOLDERS = ("checkpoints", "logs", "plots", "export")
-# The only fields of config.yaml that may be edited: data may be moved.
-_MOVABLE = ("data", "run_dir")
-_CONFIGURATION = "configuration"  # key in run.json of the checksum of config.yaml
 
 
 class RunFolder:
@@ -109,10 +105,7 @@ class RunFolder:
         for path in sorted(folder._own(), key=lambda path: path != folder.config_file):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
-        fields = config.as_plain()
-        write_record(folder.statistics_file, asdict(statistics) | {_CONFIGURATION: _checksum(fields)})
-        with replacing(folder.config_file) as file:
-            file.write_text(yaml.safe_dump(fields, sort_keys=False))
+        write_new(folder.config_file, folder.statistics_file, config, asdict(statistics))
         return folder
 
     def locked(self) -> AbstractContextManager[None]:
@@ -157,22 +150,24 @@ class RunFolder:
         Raises:
             InputError: the stored configuration is invalid, or is not that of the run.
         """
-        config = read_config(self.config_file)
-        if _checksum(read_fields(self.config_file)) != read_record(self.statistics_file).get(_CONFIGURATION):
-            expected = f"those that the run was started with; only {' and '.join(_MOVABLE)} may be edited"
-            raise InputError(self.config_file, "configuration", "other values", expected)
-        return config
+        return read_stored(self.config_file, self.statistics_file)
 
-    def require_config(self, config: RunConfig) -> None:
-        """Check that a configuration equals that of the run, which is resumed as it was started.
+    def require_extension(self, config: RunConfig) -> None:
+        """Check that the run can be resumed with a configuration: the stored one, or one of more epochs or minutes.
 
         Raises:
-            InputError: a field other than `run_dir` differs.
+            InputError: another field than `run_dir` differs, there are fewer, or patience has ended the run.
         """
-        stored, given = self.config().as_plain(), config.as_plain()
-        for name, value in stored.items():
-            if given[name] != value and name != "run_dir":
-                raise InputError(self.config_file, name, given[name], f"{value}, as the run was started")
+        stored = self.config()
+        require_extension(self.config_file, stored, config)
+        longer = (config.epochs, config.minutes) != (stored.epochs, stored.minutes)
+        if longer and self.state().exhausted(stored.patience):
+            found = f"a run that ended after {stored.patience} epochs without a better one"
+            raise InputError(self.path, "patience", found, f"a new run that starts from it: --init {self.path}")
+
+    def extend(self, config: RunConfig) -> None:
+        """Store the epochs and minutes of a configuration that `require_extension` has checked."""
+        extend(self.config_file, self.statistics_file, config)
 
     def require_same_model(self, config: RunConfig) -> None:
         """Check that the model of a configuration has weights of the same shapes and meaning as the run's.
@@ -270,11 +265,6 @@ class RunFolder:
         """Write a record as JSON, completely or not at all."""
         with replacing(path) as file:
             file.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def _checksum(fields: dict) -> str:
-    """Return the checksum of a configuration, without the fields that may be edited."""
-    return digest({name: value for name, value in fields.items() if name not in _MOVABLE})
 
 
 def configured_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> BarrierModel:

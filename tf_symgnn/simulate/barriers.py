@@ -15,10 +15,10 @@ from pathlib import Path
 
 import ase
 import numpy as np
-from tqdm import tqdm
 
 from tf_symgnn import names
 from tf_symgnn.data import InputError
+from tf_symgnn.progress import progress_bar
 from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, Potential, program
 from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
 from tf_symgnn.simulate.journal import Journal, fingerprint
@@ -89,7 +89,7 @@ def label_glass(
     _require_rest(glass, labelling.potential, source)
     with Journal(journal, journal_header(glass, labelling)) as stored:
         schedule = _Schedule(len(glass), labelling, stored)
-        with tqdm(total=len(glass) * labelling.events, initial=schedule.n_events, unit="event") as bar:
+        with progress_bar(total=len(glass) * labelling.events, initial=schedule.n_events, unit="event") as bar:
             for search in _run_searches(glass, labelling, schedule, processes):
                 stored.add(search)
                 bar.update(schedule.record(search))

@@ -13,6 +13,7 @@ from ase.data import atomic_numbers, covalent_radii
 from tqdm import tqdm
 
 from tf_symgnn.data import InputError
+from tf_symgnn.progress import progress_bar
 from tf_symgnn.simulate.checkpoint import load_state, read_checkpoint, save_state, write_checkpoint
 from tf_symgnn.simulate.engine import (
     QUENCH_POINTS,
@@ -152,7 +153,7 @@ def _run_stages(quench: Quench, symbols: list[str], checkpoint: Path | None) -> 
     step, state = 0, None
     if checkpoint is not None and checkpoint.exists():
         step, state = read_checkpoint(checkpoint, settings)
-    with tqdm(total=(melting + cooling) * TIMESTEP, initial=step * TIMESTEP, unit="ps", unit_scale=True) as bar:
+    with progress_bar(total=(melting + cooling) * TIMESTEP, initial=step * TIMESTEP, unit="ps", scaled=True) as bar:
         while step < melting + cooling:
             if step < melting:
                 stage, end, first, last = "melting", hot, 0, melting

@@ -39,8 +39,7 @@ class Checkpointing(tf.keras.callbacks.Callback):
     @property
     def exhausted(self) -> bool:
         """Whether patience has run out."""
-        since_best = self.state.epochs - 1 - max(self.state.best_epoch, 0)
-        return self._patience is not None and since_best >= self._patience
+        return self.state.exhausted(self._patience)
 
     def restore(self) -> None:
         """Restore the last finished epoch, if there is one.

@@ -50,7 +50,7 @@ def train(
     """Train a model, keep its best weights by validation Pearson, and score them on validation and test.
 
     Args:
-        config: of the run; when resuming, the stored one.
+        config: of the run; when resuming, the stored one, or one of more epochs or minutes.
         resume: continue from the run folder's last finished epoch.
         overwrite: replace a run that the folder holds.
         callbacks: of Keras. Each epoch they run before its state is stored; `self.model.barrier_model` is the model.
@@ -101,7 +101,7 @@ def _prepared(
     """
     folder = RunFolder.open(config.run_dir) if resume else RunFolder(config.run_dir)
     if resume:
-        folder.require_config(config)
+        folder.require_extension(config)
         if workers.is_chief:
             held.enter_context(folder.locked())
             folder.remove_unfinished()
@@ -122,6 +122,8 @@ def _prepared(
         statistics = folder.statistics()
     for glasses in splits.values():
         require_species(glasses, statistics.species)
+    if resume and workers.is_chief:
+        folder.extend(config)
     return folder, splits, statistics, graphs
 
 

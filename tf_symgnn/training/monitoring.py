@@ -14,6 +14,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.nn.orthogonal import OrthogonalDistribution
+from tf_symgnn.progress import progress_bar
 from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.training import plots
 from tf_symgnn.training.budget import TimeBudget
@@ -34,12 +35,12 @@ class Progress(tf.keras.callbacks.Callback):
     def __init__(self, *, epochs: int | None, first_epoch: int, steps_per_epoch: int):
         super().__init__()
         self._of = "" if epochs is None else f"/{epochs}"
-        self._size = {"total": epochs and epochs * steps_per_epoch, "initial": first_epoch * steps_per_epoch}
+        self._total, self._initial = epochs and epochs * steps_per_epoch, first_epoch * steps_per_epoch
         self._bar = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Open the bar."""
-        self._bar = tqdm(unit="step", mininterval=1.0, dynamic_ncols=True, **self._size)
+        self._bar = progress_bar(unit="step", total=self._total, initial=self._initial)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         """Advance the bar."""
