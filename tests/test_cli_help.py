@@ -1,15 +1,21 @@
 """Help and messages of the command line: in a user's words, and before TensorFlow is imported."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import random_glass
-from tf_symgnn.cli import main
+from tf_symgnn.cli import COMMANDS, main
 from tf_symgnn.cli.messages import reword
+from tf_symgnn.config import RunConfig, read_config, read_fields
 from tf_symgnn.data import write_glasses
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -86,7 +92,7 @@ def test_a_file_that_is_not_yaml_names_the_line(message, tmp_path):
 def test_help_and_refusals_import_no_tensorflow():
     code = """
 import contextlib, sys
-from tf_symgnn.cli import main
+from tf_symgnn.cli import COMMANDS, main
 for argv in (["--help"], ["train", "--help"], ["predict", "--help"], ["simulate", "glass", "--help"]):
     with contextlib.suppress(SystemExit):
         main(argv)
@@ -95,6 +101,65 @@ assert not {"tensorflow", "tensorflow_gnn", "tf_keras"} & set(sys.modules)
 """
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
+
+
+def help_of(capsys, *command: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+EVERY_COMMAND = [[], *([name] for name in COMMANDS), ["simulate", "glass"], ["simulate", "barriers"]]
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
+def test_help_has_a_purpose_needed_options_first_and_an_example_that_parses(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    text = help_of(capsys, *command)
+    purpose = text[text.index("\n\n") :].split("\n\n")[1]
+    assert "\n" not in purpose and len(purpose) <= 90 and purpose.endswith(".")
+    for word in ("null", "<function", "PositiveInt", "default: False", "default: [", "_rate", "_columns"):
+        assert word not in text
+    options = re.findall(r"^  (--\S+).*?(?=^  -|^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    needed = ["(required)" in part for part in re.split(r"^  (?=--)", text, flags=re.MULTILINE)[1:]]
+    assert len(options) == len(needed) and needed == sorted(needed, reverse=True)
+    example = text.split("Example:\n  ")[1].strip()
+    assert "\n" not in example and example.startswith(" ".join(["tf-symgnn", *command]))
+    parsed = []
+    for name, entry in COMMANDS.items():
+        monkeypatch.setitem(COMMANDS, name, entry._replace(run=parsed.append, check=None, needs_tensorflow=False))
+    assert main(shlex.split(example)[1:]) == 0 and len(parsed) == 1
+
+
+def test_help_has_defaults_and_choices_as_they_are_typed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
+    for command, words in {
+        ("compare",): ["(default: 0 1 2)", "(default: 30)"],
+        ("simulate", "glass"): [
+            "--quench-rate",
+            "(default: 1e+12)",
+            "(default: eam/fs CuZr_mm.eam.fs)",
+            "(default: 0)",
+        ],
+        ("evaluate",): ["{train,validation,test,all}", "(default: test)", "--atom-style"],
+        ("train",): ["(default: runs/first)", "(default: 0)"],
+    }.items():
+        text = help_of(capsys, *command)
+        assert all(word in text for word in words), command
+    with pytest.raises(SystemExit):
+        main(["train", "--help-all"])
+    text = capsys.readouterr().out
+    assert "(euler_von_mises, angular_gaussian, uniform, haar)" in text and "--optimizer.learning-rate" in text
+
+
+def test_the_example_configuration_has_all_fields_with_their_defaults():
+    path = ROOT / "docs" / "train.yaml"
+    fields = read_fields(path)
+    assert read_config(path) == RunConfig(data="glasses", run_dir="runs/second")
+    assert fields.keys() == RunConfig().as_plain().keys()
+    for name, values in RunConfig().as_plain().items():
+        assert not isinstance(values, dict) or fields[name].keys() == values.keys()
 
 
 def test_the_help_of_train_fits_a_screen_and_names_the_rest(capsys):
@@ -108,7 +173,7 @@ def test_the_help_of_train_fits_a_screen_and_names_the_rest(capsys):
     assert len(short.splitlines()) <= 24 and max(map(len, short.splitlines())) <= 120
     for option in ("--data", "--run-dir", "--model", "--init", "--epochs", "--resume", "--help-all"):
         assert option in short
-    assert "--optimizer.learning_rate" in full and "--optimizer" not in short
+    assert "--optimizer.learning-rate" in full and "--optimizer" not in short
 
 
 def test_a_run_that_starts_from_another_has_its_model(finished_run, data, monkeypatch, tmp_path):

@@ -19,6 +19,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 import tf_symgnn
 from tf_symgnn import runtime
 from tf_symgnn.cli import explaining, models, serving, simulations
+from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.cli.messages import options_of, reword
 from tf_symgnn.cli.notices import printed_notices
 from tf_symgnn.config import RunConfig, read_fields
@@ -89,9 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 2 for bad input (one line on standard error names the file and the field), 130 if interrupted.
     """
-    parser = ArgumentParser(
-        prog="tf-symgnn", description=tf_symgnn.__doc__, exit_on_error=False, version=tf_symgnn.__version__
-    )
+    example = "tf-symgnn predict RUN glass.xyz --output barriers.xyz"
+    parser = command_parser(tf_symgnn.__doc__, example, prog="tf-symgnn", version=tf_symgnn.__version__)
     commands = parser.add_subcommands(dest="command")
     argv = list(sys.argv[1:] if argv is None else argv)
     for name, command in COMMANDS.items():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from tf_symgnn.cli.arguments import add_reading, parse_seed, read_options
+from tf_symgnn.cli.arguments import add_reading, command_parser, parse_seed, read_options
 from tf_symgnn.data import read_last_frame, structure_files
 from tf_symgnn.locations import find_model, require_run
 
 
 def explain_parser() -> ArgumentParser:
     """Return the parser of `explain`."""
-    parser = ArgumentParser(exit_on_error=False, description=explain.__doc__)
+    parser = command_parser(
+        explain.__doc__, "tf-symgnn explain runs/second glasses/test0.xyz --atoms nearest:2 --output explained"
+    )
     parser.add_argument("run", help="run folder")
     parser.add_argument("file", help="structure file; the last of several frames is used")
     parser.add_argument(
@@ -32,7 +34,7 @@ def check_explain(args: Namespace) -> None:
 
 
 def explain(args: Namespace) -> None:
-    """Find the pairs of atoms that predicted barriers depend on, and describe their structure."""
+    """Find the pairs of atoms that predicted barriers depend on."""
     from tf_symgnn.api.functions import explain_barriers, open_run
 
     run = open_run(args.run)

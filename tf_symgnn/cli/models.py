@@ -14,23 +14,25 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from tf_symgnn import names, runtime
 from tf_symgnn.cli import pipelines
-from tf_symgnn.cli.arguments import ReadConfig, add_reading, parse_seed, read_options
+from tf_symgnn.cli.arguments import ReadConfig, add_reading, command_parser, parse_seed, read_options
 from tf_symgnn.config import GraphConfig, RunConfig
 from tf_symgnn.data import InputError, check_output, read_splits, structure_files
 from tf_symgnn.locations import find_model, require_run
 
 _MOST_USED = (
-    *("config", "data", "run_dir", "model", "init", "epochs", "minutes", "patience", "seed", "label", "species"),
+    *("data", "run_dir", "config", "model", "init", "epochs", "minutes", "patience", "seed", "label", "species"),
     *("resume", "overwrite"),
 )  # options that `train --help` lists
 
 
 def train_parser() -> ArgumentParser:
     """Return the parser of `train`."""
-    parser = ArgumentParser(exit_on_error=False, description=train.__doc__)
+    parser = command_parser(train.__doc__, "tf-symgnn train --data glasses --run-dir runs/second --epochs 40")
     parser.add_argument("--config", action=ReadConfig, help="YAML file with any of the fields below")
     parser.add_argument(
-        "--resume", action="store_true", help="continue after the last finished epoch; more --epochs prolong the run"
+        "--resume",
+        action="store_true",
+        help="continue after the last finished epoch, and with more --epochs or --minutes prolong the run",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     parser.add_class_arguments(RunConfig)
@@ -43,11 +45,11 @@ def short_help(parser: ArgumentParser) -> str:
     actions = {action.dest: action for action in parser._actions}
     for name in _MOST_USED:
         default = actions[name].default
-        stated = "" if default in (None, False, SUPPRESS) else f" (default: {default})"
-        text = re.split(r"[;.]( |$)", actions[name].help)[0]
+        stated = "" if default is None or default is False or default == SUPPRESS else f" (default: {default})"
+        text = re.split(r"; null|[;.]( |$)", actions[name].help)[0]
         lines.append(f"  --{name.replace('_', '-'):<11}{text}{stated}")
     lines.append(f"  {'--help-all':<13}all options: graph, network, batches, optimizer, devices and precision")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", parser.epilog])
 
 
 def check_train(args: Namespace) -> None:
@@ -102,7 +104,7 @@ def train(args: Namespace) -> None:
 
 def evaluate_parser() -> ArgumentParser:
     """Return the parser of `evaluate`."""
-    parser = ArgumentParser(exit_on_error=False, description=evaluate.__doc__)
+    parser = command_parser(evaluate.__doc__, "tf-symgnn evaluate runs/second --data glasses --split test")
     parser.add_argument("run", help="run folder")
     parser.add_argument("--data", required=True, help="folder of structure files, or one file")
     parser.add_argument(
@@ -139,7 +141,7 @@ def evaluate(args: Namespace) -> None:
 
 def predict_parser() -> ArgumentParser:
     """Return the parser of `predict`."""
-    parser = ArgumentParser(exit_on_error=False, description=predict.__doc__)
+    parser = command_parser(predict.__doc__, "tf-symgnn predict runs/second glasses/test0.xyz --output barriers.xyz")
     parser.add_argument("run", help="run folder")
     parser.add_argument("files", nargs="+", help="structure files, or folders of them")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz; with --beam, a folder")
@@ -167,7 +169,7 @@ def check_predict(args: Namespace) -> None:
 
 
 def predict(args: Namespace) -> None:
-    """Write structures with their predicted barriers in the column `energy_barrier`."""
+    """Predict energy barriers, and write them with the structures."""
     if args.beam is not None:
         return pipelines.predict(args)
     from tf_symgnn.api.functions import open_run
@@ -183,7 +185,7 @@ def predict(args: Namespace) -> None:
 
 def export_parser() -> ArgumentParser:
     """Return the parser of `export`."""
-    parser = ArgumentParser(exit_on_error=False, description=export.__doc__)
+    parser = command_parser(export.__doc__, "tf-symgnn export runs/second model")
     parser.add_argument("run", help="run folder")
     parser.add_argument("output", help="folder of versions, to which the next is added, first output/1; or ONNX file")
     parser.add_argument(
@@ -198,7 +200,7 @@ def check_export(args: Namespace) -> None:
 
 
 def export(args: Namespace) -> None:
-    """Write the best model of a run as the next version of a SavedModel, or as an ONNX file."""
+    """Write the best model of a run as a SavedModel or an ONNX file."""
     from tf_symgnn.api.functions import export_model
 
     print(export_model(args.run, args.output, format=args.format))
@@ -206,7 +208,7 @@ def export(args: Namespace) -> None:
 
 def convert_parser() -> ArgumentParser:
     """Return the parser of `convert`."""
-    parser = ArgumentParser(exit_on_error=False, description=convert.__doc__)
+    parser = command_parser(convert.__doc__, "tf-symgnn convert glasses --output shards")
     parser.add_argument("data", help="folder of structure files, or one file")
     parser.add_argument("--output", required=True, help="folder to write")
     parser.add_argument("--shards", type=PositiveInt, default=1, help="files per split")
@@ -237,7 +239,9 @@ def convert(args: Namespace) -> None:
 
 def compare_parser() -> ArgumentParser:
     """Return the parser of `compare`."""
-    parser = ArgumentParser(exit_on_error=False, description=compare.__doc__)
+    parser = command_parser(
+        compare.__doc__, "tf-symgnn compare --data glasses --output comparison --models schnet ridge"
+    )
     parser.add_argument("--data", required=True, help="folder of labeled structure files")
     parser.add_argument("--output", required=True, help="results folder: rows of finished runs and their table")
     parser.add_argument("--models", nargs="+", required=True, help="names in the model catalog, or ridge")
@@ -249,7 +253,7 @@ def compare_parser() -> ArgumentParser:
 
 
 def compare(args: Namespace) -> None:
-    """Train models under one protocol and tabulate them; finished runs are not repeated."""
+    """Train models under one protocol and tabulate them."""
     from tf_symgnn.compare import compare
     from tf_symgnn.training import TrainingStopped
 

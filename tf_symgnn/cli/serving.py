@@ -5,6 +5,7 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import restricted_number_type
 
+from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.locations import find_model
 
@@ -13,7 +14,7 @@ Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
 
 def serve_parser() -> ArgumentParser:
     """Return the parser of `serve`."""
-    parser = ArgumentParser(exit_on_error=False, description=serve.__doc__)
+    parser = command_parser(serve.__doc__, "tf-symgnn serve model --port 8501")
     parser.add_argument("export", help="folder that `tf-symgnn export` wrote")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; the default is reachable from this machine only"
@@ -29,7 +30,7 @@ def check_serve(args: Namespace) -> None:
 
 
 def serve(args: Namespace) -> None:
-    """Serve predictions by TensorFlow Serving's REST API, and a viewer of structures and barriers in the browser."""
+    """Serve predictions by a REST API, and a viewer in the browser."""
     try:
         from tf_symgnn.server.server import serve
     except ModuleNotFoundError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from tf_symgnn.cli.arguments import add_reading, parse_seed, read_options
+from tf_symgnn.cli.arguments import add_reading, command_parser, parse_seed, read_options
 from tf_symgnn.simulate.barriers import EVENTS, Labelling, LabellingStopped
 from tf_symgnn.simulate.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
 from tf_symgnn.simulate.events import Distinction
@@ -19,7 +19,10 @@ from tf_symgnn.simulate.saddles import SearchSettings
 
 def simulate_parser() -> ArgumentParser:
     """Return the parser of `simulate`, without the two parts that `add_parts` adds."""
-    return ArgumentParser(exit_on_error=False, description=simulate.__doc__)
+    return command_parser(
+        simulate.__doc__,
+        "tf-symgnn simulate glass --composition Cu64Zr36 --atoms 500 --output glass.xyz",
+    )
 
 
 def add_parts(parser: ArgumentParser) -> None:
@@ -35,21 +38,24 @@ def simulate(args: Namespace) -> None:
 
 
 def _glass_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, description=_glass.__doc__)
+    parser = command_parser(
+        _glass.__doc__,
+        "tf-symgnn simulate glass --composition Cu64Zr36 --atoms 500 --output glass.xyz --quench-rate 1e13",
+    )
     parser.add_argument("--composition", required=True, help="for example Cu64Zr36")
     parser.add_argument("--atoms", type=PositiveInt, required=True, help="number of atoms")
+    parser.add_argument("--output", required=True, help="extended XYZ file to write")
     parser.add_argument("--quench_rate", type=PositiveFloat, default=1e12, help="K/s")
     parser.add_argument("--melt_temperature", type=PositiveFloat, default=2000.0, help="K")
     parser.add_argument("--seed", type=parse_seed, default=0, help="seed of initial positions and velocities")
     _add_potential(parser)
-    parser.add_argument("--output", required=True, help="extended XYZ file to write")
     parser.add_argument("--report", help="folder for the radial distribution function, density and energy")
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     return parser
 
 
 def _glass(args: Namespace) -> None:
-    """Melt and quench a glass and relax it to a minimum at zero pressure; an interrupted quench continues."""
+    """Quench a glass from the melt and relax it at zero pressure."""
     from tf_symgnn.simulate.report import report_glasses
 
     check_glass_output(Path(args.output), overwrite=args.overwrite)
@@ -71,7 +77,7 @@ def _glass(args: Namespace) -> None:
 
 
 def _barriers_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False, description=_barriers.__doc__)
+    parser = command_parser(_barriers.__doc__, "tf-symgnn simulate barriers glass.xyz --output labelled --events 4")
     parser.add_argument("files", nargs="+", help="structure files of glasses at their minima")
     parser.add_argument("--output", required=True, help="folder for labeled glasses and journals of the searches")
     parser.add_argument("--events", type=PositiveInt, default=4, help="distinct events per label")
@@ -98,7 +104,7 @@ def _barriers_parser() -> ArgumentParser:
 
 
 def _barriers(args: Namespace) -> None:
-    """Label glasses with energy barriers; an interrupted command continues without repeating finished searches."""
+    """Label glasses with energy barriers, by searches for saddle points."""
     from tf_symgnn.simulate.report import report_glasses
 
     labelling = Labelling(
