@@ -103,6 +103,7 @@ class HessianTerms(NamedTuple):
         gradient: [E, 3] 1/A, of the density at the sender by the position of the receiver.
         own_gradient: [N, 3] 1/A, of the density at an atom by its own position.
         weight: [N] eV, F''(rho).
+        matters: bool[E], whether F'' of the sender times the square of the gradient is not negligible.
     """
 
     pair: tf.Tensor
@@ -110,6 +111,7 @@ class HessianTerms(NamedTuple):
     gradient: tf.Tensor
     own_gradient: tf.Tensor
     weight: tf.Tensor
+    matters: tf.Tensor
 
     @classmethod
     def of(cls, potential: EamPotential, state: EamState, pairs: Pairs) -> HessianTerms:
@@ -123,14 +125,11 @@ class HessianTerms(NamedTuple):
         own_gradient = tf.math.unsorted_segment_sum(
             -state.received.first[:, tf.newaxis] * state.direction, pairs.target, n_atoms
         )
-        terms = cls(
-            pair,
-            -tf.math.unsorted_segment_sum(pair, pairs.target, n_atoms),
-            -state.sent.first[:, tf.newaxis] * state.direction,
-            own_gradient,
-            state.embedding.second,
-        )
-        return cls(*(tf.cast(term, tf.float32) for term in terms))
+        gradient = -state.sent.first[:, tf.newaxis] * state.direction
+        effect = tf.abs(tf.gather(state.embedding.second, pairs.source)) * state.sent.first**2
+        own_pair = -tf.math.unsorted_segment_sum(pair, pairs.target, n_atoms)
+        terms = (pair, own_pair, gradient, own_gradient, state.embedding.second)
+        return cls(*(tf.cast(term, tf.float32) for term in terms), effect > NEGLIGIBLE)
 
     def own(self, pairs: Pairs) -> tf.Tensor:
         """Return the block of each atom with itself [N, 3, 3] eV/A^2."""
@@ -143,71 +142,72 @@ class HessianTerms(NamedTuple):
         """Return the Hessian of each region [B, 3 M, 3 M] eV/A^2, the identity at unused places."""
         n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
         pair, member = pairs.received_by(regions.atom)
-        row, place = tf.gather(regions.row, member), tf.gather(regions.place, member)
-        index = tf.stack([regions.row, regions.atom], axis=1)
-        places = tf.tensor_scatter_nd_update(tf.fill([n_regions, n_atoms], -1), index, regions.place)
-        sender = tf.gather(pairs.source, pair)
-        other = tf.gather_nd(places, tf.stack([row, sender], axis=1))
+        # Flat indices of tables are faster than indices of several dimensions.
+        place = regions.row * size + regions.place  # of a table of regions and places [B, M]
+        cell = regions.row * n_atoms + regions.atom  # of a table of regions and atoms [B, N]
+        sender = tf.gather(regions.row * n_atoms, member) + tf.gather(pairs.source, pair)
+        embedding = self._embedding(regions, pair, sender, tf.gather(place, member), cell, place)
+        places = tf.tensor_scatter_nd_update(tf.fill([n_regions * n_atoms], -1), cell[:, tf.newaxis], regions.place)
+        other = tf.gather(places, sender)
         free = tf.where(other >= 0)[:, 0]
-        unused = tf.where(tf.range(size) < size - regions.count[:, tf.newaxis])
-        n_unused = tf.shape(unused)[0]
-        blocks = tf.concat(
-            [
-                tf.gather(self.pair, tf.gather(pair, free)),
-                tf.gather(self.own_pair, regions.atom),
-                tf.eye(3, batch_shape=[n_unused]),
-            ],
-            axis=0,
-        )
-        unused = tf.cast(unused, tf.int32)
-        at = tf.concat(
-            [
-                tf.gather(tf.stack([row, place, other], axis=1), free),
-                tf.stack([regions.row, regions.place, regions.place], axis=1),
-                tf.gather(unused, [0, 1, 1], axis=1),
-            ],
-            axis=0,
-        )
-        scattered = tf.scatter_nd(at, blocks, [n_regions, size, size, 3, 3])
-        of_pairs = tf.reshape(tf.transpose(scattered, [0, 1, 3, 2, 4]), [n_regions, 3 * size, 3 * size])
-        return of_pairs + self._embedding(regions, pair, row, place, sender)
+        unused = tf.cast(tf.where(tf.reshape(tf.range(size) < size - regions.count[:, tf.newaxis], [-1])), tf.int32)
+        unused = unused[:, 0]
+        at = [
+            tf.gather(tf.gather(place, member) * size + other, free),
+            place * size + regions.place,
+            unused * size + unused % size,
+        ]
+        blocks = [
+            tf.gather(self.pair, tf.gather(pair, free)),
+            tf.gather(self.own_pair, regions.atom),
+            tf.eye(3, batch_shape=tf.shape(unused)),
+        ]
+        of_pairs = tf.math.unsorted_segment_sum(tf.concat(blocks, 0), tf.concat(at, 0), n_regions * size**2)
+        of_pairs = tf.transpose(tf.reshape(of_pairs, [n_regions, size, size, 3, 3]), [0, 1, 3, 2, 4])
+        return tf.reshape(of_pairs, [n_regions, 3 * size, 3 * size]) + embedding
 
     def _embedding(
-        self, regions: Regions, pair: tf.Tensor, row: tf.Tensor, place: tf.Tensor, sender: tf.Tensor
+        self,
+        regions: Regions,
+        pair: tf.Tensor,
+        sender: tf.Tensor,
+        receiver: tf.Tensor,
+        cell: tf.Tensor,
+        place: tf.Tensor,
     ) -> tf.Tensor:
         """Return the term of embedding of each region [B, 3 M, 3 M].
 
         Args:
             regions: the regions.
             pair: i32[P], the pairs that their members receive.
-            row: i32[P], the region.
-            place: i32[P], the place of the receiver.
-            sender: i32[P].
+            sender: i32[P], the cell of each pair's sender.
+            receiver: i32[P], the place of its receiver.
+            cell: i32[A], flat index of a table of regions and atoms [B, N] of each member.
+            place: i32[A], flat index of a table of regions and places [B, M] of each member.
         """
-        n_atoms, n_regions = tf.shape(self.weight)[0], tf.size(regions.count)
-        gradient = tf.gather(self.gradient, pair)
-        size = tf.abs(tf.gather(self.weight, sender)) * tf.reduce_sum(gradient**2, axis=1)
-        kept = tf.where(size > NEGLIGIBLE)[:, 0]
-        gradient = tf.concat([tf.gather(gradient, kept), tf.gather(self.own_gradient, regions.atom)], axis=0)
-        row = tf.concat([tf.gather(row, kept), regions.row], axis=0)
-        place = tf.concat([tf.gather(place, kept), regions.place], axis=0)
-        density_of = tf.concat([tf.gather(sender, kept), regions.atom], axis=0)
+        n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
+        kept = tf.where(tf.gather(self.matters, pair))[:, 0]
+        gradient = tf.concat(
+            [tf.gather(self.gradient, tf.gather(pair, kept)), tf.gather(self.own_gradient, regions.atom)], axis=0
+        )
+        cell = tf.concat([tf.gather(sender, kept), cell], axis=0)
+        place = tf.concat([tf.gather(receiver, kept), place], axis=0)
         # The atoms whose densities matter to a region, numbered.
-        at = tf.stack([row, density_of], axis=1)
-        used = tf.tensor_scatter_nd_update(tf.zeros([n_regions, n_atoms], tf.int32), at, tf.ones_like(row))
-        number = tf.cumsum(used, axis=1) - 1
+        used = tf.tensor_scatter_nd_update(
+            tf.zeros([n_regions * n_atoms], tf.int32), cell[:, tf.newaxis], tf.ones_like(cell)
+        )
+        number = tf.cumsum(tf.reshape(used, [n_regions, n_atoms]), axis=1) - 1
         most = tf.reduce_max(number) + 1
-        gradients = tf.scatter_nd(
-            tf.stack([row, tf.gather_nd(number, at), place], axis=1), gradient, [n_regions, most, regions.size, 3]
-        )
-        gradients = tf.reshape(gradients, [n_regions, most, 3 * regions.size])
-        users = tf.cast(tf.where(used > 0), tf.int32)
+        number = tf.reshape(number, [-1])
+        row = cell // n_atoms * most + tf.gather(number, cell)  # of a table of regions and numbers
+        gradients = tf.math.unsorted_segment_sum(gradient, row * size + place % size, n_regions * most * size)
+        gradients = tf.reshape(gradients, [n_regions, most, 3 * size])
         weight = tf.scatter_nd(
-            tf.stack([users[:, 0], tf.gather_nd(number, users)], axis=1),
-            tf.gather(self.weight, users[:, 1]),
-            [n_regions, most],
+            row[:, tf.newaxis], tf.gather(self.weight, cell % n_atoms), tf.reshape(n_regions * most, [1])
         )
-        return tf.matmul(gradients * weight[:, :, tf.newaxis], gradients, transpose_a=True)
+        count = tf.scatter_nd(row[:, tf.newaxis], tf.ones_like(row, tf.float32), tf.reshape(n_regions * most, [1]))
+        weight = tf.reshape(tf.math.divide_no_nan(weight, count), [n_regions, most, 1])
+        return tf.matmul(gradients * weight, gradients, transpose_a=True)
 
 
 def _outer(vectors: tf.Tensor) -> tf.Tensor:
