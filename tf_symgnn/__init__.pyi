@@ -1,5 +1,5 @@
 from .api.calculator import BarrierCalculator
-from .api.functions import evaluate, explain_barriers, export_model, graph_tensor
+from .api.functions import evaluate, explain_barriers, export_model, graph_tensor, train
 from .api.predictor import Predictor, load_model
 from .config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
 from .data import Glass, ReadOptions, iter_glasses, read_glass, read_glasses, write_glasses
@@ -8,7 +8,6 @@ from .errors import InputError
 from .inference import predict_files
 from .models.catalog import register_model
 from .runs import RunFolder
-from .training import train
 
 __version__: str
 

@@ -11,10 +11,11 @@ import tf_symgnn
 from tests.conftest import random_glass
 from tests.small_runs import small_config
 from tf_symgnn import names
+from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.models.catalog import CATALOG
 from tf_symgnn.models.symgnn import SymGNN
-from tf_symgnn.runs import configured_model, read_history
+from tf_symgnn.runs import configured_model, read_history, read_labeled
 
 SCALING = LabelScaling(mean=1.6, std=0.3)
 
@@ -67,6 +68,45 @@ def test_callbacks_run_in_every_epoch_and_see_the_scores_of_the_history(finished
     history = read_history(finished_run)
     assert [epoch for epoch, _ in epochs_seen] == [0, 1, 2]
     assert [logs["val_pearson"] for _, logs in epochs_seen] == pytest.approx([row["val_pearson"] for row in history])
+
+
+def test_glasses_in_memory_are_stored_with_the_run_which_is_resumed_from_them(tmp_path):
+    first, second, third = (random_glass(seed, 30) for seed in (90, 91, 92))
+    atoms = first.to_ase()
+    atoms.set_array("Q", atoms.arrays.pop("energy_barrier"))
+    glasses = {"train": [atoms, replace(second, source="b.xyz", frame=3)], "validation": [third]}
+    config = replace(small_config(tmp_path, tmp_path / "run", model="gcn", epochs=1, label="Q"), data=None)
+    run = tf_symgnn.train(config, glasses)
+    assert tf_symgnn.load_model(run).predict(atoms).shape == (30,)
+    for folder in (run, tf_symgnn.train(replace(run.config(), epochs=2), resume=True)):
+        assert list(folder.metrics()["validation"]["per_glass"]) == ["validation0"]
+        found = read_labeled(folder.config())
+        assert [len(found[split]) for split in names.SPLITS] == [2, 1, 0]
+        for glass, stored in zip((first, second, third), [*found["train"], *found["validation"]], strict=True):
+            for field in ("positions", "cell", "pbc", "species", "barrier"):
+                np.testing.assert_array_equal(getattr(stored, field), getattr(glass, field))
+    assert len(read_history(run)) == 2
+    with pytest.raises(InputError, match="glasses: found glasses to resume with, expected none: the run folder stores"):
+        tf_symgnn.train(run.config(), glasses, resume=True)
+
+
+def test_glasses_in_memory_are_checked_before_a_run_is_made(tmp_path):
+    glass = random_glass(90, 30)
+    config = RunConfig(run_dir=str(tmp_path / "run"))
+    plain = glass.to_ase()
+    del plain.arrays["energy_barrier"]
+    for glasses, words in (
+        ({"train": [glass], "validation": [plain]}, r"validation\[0\]: energy_barrier: found no such column"),
+        ({"train": [glass], "valid": [glass]}, "split: found 'valid', expected one of train, validation, test"),
+        ({"train": [glass]}, "validation split: found no glass"),
+        ({"train": [glass, "a.xyz"]}, r"train\[1\]: structure: found 'a.xyz', expected ase.Atoms or a Glass"),
+        ([glass], "glasses: found .*, expected glasses by split"),
+    ):
+        with pytest.raises(InputError, match=words):
+            tf_symgnn.train(config, glasses)
+    with pytest.raises(InputError, match="data: found here, expected none beside glasses in memory"):
+        tf_symgnn.train(replace(config, data="here"), {"train": [glass], "validation": [glass]})
+    assert not (tmp_path / "run").exists()
 
 
 class Mine(SymGNN):

@@ -1,25 +1,28 @@
-"""What the command line does, as functions: graphs, scores, exports and explanations."""
+"""What the command line does, as functions: training, graphs, scores, exports and explanations."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import ase
+import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.api.predictor import Structure, to_glass
-from tf_symgnn.data import InputError, ReadOptions, require_species
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import Glass, InputError, ReadOptions, require_species
 from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
-from tf_symgnn.errors import require_choice
+from tf_symgnn.errors import require_choice, require_type
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.locations import find_model
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits
+from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits, stored_in_run
 
 if TYPE_CHECKING:
     from tf_symgnn.explain import Explanation
@@ -35,6 +38,53 @@ def open_run(run: Run) -> RunFolder:
         InputError: there is no run.
     """
     return run if isinstance(run, RunFolder) else RunFolder.open(find_model(run))
+
+
+def train(
+    config: RunConfig,
+    glasses: Mapping[str, Iterable[ase.Atoms | Glass]] | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
+) -> RunFolder:
+    """Train a model, keep its best weights by validation Pearson, and score them on validation and test.
+
+    Args:
+        config: of the run; when resuming, the stored one, or one of more epochs or minutes.
+        glasses: labeled `ase.Atoms` or glasses, in A and eV, by split: `train`, `validation` and, optionally, `test`.
+            The array of Atoms that `config.label` names holds the barriers. The run folder stores the glasses, under
+            names such as `train0`, so that the run can be resumed. None reads the files that `config.data` names.
+        resume: continue from the run folder's last finished epoch.
+        overwrite: replace a run that the folder holds.
+        callbacks: of Keras. Each epoch they run before its state is stored; `self.model.barrier_model` is the model.
+
+    Returns:
+        The run's folder. `load_model` takes it.
+
+    Raises:
+        InputError: the data, the configuration or the run folder cannot be used, or another process trains in it.
+        TrainingStopped: the loss is no longer finite, or another worker is gone or was refused.
+    """
+    from tf_symgnn import training
+
+    if glasses is None:
+        return training.train(config, resume=resume, overwrite=overwrite, callbacks=callbacks)
+    if resume:
+        raise InputError("train", "glasses", "glasses to resume with", "none: the run folder stores those of the run")
+    require_type("train", "glasses", glasses, Mapping, "glasses by split, as in {'train': [...], 'validation': [...]}")
+    splits = {
+        split: [_labeled(member, config.label, f"{split}[{k}]") for k, member in enumerate(members)]
+        for split, members in glasses.items()
+    }
+    config, stored = stored_in_run(config, splits)
+    return training.train(config, glasses=stored, overwrite=overwrite, callbacks=callbacks)
+
+
+def _labeled(structure: ase.Atoms | Glass, label: str, name: str) -> Glass:
+    """Return the glass of a structure with the labels of Atoms, which errors name."""
+    require_type(name, "structure", structure, (ase.Atoms, Glass), "ase.Atoms or a Glass")
+    return structure if isinstance(structure, Glass) else Glass.from_ase(structure, label=label, source=name)
 
 
 def graph_tensor(structure: Structure, *, cutoff: float = 5.0, self_loops: bool = True) -> tfgnn.GraphTensor:

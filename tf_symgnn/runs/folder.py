@@ -9,6 +9,7 @@ checkpoints/     the state to resume from, and the best weights by validation Pe
 logs/            TensorBoard
 plots/           curves and parity plots
 export/          a folder of versions of a SavedModel: export/1
+glasses/         the data of a run that Python started with glasses in memory
 
 The files may come from other people and may be damaged. Each is checked when it is read: run.json, metrics.json and the
 records of checkpoints/ hold checksums, and run.json that of config.yaml; see configuration.py.
@@ -40,12 +41,13 @@ from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
 from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.configuration import extend, read_stored, require_extension, write_new
+from tf_symgnn.runs.glasses import GLASSES, write_splits_of
 from tf_symgnn.runs.records import locked_folder, read_record
 from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
 
 # The files and folders that a run writes. Anything else in its folder is the user's and is never removed.
 _FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, "history.csv", "metrics.json")
-_FOLDERS = ("checkpoints", "logs", "plots", "export")
+_FOLDERS = ("checkpoints", "logs", "plots", "export", GLASSES)
 
 
 class RunFolder:
@@ -66,6 +68,11 @@ class RunFolder:
         self.logs = self.path / "logs"
         self.plots = self.path / "plots"
         self.export = self.path / "export"
+        self.glasses = self.path / GLASSES
+
+    def __fspath__(self) -> str:
+        """Return the path, so that a run is accepted where a path is."""
+        return str(self.path)
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -104,6 +111,8 @@ class RunFolder:
         # The configuration first, because a folder with one is a run.
         for path in sorted(folder._own(), key=lambda path: path != folder.config_file):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if config.data and Path(config.data).absolute() == folder.glasses.absolute():
+            write_splits_of(folder.glasses, splits)
         folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
         write_new(folder.config_file, folder.statistics_file, config, asdict(statistics))
         return folder

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import SAMPLE, Glass, InputError, ReadOptions, read_splits
+from tf_symgnn.data import SAMPLE, SPLITS_FILE, Glass, InputError, ReadOptions, read_splits, replacing, write_glasses
 from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import GlassGraph, build_graph
+
+GLASSES = "glasses"  # folder of a run that stores its glasses
 
 
 def read_labeled(config: RunConfig, wanted: Sequence[str] = names.SPLITS) -> dict[str, list[Glass]]:
@@ -42,11 +46,57 @@ def read_labeled_splits(
     for split in wanted:
         require_choice("splits", "split", split, names.SPLITS)
     splits = read_splits(data, options, wanted)
+    _require_labels(splits, options.label)
+    return splits
+
+
+def _require_labels(splits: Mapping[str, Sequence[Glass]], label: str | None) -> None:
     for glass in (glass for glasses in splits.values() for glass in glasses):
         if not glass.n_labeled:
             found = "no such column" if glass.barrier is None else "no number in it"
-            raise InputError(glass.place, options.label, found, "energy barriers, eV; nan for atoms without one")
-    return splits
+            raise InputError(glass.place, label, found, "energy barriers, eV; nan for atoms without one")
+
+
+def stored_in_run(config: RunConfig, splits: Mapping[str, Sequence[Glass]]) -> tuple[RunConfig, dict[str, list[Glass]]]:
+    """Return the configuration and the glasses of a run that stores its glasses in its folder, to be resumed from them.
+
+    Args:
+        config: of the run, without `data`.
+        splits: labeled glasses; a split may be absent.
+
+    Raises:
+        InputError: the configuration has `data`, a split is unknown, or a glass has no labels.
+    """
+    if config.data is not None:
+        raise InputError("configuration", "data", config.data, "none beside glasses in memory")
+    for split in splits:
+        require_choice("train", "split", split, names.SPLITS)
+    _require_labels(splits, config.label)
+    named = {
+        split: [
+            Glass(
+                glass.positions,
+                glass.cell,
+                glass.pbc,
+                glass.species,
+                glass.barrier,
+                f"{split}{k}.npz",
+                origin=glass.origin,
+            )
+            for k, glass in enumerate(splits.get(split, ()))
+        ]
+        for split in names.SPLITS
+    }
+    return replace(config, data=str(Path(config.run_dir) / GLASSES), label=names.ENERGY_BARRIER), named
+
+
+def write_splits_of(folder: Path, splits: Mapping[str, Sequence[Glass]]) -> None:
+    """Write glasses to a new folder, each without rounding, with the splits that they are in."""
+    folder.mkdir()
+    for glass in (glass for glasses in splits.values() for glass in glasses):
+        write_glasses(folder / f"{glass.name}.npz", [glass])
+    with replacing(folder / SPLITS_FILE) as file:
+        file.write_text(json.dumps({split: [glass.name for glass in glasses] for split, glasses in splits.items()}))
 
 
 def glass_graphs(config: RunConfig, glasses: Sequence[Glass]) -> list[GlassGraph]:

@@ -42,6 +42,7 @@ from tf_symgnn.training.streams import subset_stream, validation_batches
 def train(
     config: RunConfig,
     *,
+    glasses: dict[str, list[Glass]] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     callbacks: Sequence[tf.keras.callbacks.Callback] = (),
@@ -51,6 +52,7 @@ def train(
 
     Args:
         config: of the run; when resuming, the stored one, or one of more epochs or minutes.
+        glasses: of a new run, by split, as `stored_in_run` returns them; None reads those that `config` names.
         resume: continue from the run folder's last finished epoch.
         overwrite: replace a run that the folder holds.
         callbacks: of Keras. Each epoch they run before its state is stored; `self.model.barrier_model` is the model.
@@ -68,7 +70,9 @@ def train(
     workers = Workers(config)
     with ExitStack() as held:
         with workers.agree():
-            folder, splits, statistics, graphs = _prepared(config, workers, held, resume=resume, overwrite=overwrite)
+            folder, splits, statistics, graphs = _prepared(
+                config, glasses, workers, held, resume=resume, overwrite=overwrite
+            )
         tf.keras.utils.set_random_seed(config.seed)
         with workers.reraise_worker_loss(), workers.strategy.scope():
             model = configured_model(config, statistics.species, statistics.scaling)
@@ -90,7 +94,13 @@ def train(
 
 
 def _prepared(
-    config: RunConfig, workers: Workers, held: ExitStack, *, resume: bool, overwrite: bool
+    config: RunConfig,
+    glasses: dict[str, list[Glass]] | None,
+    workers: Workers,
+    held: ExitStack,
+    *,
+    resume: bool,
+    overwrite: bool,
 ) -> tuple[RunFolder, dict[str, list[Glass]], DatasetStatistics, dict[str, list[GlassGraph]]]:
     """Return the run's folder, its glasses by split, their statistics and their graphs.
 
@@ -107,11 +117,11 @@ def _prepared(
             folder.remove_unfinished()
     elif workers.is_chief:
         folder.require_free(overwrite=overwrite)
-    splits = read_labeled(config)
+    splits = read_labeled(config) if glasses is None else glasses
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    graphs = {split: glass_graphs(config, glasses) for split, glasses in splits.items()}
+    graphs = {split: glass_graphs(config, members) for split, members in splits.items()}
     statistics = DatasetStatistics.of(splits[names.TRAIN], graphs[names.TRAIN], config.graph.cutoff)
     if config.init:
         # A resumed run keeps what it took from the other, which may be gone by now.
@@ -120,8 +130,8 @@ def _prepared(
     if resume:
         folder.require_data(splits, statistics)
         statistics = folder.statistics()
-    for glasses in splits.values():
-        require_species(glasses, statistics.species)
+    for members in splits.values():
+        require_species(members, statistics.species)
     if resume and workers.is_chief:
         folder.extend(config)
     return folder, splits, statistics, graphs
