@@ -63,14 +63,14 @@ def test_committed_rows_have_the_protocol_of_new_rows():
         assert found.configuration == {name: value for name, value in expected.items() if name not in own}
 
 
-def test_the_committed_table_and_the_readme_agree_with_the_committed_rows(tmp_path):
+def test_the_committed_table_and_the_page_agree_with_the_committed_rows(tmp_path):
     table = write_table(tmp_path, read_rows(COMMITTED)).read_text()
     assert (COMMITTED / "table.md").read_text() == table
-    readme = (ROOT / "README.md").read_text()
-    in_readme = cells_by_model(readme.partition("\n## Compare\n")[2].partition("\n## ")[0])
+    page = (ROOT / "docs" / "compare.md").read_text()
+    on_page = cells_by_model(page.partition("\n## On the published glasses\n")[2])
     in_table = cells_by_model(table)
-    assert list(in_readme) == list(in_table)
-    for model, cells in in_readme.items():
+    assert list(on_page) == list(in_table)
+    for model, cells in on_page.items():
         assert cells.items() <= in_table[model].items()
 
 

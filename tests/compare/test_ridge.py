@@ -66,7 +66,7 @@ def cached_descriptors(monkeypatch):
 
 @pytest.mark.slow
 def test_correlations_on_the_published_glasses(published_data, cached_descriptors):
-    """Validation, test, and the mean over training glasses left out in turn: the digits that the README gives."""
+    """Validation, test, and the mean over training glasses left out in turn: the digits in the notebook."""
     glasses = read_glasses(published_data)
     graphs = {split: [descriptor_graph(glass) for glass in members] for split, members in glasses.items()}
     training = graphs[names.TRAIN]

@@ -135,7 +135,7 @@ SLURM = {
 @pytest.mark.parametrize("restarts", ["", "1"])
 def test_the_slurm_example_tells_each_worker_its_place(monkeypatch, tmp_path, restarts):
     """Run by bash, with stand-ins for SLURM's commands and for `tf-symgnn`."""
-    (script,) = re.findall(r"```bash\n(#!.*?)```", (ROOT / "benchmarks" / "SCALING.md").read_text(), re.DOTALL)
+    (script,) = re.findall(r"```bash\n(#!.*?)```", (ROOT / "docs" / "train.md").read_text(), re.DOTALL)
     for name, text in SLURM.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
