@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.stats import pearsonr
+from tensorboard.plugins.hparams import metadata
 from tensorflow.core.util.event_pb2 import Event
 
 from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
-from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
+from tf_symgnn.config import NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.graph import SubsetStream, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
-from tf_symgnn.training import TrainingStopped, evaluate, train
+from tf_symgnn.runs import RunFolder, glass_graphs, read_history, read_labeled
+from tf_symgnn.training import TrainingStopped, evaluate, plots, train
 from tf_symgnn.training.batch_statistics import BatchStatistics
+from tf_symgnn.training.monitoring import effective_settings
 from tf_symgnn.training.regressor import BarrierRegressor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -281,7 +283,32 @@ def test_tensorboard_shows_the_run(finished_run, data, tmp_path):
         assert tf.image.decode_png(picture).shape[0] > 200
     assert "train/config" in found
     assert b"learning_rate" in tf.make_ndarray(found["train/config"][0].tensor)[()]
-    assert any("hparams" in tag for tag in found)
+    metrics = folder.metrics()
+    for split in ("validation", "test"):
+        for name in ("pearson", "mae", "rmse"):
+            (value,) = found[f"{split}/best/{name}"]
+            assert float(tf.make_ndarray(value.tensor)) == pytest.approx(metrics[split][name], rel=1e-6)
+        picture = tf.make_ndarray(found[f"{split}/best/parity"][0].tensor)[2]
+        assert tf.image.decode_png(picture).shape[0] > 200
+    (experiment,) = found["logs/_hparams_/experiment"]
+    shown = metadata.parse_experiment_plugin_data(experiment.metadata.plugin_data.content).metric_infos
+    assert [(info.display_name, info.name.group, info.name.tag) for info in shown][:3] == [
+        ("validation pearson", "validation", "best/pearson"),
+        ("validation mae", "validation", "best/mae"),
+        ("test pearson", "test", "best/pearson"),
+    ]
+
+
+def test_hyperparameters_are_those_that_the_model_takes():
+    settings = effective_settings(RunConfig())
+    assert (settings["network.heads"], settings["network.distribution"]) == ("[2, 2, 1]", "haar")
+    assert settings["optimizer.learning_rate"] == 4e-3 and settings["patience"] == 30
+
+
+def test_a_parity_plot_states_its_pearson():
+    labels, predictions = np.array([1.0, 2.0, 3.0, np.nan]), np.array([1.0, 3.0, 2.0, 9.0])
+    assert plots.parity(labels, predictions, "validation").axes[0].get_title() == "validation\nPearson 0.500"
+    assert "undefined" in plots.parity(labels, np.ones(4), "validation").axes[0].get_title()
 
 
 @pytest.mark.parametrize("patch_size", [None, 6.0], ids=["whole glasses", "patches"])
@@ -313,6 +340,19 @@ def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(
     assert np.abs(baseline.ridge.kernel).max() > 0
     np.testing.assert_allclose(baseline.ridge.kernel, expected.ridge.kernel, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(baseline.components.components, expected.components.components, rtol=1e-3, atol=1e-5)
+    # Validation scores the network, too, so that its curve and that of training are of one model.
+    (row,) = read_history(folder)
+    predictions = np.concatenate([kept.trained(graph).numpy() for graph in graphs[names.VALIDATION]])
+    labels = np.concatenate([graph.barrier for graph in splits[names.VALIDATION]])
+    assert row["val_network_pearson"] == pytest.approx(pearsonr(labels, predictions)[0], abs=1e-5)
+    assert abs(row["val_network_pearson"] - row["val_pearson"]) > 1e-3
+    shown = events(folder.logs)
+    for name in ("loss", "pearson", "mae", "rmse"):
+        assert {tag for tag in shown if tag.endswith(f"/{name}") and "best" not in tag} == {
+            f"train/network/{name}",
+            f"validation/network/{name}",
+            f"validation/{name}",
+        }
     calibrated = folder.load_model()
     calibrated.blend.assign(0.123)
     calibrated.calibrate(graphs[names.VALIDATION], [graph.barrier for graph in splits[names.VALIDATION]])

@@ -21,7 +21,9 @@ def read_history(folder: RunFolder) -> list[dict]:
 def write_history(folder: RunFolder, history: list[dict]) -> None:
     """Write `history.csv`, completely or not at all; a file that holds these rows stays as it is."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(history[0]))
+    # A row of an earlier version may lack a column.
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(text, fieldnames=columns)
     writer.writeheader()
     writer.writerows(history)
     content = text.getvalue().encode()

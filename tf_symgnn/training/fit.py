@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
 from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_tensor
-from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
 from tf_symgnn.runs import (
@@ -26,14 +23,12 @@ from tf_symgnn.runs import (
     glass_graphs,
     package_versions,
     read_labeled,
-    write_record,
 )
-from tf_symgnn.training import plots
+from tf_symgnn.training import finishing
 from tf_symgnn.training.batch_statistics import MAX_BATCHES, BatchStatistics
 from tf_symgnn.training.budget import TimeBudget, falling_rate
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Workers
-from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import Progress, TensorBoard
 from tf_symgnn.training.regressor import BarrierRegressor
 from tf_symgnn.training.streams import subset_stream, validation_batches
@@ -86,8 +81,8 @@ def train(
         if workers.is_chief:
             # Scored by this process alone, in variables that no other one shares.
             model = folder.build_model() if workers.distributed else model
-            _finish(config, folder, model, graphs, state)
-            _report(config, folder, model, graphs, state)
+            finishing.finish(config, folder, model, graphs, state)
+            finishing.report(config, folder, model, graphs, state)
             if finish:
                 finish(folder)
     return folder
@@ -229,26 +224,6 @@ def _start(config: RunConfig, workers: Workers, model: BarrierModel, glasses: Se
         model.prepare([to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses])
 
 
-def _finish(
-    config: RunConfig,
-    folder: RunFolder,
-    model: BarrierModel,
-    graphs: dict[str, list[GlassGraph]],
-    state: State,
-) -> None:
-    """Load the best weights, calibrate the model, and store the result."""
-    if folder.checkpoints.has_final(state):
-        folder.load_weights(model)
-        return
-    folder.checkpoints.load_best(state, model)
-    validation = subset_stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
-    # Read side by side, so that one batch is in memory at a time.
-    first, second = itertools.tee(validation.in_order())
-    labels = (np.where(weight > 0, label, np.nan) for _, label, weight in second)
-    model.calibrate((graph for graph, *_ in first), labels)
-    folder.checkpoints.save_final(state, model)
-
-
 def _clock(config: RunConfig, state: State) -> TimeBudget | None:
     """Return the clock of a run that time ends."""
     if config.minutes is None:
@@ -262,33 +237,3 @@ def _optimizer(config: RunConfig, steps: int) -> tf.keras.optimizers.Optimizer:
     adam = tf.keras.optimizers.Adam(rate, global_clipnorm=config.optimizer.clip_norm)
     scaled = config.precision == "mixed_float16"
     return tf.keras.mixed_precision.LossScaleOptimizer(adam) if scaled else adam
-
-
-def _report(
-    config: RunConfig,
-    folder: RunFolder,
-    model: BarrierModel,
-    graphs: dict[str, list[GlassGraph]],
-    state: State,
-) -> None:
-    """Score the best weights, once, and draw the run."""
-    predict = CompiledModel(model, patch_size=config.stream.patch_size)
-    record = {}
-    for split in (names.VALIDATION, names.TEST):
-        if not graphs[split]:
-            continue
-        record[split], predictions = evaluate(predict, graphs[split])
-        labels = np.concatenate([graph.barrier for graph in graphs[split]])
-        figure = plots.parity(labels, np.concatenate(predictions), f"{split}, {len(labels)} atoms")
-        plots.save(figure, folder.plots / f"parity_{split}.png")
-    plots.save(plots.learning_curves(state.history), folder.plots / "curves.png")
-    record |= {
-        "invariance_error": record[names.VALIDATION]["invariance_error"],
-        "best_epoch": state.best_epoch + 1,
-        "best_epoch_pearson": state.best_pearson,
-        "epochs": state.epochs,
-        "parameters": int(model.count_params()),
-        "seed": config.seed,
-        "seconds": sum(row["seconds"] for row in state.history),
-    }
-    write_record(folder.metrics_file, record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +14,16 @@ from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.inference import CompiledModel
+from tf_symgnn.models.catalog import complete
 from tf_symgnn.nn.orthogonal import OrthogonalDistribution
 from tf_symgnn.progress import progress_bar
 from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.training import plots
 from tf_symgnn.training.budget import TimeBudget
+from tf_symgnn.training.regressor import NETWORK_PREFIX
 
+# Tags of the best epoch's scores and parity plots begin with it.
+BEST = "best"
 # Number of pictures over a run; each costs a prediction and a second of drawing.
 PICTURES = 20
 
@@ -91,9 +96,16 @@ class TensorBoard(tf.keras.callbacks.Callback):
         self._predict = CompiledModel(self.model.barrier_model, patch_size=self._config.stream.patch_size)
         with self._writers[names.TRAIN].as_default():
             tf.summary.text("config", f"```\n{self._folder.config_file.read_text()}```", step=0)
-        # In the folder above both splits, so that the table of TensorBoard shows the metrics of both.
+        settings = effective_settings(self._config)
+        metrics = [
+            hparams.Metric(f"{BEST}/{score}", group=split, display_name=f"{split} {score}")
+            for split in (names.VALIDATION, names.TEST)
+            for score in ("pearson", "mae")
+        ]
+        # In the folder above all splits, so that the table of TensorBoard shows the metrics of all.
         with tf.summary.create_file_writer(str(self._folder.logs)).as_default():
-            hparams.hparams(_flat(self._config.as_plain()), trial_id=self._config.run_dir)
+            hparams.hparams_config(hparams=[hparams.HParam(name) for name in settings], metrics=metrics)
+            hparams.hparams(settings, trial_id=self._config.run_dir)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the clock of the epoch's training steps."""
@@ -107,16 +119,23 @@ class TensorBoard(tf.keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Write the epoch's scalars, and pictures when they are due."""
         optimizer = self.model.optimizer
+        scores = ("loss", "pearson", "mae", "rmse")
+        # Curves of one tag are of one model: of the network where gradient descent fits that part of the model only.
+        of_network = f"val_{NETWORK_PREFIX}loss" in logs
+        trained = NETWORK_PREFIX.replace("_", "/") if of_network else ""
         with self._writers[names.TRAIN].as_default(step=epoch):
-            for name in ("loss", "pearson", "mae", "rmse", "gradient_norm"):
-                tf.summary.scalar(name, logs[name])
+            for name in scores:
+                tf.summary.scalar(f"{trained}{name}", logs[name])
+            tf.summary.scalar("gradient_norm", logs["gradient_norm"])
             tf.summary.scalar("learning_rate", optimizer.learning_rate)
             tf.summary.scalar("atoms_per_second", logs["atoms"] / max(self._seconds, 1e-9))
             for distribution in self._distributions():
                 self._describe(distribution)
         with self._writers[names.VALIDATION].as_default(step=epoch):
-            for name in ("loss", "pearson", "mae", "rmse"):
+            for name in scores:
                 tf.summary.scalar(name, logs[f"val_{name}"])
+                if of_network:
+                    tf.summary.scalar(f"{trained}{name}", logs[f"val_{NETWORK_PREFIX}{name}"])
         if self._picture_is_due(epoch):
             self._draw(epoch)
         for writer in self._writers.values():
@@ -152,6 +171,11 @@ class TensorBoard(tf.keras.callbacks.Callback):
             for distribution in self._distributions():
                 drawn = distribution.sample(400, seed=0).numpy()
                 tf.summary.image(f"{distribution.name}/directions", plots.as_image(plots.directions(drawn)))
+
+
+def effective_settings(config: RunConfig) -> dict[str, bool | int | float | str]:
+    """Return the fields of a configuration by dotted names, with the model's own values in place of null."""
+    return _flat(replace(config, network=complete(config.model, config.network)).as_plain())
 
 
 def _flat(config: dict, prefix: str = "") -> dict[str, bool | int | float | str]:

@@ -10,17 +10,26 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tf_symgnn.data import replacing
+from tf_symgnn.training.evaluation import scores
+from tf_symgnn.training.regressor import NETWORK_PREFIX
 
 
 def learning_curves(history: list[dict]) -> Figure:
-    """Return loss and Pearson of training and validation against the epoch."""
+    """Return loss and Pearson of training and validation against the epoch.
+
+    Of a model with a trained part, training is that part's, and validation is of both.
+    """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for axes, key, title in zip(
         figure.subplots(1, 2), ("loss", "pearson"), ("MSE / training variance", "Pearson"), strict=True
     ):
-        axes.plot(epochs, [row[key] for row in history], label="training (as it goes)")
-        axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation")
+        of_part = f"val_{NETWORK_PREFIX}{key}"
+        network = ", network" if of_part in history[-1] else ""
+        axes.plot(epochs, [row[key] for row in history], label=f"training{network} (as it goes)")
+        if network:
+            axes.plot(epochs, [row.get(of_part, np.nan) for row in history], label="validation, network")
+        axes.plot(epochs, [row[f"val_{key}"] for row in history], label="validation" + (", model" if network else ""))
         axes.set(xlabel="epoch", ylabel=title)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -28,7 +37,12 @@ def learning_curves(history: list[dict]) -> Figure:
 
 
 def parity(labels: np.ndarray, predictions: np.ndarray, title: str) -> Figure:
-    """Return predicted against true barriers, both f64[N] eV, as a density of atoms; true ones may be NaN."""
+    """Return predicted against true barriers, both f64[N] eV, as a density of atoms; true ones may be NaN.
+
+    The title ends with their Pearson correlation.
+    """
+    pearson = scores(labels, predictions)["pearson"]
+    title += f"\nPearson {'undefined' if pearson is None else f'{pearson:.3f}'}"
     labels, predictions = labels[np.isfinite(labels)], predictions[np.isfinite(labels)]
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()

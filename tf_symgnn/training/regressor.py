@@ -10,12 +10,16 @@ from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.nn.normalization import sum_over_replicas
 from tf_symgnn.training.metrics import PearsonCorrelation
 
+# Of the names of scores of the trained submodel, where that is not the model itself.
+NETWORK_PREFIX = "network_"
+
 
 class BarrierRegressor(tf.keras.Model):
     """Trains the sub-model `trained` of a model on (graph, labels f32[N] eV, loss weights f32[N]); scores the model.
 
     The loss is the mean squared error over the atoms that carry it, in units of the labels' variance; over several
-    replicas it is weighted by atoms.
+    replicas it is weighted by atoms. Scores of training are those of `trained`, as it learns. Where that is a part of
+    the model only, validation scores both, so that there are curves of training and validation for one model.
 
     Args:
         model: takes a GraphTensor, predicts f[N] eV.
@@ -25,12 +29,8 @@ class BarrierRegressor(tf.keras.Model):
     def __init__(self, model: BarrierModel, scaling: LabelScaling):
         super().__init__(name="barrier_regressor")
         self.barrier_model, self._scaling = model, scaling
-        self._loss = tf.keras.metrics.Mean(name="loss")
-        self._scores = [
-            PearsonCorrelation(center=scaling.mean),
-            tf.keras.metrics.MeanAbsoluteError(name="mae"),
-            tf.keras.metrics.RootMeanSquaredError(name="rmse"),
-        ]
+        self._scores = self._score_metrics("")
+        self._network_scores = [] if model.trained is model else self._score_metrics(NETWORK_PREFIX)
         self._gradient_norm = tf.keras.metrics.Mean(name="gradient_norm")
         self._atoms = tf.keras.metrics.Sum(name="atoms")
         # A metric's result is that of all replicas already: Keras would add up as many of it as there are replicas.
@@ -39,7 +39,16 @@ class BarrierRegressor(tf.keras.Model):
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """Return what Keras resets at the start of each epoch."""
-        return [self._loss, *self._scores, self._gradient_norm, self._atoms]
+        return [*self._scores, *self._network_scores, self._gradient_norm, self._atoms]
+
+    def _score_metrics(self, prefix: str) -> list[tf.keras.metrics.Metric]:
+        """Return loss, Pearson and errors in eV; the loss is the first."""
+        return [
+            tf.keras.metrics.Mean(name=f"{prefix}loss"),
+            PearsonCorrelation(center=self._scaling.mean, name=f"{prefix}pearson"),
+            tf.keras.metrics.MeanAbsoluteError(name=f"{prefix}mae"),
+            tf.keras.metrics.RootMeanSquaredError(name=f"{prefix}rmse"),
+        ]
 
     def call(self, graph: tfgnn.GraphTensor, training: bool = False) -> tf.Tensor:
         """Predict energy barriers f[N], eV."""
@@ -62,8 +71,9 @@ class BarrierRegressor(tf.keras.Model):
         finite = tf.math.is_finite(norm)
         self._gradient_norm.update_state(tf.where(finite, norm, 0), sample_weight=tf.cast(finite, norm.dtype))
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
-        self._score(label, prediction, weight)
-        return {metric.name: metric.result() for metric in self.metrics}
+        self._score(self._scores, label, prediction, weight)
+        self._atoms.update_state(weight)
+        return {metric.name: metric.result() for metric in (*self._scores, self._gradient_norm, self._atoms)}
 
     @property
     def _scales_loss(self) -> bool:
@@ -72,8 +82,10 @@ class BarrierRegressor(tf.keras.Model):
     def test_step(self, data: tuple) -> dict[str, tf.Tensor]:
         """Score a batch of graph subsets in inference mode."""
         graph, label, weight = data
-        self._score(label, self(graph, training=False), weight)
-        return {metric.name: metric.result() for metric in (self._loss, *self._scores)}
+        self._score(self._scores, label, self(graph, training=False), weight)
+        if self._network_scores:
+            self._score(self._network_scores, label, self.barrier_model.trained(graph, training=False), weight)
+        return {metric.name: metric.result() for metric in (*self._scores, *self._network_scores)}
 
     def _mean_squared_error(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         """Return this replica's part of the mean over all atoms of the global batch that carry the loss."""
@@ -83,9 +95,11 @@ class BarrierRegressor(tf.keras.Model):
     def _squared_error(self, label: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         return tf.math.squared_difference(label, prediction) / self._scaling.std**2
 
-    def _score(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> None:
-        self._loss.update_state(self._squared_error(label, prediction), sample_weight=weight)
-        for metric in self._scores:
+    def _score(
+        self, metrics: list[tf.keras.metrics.Metric], label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor
+    ) -> None:
+        loss, *scores = metrics
+        loss.update_state(self._squared_error(label, prediction), sample_weight=weight)
+        for metric in scores:
             # Keras's metrics average over the last axis first: one column keeps the weights per atom.
             metric.update_state(label[:, tf.newaxis], prediction[:, tf.newaxis], sample_weight=weight)
-        self._atoms.update_state(weight)

@@ -1,0 +1,75 @@
+"""The end of a run: its best weights, calibrated and scored."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from tf_symgnn import names
+from tf_symgnn.config import RunConfig
+from tf_symgnn.graph import GlassGraph
+from tf_symgnn.inference import CompiledModel
+from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.runs import RunFolder, State, write_record
+from tf_symgnn.training import plots
+from tf_symgnn.training.evaluation import evaluate
+from tf_symgnn.training.monitoring import BEST
+from tf_symgnn.training.streams import subset_stream
+
+
+def finish(
+    config: RunConfig,
+    folder: RunFolder,
+    model: BarrierModel,
+    graphs: dict[str, list[GlassGraph]],
+    state: State,
+) -> None:
+    """Load the best weights, calibrate the model, and store the result."""
+    if folder.checkpoints.has_final(state):
+        folder.load_weights(model)
+        return
+    folder.checkpoints.load_best(state, model)
+    validation = subset_stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
+    # Read side by side, so that one batch is in memory at a time.
+    first, second = itertools.tee(validation.in_order())
+    labels = (np.where(weight > 0, label, np.nan) for _, label, weight in second)
+    model.calibrate((graph for graph, *_ in first), labels)
+    folder.checkpoints.save_final(state, model)
+
+
+def report(
+    config: RunConfig,
+    folder: RunFolder,
+    model: BarrierModel,
+    graphs: dict[str, list[GlassGraph]],
+    state: State,
+) -> None:
+    """Score the best weights, once, and draw the run, as files and in TensorBoard."""
+    predict = CompiledModel(model, patch_size=config.stream.patch_size)
+    record = {}
+    for split in (names.VALIDATION, names.TEST):
+        if not graphs[split]:
+            continue
+        record[split], predictions = evaluate(predict, graphs[split])
+        labels = np.concatenate([graph.barrier for graph in graphs[split]])
+        title = f"{split}, epoch {state.best_epoch + 1} (best), {len(labels)} atoms"
+        figure = plots.parity(labels, np.concatenate(predictions), title)
+        plots.save(figure, folder.plots / f"parity_{split}.png")
+        with tf.summary.create_file_writer(str(folder.logs / split)).as_default(step=state.best_epoch):
+            for name in ("pearson", "mae", "rmse"):
+                if record[split][name] is not None:  # as the Pearson of a constant prediction is
+                    tf.summary.scalar(f"{BEST}/{name}", record[split][name])
+            tf.summary.image(f"{BEST}/parity", plots.as_image(figure))
+    plots.save(plots.learning_curves(state.history), folder.plots / "curves.png")
+    record |= {
+        "invariance_error": record[names.VALIDATION]["invariance_error"],
+        "best_epoch": state.best_epoch + 1,
+        "best_epoch_pearson": state.best_pearson,
+        "epochs": state.epochs,
+        "parameters": int(model.count_params()),
+        "seed": config.seed,
+        "seconds": sum(row["seconds"] for row in state.history),
+    }
+    write_record(folder.metrics_file, record)
