@@ -42,6 +42,11 @@ class Client:
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         return response.status, json.loads(response.read())
 
+    def fetch(self, path: str) -> bytes:
+        """Return the body of a response that is not JSON."""
+        self._connection.request("GET", path)
+        return self._connection.getresponse().read()
+
     def close(self) -> None:
         self._connection.close()
 

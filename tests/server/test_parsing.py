@@ -16,8 +16,8 @@ from tf_symgnn.server.protocol import RequestError
 def test_the_last_frame_is_read(tmp_path):
     glasses = [random_glass(90, 10), random_glass(91, 12)]
     write_glasses(tmp_path / "two.xyz", glasses)
-    glass, frames = parsing.parse_structure((tmp_path / "two.xyz").read_bytes(), "any name.XYZ", ["Cu", "Zr"])
-    assert frames == 2 and glass.barrier is None
+    glass, frames, notices = parsing.parse_structure((tmp_path / "two.xyz").read_bytes(), "any name.XYZ", ["Cu", "Zr"])
+    assert frames == 2 and glass.barrier is None and notices == []
     np.testing.assert_allclose(glass.positions, glasses[1].positions, atol=1e-7)
     assert glass.species.tolist() == glasses[1].species.tolist()
 

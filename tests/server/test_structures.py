@@ -7,7 +7,7 @@ import numpy as np
 from tests.conftest import fcc_copper, random_glass
 from tests.server.servers import direct
 from tf_symgnn import names
-from tf_symgnn.data import read_glasses, write_glasses
+from tf_symgnn.data import SAMPLE, read_glasses, write_glasses
 
 
 def test_the_response_has_the_barriers_of_a_structure_file(client, saved_model, tmp_path):
@@ -44,12 +44,27 @@ def test_the_last_frame_is_used_and_wrapped_into_the_cell(client, tmp_path):
     np.testing.assert_allclose(answer["positions"], last.positions, atol=1e-4)
 
 
-def test_the_species_of_lammps_types_are_a_parameter(client, tmp_path):
-    data = "a title\n\n2 atoms\n2 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms\n\n1 1 1 1 1\n2 2 3 3 3\n"
-    for species, expected in (("", ["Cu", "Zr"]), ("Zr,%20Cu", ["Zr", "Cu"])):
+def test_the_species_of_lammps_types_are_asked_for_and_never_guessed(client):
+    data = "a title\n\n2 atoms\n2 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n"
+    data += "\nMasses\n\n1 1\n2 1\n\nAtoms\n\n1 1 1 1 1\n2 2 3 3 3\n"
+    for species, expected in (("Cu,Zr", ["Cu", "Zr"]), ("Zr,%20Cu", ["Zr", "Cu"])):
         status, answer = client.ask("POST", f"/structures?name=a.data&species={species}", data.encode())
         assert status == 200, answer
         assert answer["symbols"] == expected
+        assert answer["notices"] == ["a.data: Masses: found 1 for every type; they are ignored"]
+        assert answer["species_colors"].keys() == {"Cu", "Zr"}
+        np.testing.assert_allclose(answer["species_colors"]["Cu"], [0.784, 0.502, 0.2], atol=0.001)
+    status, answer = client.ask("POST", "/structures?name=a.data", data.encode())
+    assert status == 400 and "a.data: species: found types [1, 2] without names" in answer["error"]
+
+
+def test_an_example_is_offered_and_accepted(client):
+    status, about = client.ask("GET", "/about")
+    assert status == 200 and about["example"] == "val0.xyz"
+    content = client.fetch("/example")
+    assert content == (SAMPLE / "val0.xyz").read_bytes()
+    status, answer = client.ask("POST", "/structures?name=val0.xyz", content)
+    assert status == 200 and len(answer["symbols"]) == 300 and answer["notices"] == []
 
 
 def test_invalid_structure_files_are_bad_requests(client, tmp_path):

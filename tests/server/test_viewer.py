@@ -87,7 +87,7 @@ def open_file(page: Page, name: str, content: bytes) -> None:
 
 def picture(page: Page) -> np.ndarray:
     """Return the canvas as [height, width, 3] from 0 to 1, without the elements above it."""
-    page.evaluate("() => document.querySelectorAll('#stage > p, #legend').forEach((e) => { e.style.opacity = 0; })")
+    page.evaluate("() => document.querySelectorAll('#stage > p, #empty, #legend').forEach((e) => { e.style.opacity = 0; })")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return imread(io.BytesIO(page.locator("#atoms").screenshot()))[..., :3]
 
@@ -179,6 +179,102 @@ def test_atoms_have_the_color_of_their_barrier_and_show_it_under_the_pointer(pag
         page.locator("#atoms").hover(position={"x": column, "y": row})
         symbol, barrier, x = (("Cu", "1.200", "2.00"), ("Zr", "1.800", "8.00"))[k]
         expect(page.locator("#atom")).to_have_text(f"{symbol}, atom {k}: {barrier} eV at ({x}, 5.00, 5.00) Å")
+
+
+def test_an_example_opens_while_a_text_states_what_is_done(page):
+    page.evaluate(
+        """() => { window.texts = [];
+        const working = document.getElementById("working");
+        new MutationObserver(() => { if (!working.hidden) window.texts.push(working.textContent); })
+            .observe(working, { attributes: true }); }"""
+    )
+    page.click("#example")
+    page.wait_for_selector("html[data-state=ready]")
+    assert page.evaluate("window.texts") == ["Reading val0.xyz and predicting its barriers …"]
+    expect(page.locator("#working")).to_be_hidden()
+    expect(page.locator("#name")).to_have_text("val0.xyz")
+    expect(page.locator("#summary")).to_have_text("300 atoms")
+
+
+TYPES = b"""a title
+
+2 atoms
+3 atom types
+0 9 xlo xhi
+0 9 ylo yhi
+0 9 zlo zhi
+
+Masses
+
+1 1
+2 1
+3 1
+
+Atoms
+
+1 1 1 1 1
+2 3 3 3 3
+"""
+
+
+def test_elements_of_lammps_types_are_asked_for(page):
+    page.set_input_files("#file", {"name": "a.data", "mimeType": "", "buffer": TYPES})
+    expect(page.locator("#types")).to_contain_text("a.data has numbers in place of symbols")
+    page.click("#cancel")
+    expect(page.locator("#types")).to_be_hidden()
+    expect(page.locator("#empty")).to_be_visible()
+    page.set_input_files("#file", {"name": "a.data", "mimeType": "", "buffer": TYPES})
+    first, second = (page.locator(f"#choices select[data-type='{number}']") for number in (1, 3))
+    assert (first.input_value(), second.input_value(), page.locator("#choices select").count()) == ("", "", 2)
+    page.click("#types .button")
+    expect(page.locator("#types")).to_be_visible()  # since nothing is chosen
+    first.select_option("Zr")
+    second.select_option("Cu")
+    page.click("#types .button")
+    page.wait_for_selector("html[data-state=ready]")
+    assert [row.split()[:2] for row in page.locator("#statistics tbody tr").all_inner_texts()] == [
+        ["Cu", "1"],
+        ["Zr", "1"],
+        ["all", "2"],
+    ]
+    expect(page.locator("#notices")).to_have_text("a.data: Masses: found 1 for every type; they are ignored")
+
+
+def test_colors_of_species_and_of_a_range_and_the_picture(page, tmp_path):
+    glass = Glass(np.array([[2.0, 5, 5], [8.0, 5, 5]]), np.eye(3) * 10, (True,) * 3, ["Cu", "Zr"], None, "two")
+    open_file(page, "two.xyz", extxyz(glass, tmp_path))
+    expect(page.locator("#scale")).to_be_visible()
+    expect(page.locator("#low")).to_have_value("1.200")
+    yellow = picture(page)
+    page.fill("#high", "5")
+    page.locator("#high").blur()
+    expect(page.locator("#highest")).to_have_text("5.000")
+    blue = picture(page)
+    assert np.abs(yellow - blue).max() > 0.3
+    page.fill("#low", "1.5")
+    page.locator("#low").blur()
+    expect(page.locator("#lowest")).to_have_text("≤ 1.500")
+    page.fill("#high", "1")
+    page.locator("#high").blur()
+    expect(page.locator("#high")).to_have_value("5.000")  # the range would be empty
+    page.click("#whole")
+    expect(page.locator("#highest")).to_have_text("1.800")
+    np.testing.assert_allclose(picture(page), yellow, atol=0.02)
+    page.check("input[value=species]")
+    expect(page.locator("#swatches")).to_have_text("CuZr")
+    expect(page.locator("#scale")).to_be_hidden()
+    colors = picture(page)
+    covered = np.argwhere(np.ptp(colors, axis=2) > 0.12)
+    left = covered[covered[:, 1] < covered[:, 1].mean()].mean(axis=0).astype(int)
+    red, green, blue = colors[left[0], left[1]]
+    assert red > green > blue  # copper
+    with page.expect_download() as download:
+        page.click("#picture")
+    assert download.value.suggested_filename == "two-barriers.png"
+    download.value.save_as(tmp_path / "two.png")
+    saved = imread(tmp_path / "two.png")[..., :3]
+    np.testing.assert_allclose(saved.shape, colors.shape, atol=1)  # of heights with a fraction
+    np.testing.assert_allclose(saved[left[0], left[1]], (red, green, blue), atol=0.02)
 
 
 def test_the_scene_rotates_by_mouse_and_by_keys(page, tmp_path):

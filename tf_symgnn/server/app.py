@@ -8,18 +8,19 @@ from http import HTTPStatus
 from pathlib import Path
 
 import orjson
-from ase.data import covalent_radii
+from ase.data import atomic_numbers, covalent_radii
+from ase.data.colors import jmol_colors
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tf_symgnn import names
-from tf_symgnn.data import Glass, InputError, write_glasses
+from tf_symgnn.data import SAMPLE, Glass, InputError, write_glasses
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
 from tf_symgnn.domain.extrapolation import ADVICE, glass_extrapolation
 from tf_symgnn.server import parsing, protocol
@@ -30,6 +31,7 @@ from tf_symgnn.server.servable import Servable
 from tf_symgnn.server.workers import Limits, WorkerPool, json_response
 
 VIEWER = Path(__file__).parent / "viewer"
+EXAMPLE, EXAMPLE_SPECIES = SAMPLE / "val0.xyz", {"Cu", "Zr"}
 MAX_NAME = 200
 
 _HEADERS = {
@@ -63,6 +65,7 @@ class Service:
         model, version = "/v1/models/{model}", "/v1/models/{model}/versions/{version}"
         routes = [
             Route("/about", self._about),
+            Route("/example", self._example),
             Route("/structures", self._structure, methods=["POST"]),
             Route(f"{model}:predict", self._predict, methods=["POST"]),
             Route(f"{version}:predict", self._predict, methods=["POST"]),
@@ -90,10 +93,15 @@ class Service:
             "species": servable.symbols,
             "cutoff": servable.cutoff,
             "suffixes": parsing.SUFFIXES,
+            "example": EXAMPLE.name if set(servable.symbols) >= EXAMPLE_SPECIES else None,
             "max_bytes": self.limits.body_bytes,
             "max_atoms": MAX_ATOMS_A_REQUEST,
         }
         return json_response(orjson.dumps(about))
+
+    async def _example(self, request: Request) -> Response:
+        """Return a structure file to try the viewer with."""
+        return FileResponse(EXAMPLE, media_type="chemical/x-xyz")
 
     async def _status(self, request: Request) -> Response:
         self._require_served(request)
@@ -123,14 +131,14 @@ class Service:
         species = request.query_params.get("species", "").replace(" ", "")
         if len(species) > MAX_NAME or not species.isprintable():
             raise protocol.bad_request("expected symbols of LAMMPS types in the parameter species, for example Cu,Zr")
-        symbols = species.split(",") if species else self.servable.symbols
+        symbols = species.split(",") if species else []
         return await self._pool.respond(
             request,
             lambda parsed: self._predict_file(*parsed, name),
             parse=lambda body: parsing.parse_structure(body, name, symbols),
         )
 
-    def _predict_file(self, glass: Glass, frames: int, name: str) -> bytes:
+    def _predict_file(self, glass: Glass, frames: int, notices: list[str], name: str) -> bytes:
         servable = self.servable
         inputs = admit_frame(glass, servable.species, servable.cutoff, name)
         barrier = servable.predict(protocol.DEFAULT_SIGNATURE, inputs)[names.ENERGY_BARRIER]
@@ -146,8 +154,12 @@ class Service:
             "positions": inputs["positions"],
             "cell": inputs["cell"],
             "radii": covalent_radii[glass.atomic_numbers],
+            "species_colors": {
+                symbol: jmol_colors[atomic_numbers[symbol]] for symbol in sorted(set(glass.species.tolist()))
+            },
             names.ENERGY_BARRIER: barrier,
             "extrapolation": found.score,
+            "notices": notices,
             "warning": f"This structure is {found}; {ADVICE}." if found.reasons else "",
             "extxyz": extxyz,
         }

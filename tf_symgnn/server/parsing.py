@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
-from tf_symgnn.data import Glass, InputError, iter_glasses, read_glass, write_glasses
+from tf_symgnn.data import Glass, InputError, InputNotice, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data.formats import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
 from tf_symgnn.server.protocol import RequestError, bad_request
@@ -22,19 +24,20 @@ from tf_symgnn.server.protocol import RequestError, bad_request
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ
 MAX_SECONDS = 30  # enough for the largest body
 MAX_MEMORY = 2 * 2**30  # bytes of address space
+MAX_NOTICES = 5
 
 # Threads of linear algebra libraries are not used here, but would need address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _REFUSED = 2
 
 
-def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[Glass, int]:
-    """Return the last frame of a structure file and the number of frames.
+def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[Glass, int, list[str]]:
+    """Return the last frame of a structure file, the number of frames, and notices about the file.
 
     Args:
         content: content of the file.
         name: name of the file. The suffix selects the format; messages contain the name.
-        species: chemical symbols of LAMMPS types 1, 2, ...
+        species: chemical symbols of LAMMPS types 1, 2, ...; none if the file has symbols.
 
     Raises:
         RequestError: status 400 or 422, the file is invalid, has another suffix, or needs too much time or memory.
@@ -64,7 +67,8 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
         if finished.returncode:
             message = f"{name}: cannot be read within {MAX_MEMORY // 2**30} GiB of memory"
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, message)
-        return read_glass(parsed), int(finished.stdout)
+        about = json.loads(finished.stdout)
+        return read_glass(parsed), about["frames"], [text.replace(str(file), name) for text in about["notices"]]
 
 
 @contextmanager
@@ -91,16 +95,21 @@ def _main(file: str, parsed: str, species: str) -> int:
     # Also ends a process whose other threads cannot run.
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 1, MAX_SECONDS + 1))
     try:
-        for index, glass in enumerate(iter_glasses(file, label=None, species=species.split(","))):
-            frames, last = index + 1, glass
-            # The memory of the server itself is not limited.
-            if glass.n_atoms > MAX_ATOMS_A_REQUEST:
-                raise InputError(file, "atoms", glass.n_atoms, f"at most {MAX_ATOMS_A_REQUEST} at a time")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InputNotice)
+            for index, glass in enumerate(
+                iter_glasses(file, label=None, species=species.split(",") if species else None)
+            ):
+                frames, last = index + 1, glass
+                # The memory of the server itself is not limited.
+                if glass.n_atoms > MAX_ATOMS_A_REQUEST:
+                    raise InputError(file, "atoms", glass.n_atoms, f"at most {MAX_ATOMS_A_REQUEST} at a time")
         write_glasses(parsed, [last])
     except InputError as error:
         print(error, file=sys.stderr)
         return _REFUSED
-    print(frames)
+    notices = dict.fromkeys(str(notice.message) for notice in caught if issubclass(notice.category, InputNotice))
+    print(json.dumps({"frames": frames, "notices": list(notices)[:MAX_NOTICES]}))
     return 0
 
 

@@ -33,7 +33,8 @@ export function count(values, low, high, parts) {
   return bins;
 }
 
-export function drawHistogram(canvas, values, low, high) {
+/** Draws the numbers of values between low and high; `tint` returns the CSS color of a value. */
+export function drawHistogram(canvas, values, [low, high], tint) {
   const { pen, width, height } = context(canvas);
   const bins = count(values, low, high, Math.min(40, Math.max(8, Math.round(2 * values.length ** (1 / 3)))));
   const most = Math.max(...bins);
@@ -57,7 +58,7 @@ export function drawHistogram(canvas, values, low, high) {
   pen.fillText("energy barrier (eV)", (MARGIN.left + right) / 2, bottom + 22);
   bins.forEach((number, k) => {
     const [from, to] = [k, k + 1].map((edge) => MARGIN.left + edge / bins.length * (right - MARGIN.left));
-    pen.fillStyle = cssColor((k + 0.5) / bins.length);
+    pen.fillStyle = tint(low + (k + 0.5) / bins.length * (high - low));
     pen.fillRect(from + 0.5, y(number), to - from - 1, bottom - y(number));
   });
 }

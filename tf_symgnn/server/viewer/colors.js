@@ -12,7 +12,12 @@ export function color(fraction) {
   return POINTS[low].map((value, k) => (value + (index - low) * (POINTS[low + 1][k] - value)) / 255);
 }
 
-/** Returns the same color in CSS syntax. */
+/** Returns a color in CSS syntax. */
+export function css(color) {
+  return `rgb(${color.map((value) => Math.round(255 * value)).join(" ")})`;
+}
+
+/** Returns the color of a fraction of the range in CSS syntax. */
 export function cssColor(fraction) {
-  return `rgb(${color(fraction).map((value) => Math.round(255 * value)).join(" ")})`;
+  return css(color(fraction));
 }

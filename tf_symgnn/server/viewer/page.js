@@ -1,6 +1,9 @@
 // The page: sends a file to the server and shows the response. Text from files is inserted as text, never as HTML.
 import { drawBar, drawHistogram } from "./charts.js";
+import { color, css, cssColor } from "./colors.js";
+import { toPng } from "./picture.js";
 import { Scene } from "./scene.js";
+import { askTypes, unnamedTypes } from "./types.js";
 import { cross, dot, unit } from "./vectors.js";
 
 const $ = (id) => document.getElementById(id);
@@ -8,6 +11,7 @@ const digits = (value) => value.toFixed(3);
 let about = {};
 let result = null;
 let scene = null;
+let chosen = [null, null]; // ends of the range of colors, eV, null for that of the file; they stay for the next files
 
 async function start() {
   try {
@@ -23,7 +27,8 @@ async function start() {
     `At most ${about.max_atoms.toLocaleString("en")} atoms of ${species} and ${Math.floor(about.max_bytes / 2 ** 20)} MiB; ` +
     "the last of several frames is used.";
   $("file").accept = about.suffixes.join(",");
-  $("species").value = about.species.join(",");
+  $("example").hidden = !about.example;
+  $("picture").hidden = !scene;
 }
 
 async function request(path, options) {
@@ -38,20 +43,35 @@ async function request(path, options) {
   return answer;
 }
 
-async function predict(file) {
-  if (document.documentElement.dataset.state === "busy") return;
-  $("message").hidden = true;
-  document.documentElement.dataset.state = "busy";
-  let state = "ready";
+async function predict(file, species = "") {
+  const page = document.documentElement.dataset;
+  if (page.state === "busy") return;
+  $("message").hidden = $("types").hidden = true;
+  page.state = "busy";
+  $("working").textContent = `Reading ${file.name} and predicting its barriers …`;
+  $("working").hidden = false;
+  let [state, types] = ["ready", null];
   try {
     if (file.size > about.max_bytes) throw new Error(`${file.name}: larger than ${about.max_bytes} bytes`);
-    const query = new URLSearchParams({ name: file.name, species: $("species").value });
+    const query = new URLSearchParams({ name: file.name, species });
     show(await request(`structures?${query}`, { method: "POST", body: file }));
   } catch (error) {
-    showError(error.message);
-    state = "error";
+    types = species ? null : unnamedTypes(error.message);
+    state = types ? "asking" : "error";
+    if (!types) showError(error.message);
   }
-  document.documentElement.dataset.state = state;
+  $("working").hidden = true;
+  page.state = state;
+  if (!types) return;
+  const symbols = await askTypes(file.name, types, about.species);
+  if (symbols) await predict(file, symbols.join(","));
+  else if (page.state === "asking") page.state = result ? "ready" : "empty";
+}
+
+async function openExample() {
+  const response = await fetch("example").catch(() => null);
+  if (response?.ok) await predict(new File([await response.blob()], about.example));
+  else showError("the server does not respond");
 }
 
 function showError(message) {
@@ -62,23 +82,81 @@ function showError(message) {
 function show(answer) {
   result = answer;
   const values = result.energy_barrier;
-  let [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-  $("lowest").textContent = digits(low);
-  $("highest").textContent = digits(high);
-  if (high - low < 1e-6) [low, high] = [low - 0.05, high + 0.05]; // all values are equal: put them in the middle of the range
   document.querySelector("main").classList.add("ready");
-  const fractions = values.map((value) => (value - low) / (high - low));
-  scene?.show({ ...result, fractions });
-  drawHistogram($("histogram"), values, low, high);
-  drawBar($("bar"));
+  scene?.show(result, tints());
+  paint();
   $("name").textContent = result.name;
   const frames = result.frames > 1 ? `, the last of ${result.frames} frames` : "";
   $("summary").textContent = `${values.length.toLocaleString("en")} ${values.length === 1 ? "atom" : "atoms"}${frames}`;
   $("warning").textContent = result.warning;
   $("warning").hidden = !result.warning;
+  $("notices").replaceChildren(...result.notices.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+  $("notices").hidden = !result.notices.length;
   tabulate(values);
   $("slice").value = 100;
   slice();
+}
+
+/** Returns the lowest and the highest barrier, eV; round a single value, a range with it in the middle. */
+function span() {
+  const values = result.energy_barrier;
+  const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  return high - low < 1e-6 ? [low - 0.05, high + 0.05] : [low, high];
+}
+
+const bySpecies = () => document.querySelector("input[name=colors]:checked").value === "species";
+
+/** Returns the range of colors, eV. */
+const range = () => span().map((end, k) => chosen[k] ?? end);
+
+function fraction(value) {
+  const [low, high] = range();
+  return (value - low) / (high - low);
+}
+
+/** Returns the color of each atom. */
+function tints() {
+  if (bySpecies()) return result.symbols.map((symbol) => result.species_colors[symbol]);
+  return result.energy_barrier.map((value) => color(fraction(value)));
+}
+
+/** Returns the texts at the ends of the color bar; a sign marks that there are values beyond. */
+function ends() {
+  const values = result.energy_barrier;
+  const [lowest, highest] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  const [low, high] = [chosen[0] ?? lowest, chosen[1] ?? highest];
+  return [(lowest < low ? "≤ " : "") + digits(low), (highest > high ? "≥ " : "") + digits(high)];
+}
+
+/** Colors atoms, histogram and legend. */
+function paint() {
+  scene?.paint(tints());
+  const gray = bySpecies();
+  drawHistogram($("histogram"), result.energy_barrier, span(), (value) => gray ? "#9aa7b4" : cssColor(fraction(value)));
+  $("scale").hidden = gray;
+  $("swatches").hidden = !gray;
+  $("swatches").replaceChildren(...Object.entries(result.species_colors).flatMap(([symbol, tint]) => {
+    const swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = css(tint);
+    return [swatch, symbol];
+  }));
+  [$("lowest").textContent, $("highest").textContent] = ends();
+  if (!gray) drawBar($("bar"));
+  [$("low").value, $("high").value] = range().map(digits);
+}
+
+/** Takes the lower (0) or the upper (1) end of the range of colors from its field. */
+function choose(end) {
+  const before = chosen;
+  chosen = chosen.with(end, $(["low", "high"][end]).valueAsNumber);
+  const [low, high] = range();
+  if (!(low < high)) chosen = before; // also of a field without a number
+  paint();
 }
 
 function tabulate(values) {
@@ -108,12 +186,17 @@ function slice() {
   $("shown").textContent = `${along.filter((value) => value <= limit).length.toLocaleString("en")} atoms shown`;
 }
 
-function download() {
+function save(blob, suffix) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([result.extxyz], { type: "chemical/x-xyz" }));
-  link.download = `${result.name.replace(/\.[^.]*$/, "")}-barriers.xyz`;
+  link.href = URL.createObjectURL(blob);
+  link.download = `${result.name.replace(/\.[^.]*$/, "")}-barriers.${suffix}`;
   link.click();
   URL.revokeObjectURL(link.href);
+}
+
+async function savePicture() {
+  const swatches = bySpecies() ? result.species_colors : null;
+  save(await toPng(scene.picture(), { title: result.name, range: ends(), swatches }), "png");
 }
 
 function describe(index) {
@@ -136,7 +219,12 @@ $("file").addEventListener("change", ({ target }) => {
 });
 for (const control of document.querySelectorAll("input[name=axis], #flip, #slice"))
   control.addEventListener("input", slice);
-$("download").addEventListener("click", download);
+for (const control of document.querySelectorAll("input[name=colors]")) control.addEventListener("input", paint);
+["low", "high"].forEach((id, end) => $(id).addEventListener("change", () => choose(end)));
+$("whole").addEventListener("click", () => { chosen = [null, null]; paint(); });
+$("download").addEventListener("click", () => save(new Blob([result.extxyz], { type: "chemical/x-xyz" }), "xyz"));
+$("picture").addEventListener("click", savePicture);
+$("example").addEventListener("click", openExample);
 
 const canvas = $("atoms");
 canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));

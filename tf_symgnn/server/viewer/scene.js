@@ -1,6 +1,5 @@
 // Draws atoms as shaded spheres in WebGL 2: each is a square facing the viewer, on which rays are intersected with
 // the sphere.
-import { color } from "./colors.js";
 import { apply, dot, plus, product, times, turn } from "./vectors.js";
 
 const GROUND = [0.953, 0.961, 0.973];
@@ -66,9 +65,10 @@ export class Scene {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** Shows atoms: positions, cell and radii in angstrom, and each atom's fraction of the color range. */
-  show({ positions, cell, radii, fractions }) {
-    this.atoms = positions.map((position, i) => ({ position, radius: radii[i], fraction: fractions[i] }));
+  /** Shows atoms: positions, cell and radii in angstrom, and the color [red, green, blue] of each atom. */
+  show({ positions, cell, radii }, tints) {
+    this.atoms = positions.map((position, i) => ({ position, radius: radii[i] }));
+    this.tints = tints;
     this.cell = cell;
     const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
       cell.reduce((sum, vector, k) => plus(sum, times((bits >> k) & 1, vector)), [0, 0, 0]));
@@ -82,6 +82,19 @@ export class Scene {
     this.halves = [0, 1].map((k) => this.radius + seen.reduce((most, point) => Math.max(most, Math.abs(point[k])), 0));
     this._upload();
     this.reset();
+  }
+
+  /** Shows the atoms in other colors. */
+  paint(tints) {
+    this.tints = tints;
+    this._attribute(this.spheres, "tint", 3, tints.flat(), 1);
+    this.draw();
+  }
+
+  /** Returns the canvas with what is shown, for the rest of this task. */
+  picture() {
+    this._draw();
+    return this.canvas;
   }
 
   /** Hides atoms whose coordinate along `normal` is larger than `limit`, angstrom. */
@@ -192,7 +205,7 @@ export class Scene {
     this._attribute(this.lines, "end", 3, edges.flat());
     this._attribute(this.spheres, "corner", 2, [-1, -1, 1, -1, -1, 1, 1, 1]);
     this._attribute(this.spheres, "atom", 4, this.atoms.flatMap(({ position, radius }) => [...position, radius]), 1);
-    this._attribute(this.spheres, "tint", 3, this.atoms.flatMap(({ fraction }) => color(fraction)), 1);
+    this._attribute(this.spheres, "tint", 3, this.tints.flat(), 1);
   }
 
   _attribute({ program, arrays, buffers }, name, size, values, divisor = 0) {
