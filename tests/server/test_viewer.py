@@ -87,7 +87,8 @@ def open_file(page: Page, name: str, content: bytes) -> None:
 
 def picture(page: Page) -> np.ndarray:
     """Return the canvas as [height, width, 3] from 0 to 1, without the elements above it."""
-    page.evaluate("() => document.querySelectorAll('#stage > p, #empty, #legend').forEach((e) => { e.style.opacity = 0; })")
+    above = "#stage > p, #empty, #legend"
+    page.evaluate(f"() => document.querySelectorAll('{above}').forEach((e) => {{ e.style.opacity = 0; }})")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return imread(io.BytesIO(page.locator("#atoms").screenshot()))[..., :3]
 
