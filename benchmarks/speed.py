@@ -2,14 +2,14 @@
 """Time and memory of SymGNN on one glass: training step, prediction, commands and scaling, optionally against a peer.
 
     python benchmarks/speed.py --glass train0.pickle
-    python benchmarks/speed.py --glass train0.pickle --peer PEER/bin/python --peer-script symgnn_dgl.py
+    python benchmarks/speed.py --glass train0.pickle --peer PEER/bin/python --peer-script benchmarks/peers/symgnn_dgl.py
 
 Each figure is the median of several calls in a separate process, which also measures its peak memory. Kernels and peer
 take turns for several rounds, and the median round is printed, so that a slow period of the machine affects all of
 them. `taskset -c 0,1` before the command restricts all to two cores. Commands are timed from start to end.
 
-The peer is another implementation. Its script takes an npz file of positions, box, types and barrier, and prints JSON
-with train_step_s, predict_s and peak_memory_gb.
+The peer is another implementation, as those in benchmarks/peers. Its script takes an npz file of positions, box, types
+and barrier, and prints JSON with train_step_s, predict_s and peak_memory_gb.
 
 Prints Markdown tables and writes `figures/scaling.png` beside this file.
 """
