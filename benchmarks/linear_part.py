@@ -17,7 +17,7 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import label_scaling
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.models.base import create_weights
-from tf_symgnn.models.ridge.spectral import SpectralRidge
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.runs import glass_graphs, read_labeled
 
 
@@ -31,16 +31,14 @@ def main() -> None:
     training = glasses[names.TRAIN]
     species = tuple(int(z) for z in np.unique(np.concatenate([glass.atomic_numbers for glass in training])))
 
-    def fitted(on: list[GlassGraph]) -> SpectralRidge:
+    def fitted(on: list[GlassGraph]) -> RidgeModel:
         scaling = label_scaling(training)
-        ridge = SpectralRidge(
-            species=species, cutoff=config.graph.cutoff, label_mean=scaling.mean, label_std=scaling.std
-        )
+        ridge = RidgeModel(species=species, cutoff=config.graph.cutoff, label_mean=scaling.mean, label_std=scaling.std)
         create_weights(ridge, species[0])
         ridge.prepare([to_graph_tensor(graph) for graph in on], [graph.barrier for graph in on])
         return ridge
 
-    def report(ridge: SpectralRidge, graph: GlassGraph, split: str) -> float:
+    def report(ridge: RidgeModel, graph: GlassGraph, split: str) -> float:
         pearson = np.corrcoef(ridge(to_graph_tensor(graph)), graph.barrier)[0, 1]
         print(f"{split} {graph.name}: {pearson:.4f}", flush=True)
         return pearson

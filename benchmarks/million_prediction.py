@@ -24,6 +24,7 @@ from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
+from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.files import predict_in_slabs
 from tf_symgnn.inference.memory import cut_to_fit, parse_memory, peak_resident, require_room_to_read
@@ -81,7 +82,7 @@ def main() -> None:
         stages.row(f"{small.n_atoms} atoms, whole", small.n_atoms)
     path = large_file(args.glass, args.atoms, work)
     stages.start()
-    predict_file(model, config, path, parse_memory(args.memory), stages)
+    predict_file(model, path, parse_memory(args.memory), stages)
 
 
 def large_file(glass: Path | None, n_atoms: int, work: Path) -> Path:
@@ -118,7 +119,7 @@ def repeated(glass: Glass, copies: int) -> Glass:
     return Glass(positions, copies * glass.cell, glass.pbc, species, None, f"{glass.name}-{copies}.xyz")
 
 
-def predict_file(model: BarrierModel, config: RunConfig, path: Path, memory: int, stages: Stages) -> Glass:
+def predict_file(model: BarrierModel, path: Path, memory: int, stages: Stages) -> Glass:
     """Do what `tf-symgnn predict --memory` does with a file, print a row per stage, and return the prediction."""
     require_room_to_read([path], memory)
     glass = read_glass(path)
@@ -131,7 +132,9 @@ def predict_file(model: BarrierModel, config: RunConfig, path: Path, memory: int
         path.with_suffix(".partial"), identity_of(glass, model, GRAPH), glass.n_atoms, overwrite=False
     )
     left = int((~partial.done).sum())
-    predicted = replace(glass, barrier=predict_in_slabs(functions, config, glass, cut, partial))
+    slabbed = SlabbedGlass(glass, **GRAPH, number=cut.n_slabs)
+    barrier = predict_in_slabs(functions, slabbed, partial, slabs_per_search=cut.slabs_per_search)
+    predicted = replace(glass, barrier=barrier)
     stages.row(f"prediction of {left}", max(left, 1))
     write_glasses(path.with_name("predicted.xyz"), [predicted], overwrite=True)
     stages.row("writing", glass.n_atoms)

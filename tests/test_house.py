@@ -185,7 +185,7 @@ match model:
 """
     assert len(dispatches(ast.parse(asked), {"SymGNN"}, {"gcn"})) == 7
     assert not dispatches(ast.parse("isinstance(x, Layer); x == 'other'; CATALOG['gcn']"), {"SymGNN"}, {"gcn"})
-    assert {"SymGNN", "HybridModel", "SpectralRidge", "GCN"} <= model_classes()
+    assert {"SymGNN", "HybridModel", "RidgeModel", "GCN"} <= model_classes()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

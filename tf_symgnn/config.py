@@ -17,6 +17,7 @@ from tf_symgnn.errors import InputError, as_input_error
 Distribution = Literal["euler_von_mises", "angular_gaussian", "uniform", "haar"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Strategy = Literal["none", "mirrored", "multiworker"]
+PairStyle = Literal["eam/fs", "eam/alloy"]
 
 MAX_SEED = 2**32 - 1  # NumPy's largest seed
 # A configuration file is 1 kB long and three levels deep. Aliases are refused, since few of them make a large document.
@@ -157,8 +158,12 @@ class RunConfig:
     Args:
         data: a folder of structure files, or one file; null takes the sample that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
-        model: symgnn_spectral, the default; symgnn, as published; or a model to compare with: symgnn_unsymmetrized,
-            symgnn_augmented, egat_length, gcn, gcn_edges, egnn, mlp, schnet, mgcn, faenet or bapst.
+        model: symgnn_spectral, the default; symgnn_physics, the default with a potential; symgnn, as published; or a
+            model to compare with: ridge_physics, symgnn_unsymmetrized, symgnn_augmented, egat_length, gcn, gcn_edges,
+            egnn, mlp, schnet, mgcn, faenet or bapst.
+        potential: LAMMPS file of the embedded-atom potential that the glasses are at rest under. symgnn_physics and
+            ridge_physics read descriptors from it. The run stores its tables.
+        pair_style: of the potential; null takes it from the end of the file's name, .eam.fs or .eam.alloy.
         init: run folder with the best weights to start fine-tuning from. Species and label scaling stay those of that
             run, whose model, graph and network must be the same.
         epochs: passes over the training glasses. A resumed run may have more, with the learning rate of the longer run.
@@ -184,7 +189,9 @@ class RunConfig:
 
     data: str | None = None
     run_dir: str = "runs/first"
-    model: str = "symgnn_spectral"
+    model: str | None = None
+    potential: str | None = None
+    pair_style: PairStyle | None = None
     init: str | None = None
     epochs: int = 100
     seed: int = 0
@@ -200,13 +207,17 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self) -> None:
-        for name, value in (("data", self.data), ("run_dir", self.run_dir), ("init", self.init)):
+        paths = {"data": self.data, "run_dir": self.run_dir, "potential": self.potential, "init": self.init}
+        for name, value in paths.items():
             if value is not None or name == "run_dir":
                 _type(name, value, (str, os.PathLike), "a path")
                 object.__setattr__(self, name, os.fspath(value))  # type: ignore[arg-type]
         for name, value in (("model", self.model), ("label", self.label), ("species", self.species)):
-            if value is not None or name != "species":
+            if value is not None or name == "label":
                 _type(name, value, str, "text")
+        if not self.model:
+            object.__setattr__(self, "model", "symgnn_physics" if self.potential else "symgnn_spectral")
+        _choice("pair_style", self.pair_style, (None, *get_args(PairStyle)))
         _integer("epochs", self.epochs, least=1)
         _integer("seed", self.seed, least=0, most=MAX_SEED)
         if self.patience is not None:

@@ -6,6 +6,7 @@ A graph holds one glass, one patch of a glass, or several of them as components.
 # Node set: one node per atom.
 ATOMS = "atoms"
 SPECIES = "species"  # i32[N]     atomic number; 0 marks padding, never an atom
+DESCRIPTORS = "descriptors"  # f32[N, D]  optional: descriptors from the potential, for models that read them
 POSITION = "position"  # f32[N, 3]  A
 BASELINE_BARRIER = "baseline/energy_barrier"  # f32[N]     optional, eV: prediction of a hybrid model's baseline
 HIDDEN_STATE = "hidden_state"  # f[N, F] and f[E, F] between the stages of a model

@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 
 from tests.explain.conftest import CUTOFF
-from tests.models.test_baselines import small_model
+from tests.models.test_baselines import STRUCTURAL, small_model
 from tf_symgnn.explain.attention import attention_rollout
 from tf_symgnn.explain.gradients import integrated_gradients
 from tf_symgnn.explain.masks import MaskSettings, edge_masks
 from tf_symgnn.explain.neighborhoods import cut_all
 from tf_symgnn.explain.probe import Batch, Probe, choose_reach
 from tf_symgnn.graph import to_graph_tensor
-from tf_symgnn.models.catalog import CATALOG
 
 CENTERS = [0, 50]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", STRUCTURAL)
 def test_masks_and_gradients_of_every_model(name, graph):
     model = small_model(name)
     probe, barrier = Probe(model), model(to_graph_tensor(graph)).numpy().astype(float)

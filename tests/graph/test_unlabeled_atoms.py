@@ -9,8 +9,8 @@ from tf_symgnn import names
 from tf_symgnn.compare.ridge import DescriptorRidge, descriptor_graph
 from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.graph import SubsetStream, build_graph, read_records, to_graph_tensor, write_records
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.models.ridge.regression import NeighborhoodRidge
-from tf_symgnn.models.ridge.spectral import SpectralRidge
 from tf_symgnn.training.evaluation import scores
 
 LABELED = np.arange(40) % 3 > 0
@@ -43,7 +43,7 @@ def test_scores_are_of_labeled_atoms():
 def test_regressions_are_fitted_to_labeled_atoms(monkeypatch):
     fitted = []
     monkeypatch.setattr(NeighborhoodRidge, "fit", lambda self, glasses, expected: fitted.append(glasses))
-    model = SpectralRidge(species=(29, 40), cutoff=4.0, label_mean=1.5, label_std=0.5)
+    model = RidgeModel(species=(29, 40), cutoff=4.0, label_mean=1.5, label_std=0.5)
     model(to_graph_tensor(graph()))
     for found in (graph(), partly(graph())):
         model.prepare([to_graph_tensor(found)], [found.barrier])

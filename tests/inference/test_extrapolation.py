@@ -18,7 +18,7 @@ from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.extrapolation import graph_extrapolation, slab_extrapolation
 from tf_symgnn.inference.files import predict_files
-from tf_symgnn.models.ridge.spectral import SpectralRidge
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.runs import DatasetStatistics
 
 CUTOFF = 5.0
@@ -30,11 +30,9 @@ def sample() -> dict[str, list[Glass]]:
 
 
 @pytest.fixture(scope="module")
-def model(sample, statistics) -> SpectralRidge:
+def model(sample, statistics) -> RidgeModel:
     training = sample[names.TRAIN]
-    model = SpectralRidge(
-        species=SPECIES, cutoff=CUTOFF, label_mean=statistics.label_mean, label_std=statistics.label_std
-    )
+    model = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=statistics.label_mean, label_std=statistics.label_std)
     graphs = [to_graph_tensor(graph_of(glass)) for glass in training]
     model(graphs[0])
     model.prepare(graphs, [glass.barrier for glass in training])

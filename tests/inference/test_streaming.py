@@ -13,10 +13,12 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import SPECIES, ZOO, random_glass
+from tests.models.test_baselines import STRUCTURAL
 from tests.small_runs import small_config
 from tf_symgnn.config import GraphConfig, NetworkConfig, RunConfig
 from tf_symgnn.data import Glass, InputError, LabelScaling, read_glass, write_glasses
 from tf_symgnn.graph import build_graph
+from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.graph.tensors import to_graph_tensor
 from tf_symgnn.inference import CompiledModel, stage_functions
 from tf_symgnn.inference.files import predict_files, predict_in_slabs
@@ -24,7 +26,6 @@ from tf_symgnn.inference.memory import (
     _FUNCTION_BYTES,
     _ONEDNN_BYTES,
     _START_BYTES,
-    Cut,
     cut_to_fit,
     parse_memory,
     peak_resident,
@@ -32,7 +33,6 @@ from tf_symgnn.inference.memory import (
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import Sweep, needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
-from tf_symgnn.models.catalog import CATALOG
 from tf_symgnn.runs import DatasetStatistics, RunFolder, State, configured_model, package_versions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,10 @@ CONFIG = RunConfig(
     network=NetworkConfig(width=8, heads=(4, 2, 1), transforms=2),
 )
 GRAPH = {"cutoff": 4.0, "self_loops": True}
+
+
+def slabbed(config: RunConfig, glass: Glass, number: int) -> SlabbedGlass:
+    return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=number)
 
 
 def with_lively_weights(config: RunConfig) -> tf.keras.Model:
@@ -83,7 +87,7 @@ def streamed(model, stages, tmp_path):
         identity = identity_of(glass, model, GRAPH)
         partial = PartialPrediction(tmp_path / name, identity, glass.n_atoms, overwrite=False)
         try:
-            return predict_in_slabs(stages, CONFIG, glass, Cut(number, together, 0), partial)
+            return predict_in_slabs(stages, slabbed(CONFIG, glass, number), partial, slabs_per_search=together)
         finally:
             partial.close()
 
@@ -106,12 +110,12 @@ def test_a_glass_of_many_slabs_is_predicted_as_the_whole(streamed, whole):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(CATALOG) - {"symgnn", "symgnn_spectral", "faenet"}))
+@pytest.mark.parametrize("name", sorted(set(STRUCTURAL) - {"symgnn", "symgnn_spectral", "faenet"}))
 def test_every_model_with_stages_is_predicted_in_slabs(name, tmp_path):
     config = RunConfig(data="", run_dir="", model=name, graph=CONFIG.graph, network=CONFIG.network)
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), slabbed(config, glass, 4), partial, slabs_per_search=1)
     # With these weights some models predict hundreds of eV, which single precision rounds to about 1e-5 of the value.
     np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4, rtol=2e-5)
 
@@ -120,7 +124,7 @@ def test_the_exact_symmetrization_in_slabs(tmp_path):
     config = replace(CONFIG, network=replace(CONFIG.network, distribution="haar"))
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(4, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), slabbed(config, glass, 4), partial, slabs_per_search=1)
     np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
@@ -128,7 +132,7 @@ def test_a_single_layer_in_slabs(tmp_path):
     config = replace(CONFIG, network=NetworkConfig(width=8, heads=(2,)))
     model, glass = with_lively_weights(config), ZOO["slab"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(3, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), slabbed(config, glass, 3), partial, slabs_per_search=1)
     np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
@@ -146,7 +150,7 @@ def test_the_default_model_in_slabs(heads, tmp_path):
     assert all(np.std(term) > 0.1 for term in terms.values())  # a thousand times the tolerance
     for number in (1, 6, 30):
         partial = PartialPrediction(tmp_path / f"{number}", "", glass.n_atoms, overwrite=False)
-        found = predict_in_slabs(StageFunctions(model), config, glass, Cut(number, 2, 0), partial)
+        found = predict_in_slabs(StageFunctions(model), slabbed(config, glass, number), partial, slabs_per_search=2)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -157,7 +161,7 @@ def test_the_first_stage_is_applied_to_a_few_atoms_at_a_time(monkeypatch, tmp_pa
     model.prepare([to_graph_tensor(graph)], [np.random.default_rng(0).normal(1.6, 30.0, glass.n_atoms)])
     monkeypatch.setattr(stage_functions, "ATOMS_AT_ONCE", 7)
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
-    found = predict_in_slabs(StageFunctions(model), config, glass, Cut(2, 1, 0), partial)
+    found = predict_in_slabs(StageFunctions(model), slabbed(config, glass, 2), partial, slabs_per_search=1)
     np.testing.assert_allclose(found, CompiledModel(model)(graph), atol=1e-4)
 
 

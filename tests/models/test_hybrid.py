@@ -15,7 +15,7 @@ from tf_symgnn.models.baselines.faenet import FAENet
 from tf_symgnn.models.baselines.schnet import SchNet
 from tf_symgnn.models.hybrid import INITIAL_BLEND, HybridModel
 from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET
-from tf_symgnn.models.ridge.spectral import SpectralRidge
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.models.symgnn import SymGNN
 from tf_symgnn.training.streams import with_cache
 
@@ -30,7 +30,7 @@ def small_model(*, heads=(2, 1), **changes) -> HybridModel:
     network = SymGNN(
         species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3, width=6, heads=heads, decoder_layers=1
     )
-    baseline = SpectralRidge(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
+    baseline = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
     model = HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, **changes)
     return create_weights(model, SPECIES[0])
 

@@ -12,9 +12,9 @@ from tf_symgnn.data import SAMPLE, label_scaling, read_glasses
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET
 from tf_symgnn.models.ridge.components import ATOMS_PER_COMPONENT, PrincipalComponents
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
 from tf_symgnn.models.ridge.solver import PENALTIES
-from tf_symgnn.models.ridge.spectral import SpectralRidge
 from tf_symgnn.nn.pairs import PairView
 
 CUTOFF = 4.0
@@ -201,7 +201,7 @@ def test_the_prediction_for_atoms_without_neighbors_is_the_mean():
     glasses = read_glasses(SAMPLE)[names.TRAIN]
     graphs = [to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True)) for glass in glasses]
     scaling = label_scaling(glasses)
-    model = SpectralRidge(species=SPECIES, cutoff=CUTOFF, label_mean=scaling.mean, label_std=scaling.std)
+    model = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=scaling.mean, label_std=scaling.std)
     model(graphs[0])
     model.prepare(graphs, [glass.barrier for glass in glasses])
     pairs = graphs[0].edge_sets[names.NEIGHBORS]
@@ -215,7 +215,7 @@ def test_expected_weights_of_components_follow_their_variance(monkeypatch):
     monkeypatch.setattr(NeighborhoodRidge, "fit", lambda self, glasses, expected: expectations.append(expected))
     glass = random_glass(6, 80)
     graph = to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True))
-    model = SpectralRidge(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
+    model = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
     model(graph)  # creates the weights
     model.prepare([graph], [glass.barrier])
     variance = model.components.relative_variance
@@ -227,7 +227,7 @@ def test_the_stages_of_the_model_are_the_regression():
     """The reference is the product of all features and weights."""
     glass = random_glass(6, 80)
     graph = to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True))
-    model = SpectralRidge(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
+    model = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
     model(graph)  # creates the weights
     model.prepare([graph], [glass.barrier])
     predicted = model(graph).numpy()

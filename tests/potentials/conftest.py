@@ -7,6 +7,8 @@ import ase
 import numpy as np
 import pytest
 import tensorflow as tf
+from ase.build import bulk
+from ase.optimize import FIRE
 
 from tf_symgnn.graph.neighbors import find_pairs
 from tf_symgnn.potentials.eam import EamPotential
@@ -67,3 +69,23 @@ def structures():
         return ase.Atoms((symbols * 27)[:27], positions=positions, cell=CELL, pbc=True)
 
     return make
+
+
+def at_rest(seed: int, repeats: tuple[int, int, int] = (3, 3, 3), zirconium: float = 0.37) -> ase.Atoms:
+    """Return a disordered structure at a minimum of the energy of LAMMPS' potential of copper and zirconium."""
+    from tf_symgnn.simulate.engine import Forces, ForcesCalculator, Potential
+
+    rng = np.random.default_rng(seed)
+    atoms = bulk("Cu", "fcc", a=4.0, cubic=True).repeat(repeats)
+    atoms.numbers[rng.choice(len(atoms), round(zirconium * len(atoms)), replace=False)] = 40
+    atoms.positions += rng.normal(0, 0.5, atoms.positions.shape)
+    atoms.calc = ForcesCalculator(Forces(atoms, Potential()))
+    assert FIRE(atoms, logfile=None).run(fmax=1e-3, steps=2000)
+    atoms.calc = None
+    return atoms
+
+
+@pytest.fixture(scope="session")
+def glass_at_rest(lammps_potentials) -> ase.Atoms:
+    """Return 108 atoms in a cell with room for a region and little more."""
+    return at_rest(3)

@@ -8,24 +8,15 @@ from ase.build import bulk
 
 from tf_symgnn.potentials import response
 from tf_symgnn.potentials.hessian import HessianTerms, Pairs, Regions
-from tf_symgnn.potentials.response import PUSHED, QUANTITIES, REGION, AtomQuantities
-from tf_symgnn.simulate.engine import Forces, ForcesCalculator, Potential
+from tf_symgnn.potentials.response import DESCRIPTORS, PUSHED, REGION, PotentialDescriptors
+from tf_symgnn.simulate.engine import Forces, Potential
 
 from .conftest import PairArrays
 
 
 @pytest.fixture(scope="module")
-def glass(lammps_potentials) -> ase.Atoms:
-    """108 atoms at rest, disordered, in a cell with room for a region and little more."""
-    from ase.optimize import FIRE
-
-    rng = np.random.default_rng(3)
-    atoms = bulk("Cu", "fcc", a=4.0, cubic=True).repeat(3)
-    atoms.numbers[rng.choice(108, 40, replace=False)] = 40
-    atoms.positions += rng.normal(0, 0.5, atoms.positions.shape)
-    atoms.calc = ForcesCalculator(Forces(atoms, Potential()))
-    assert FIRE(atoms, logfile=None).run(fmax=1e-3, steps=2000)
-    return atoms
+def glass(glass_at_rest) -> ase.Atoms:
+    return glass_at_rest
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +25,9 @@ def columns(glass, copper_zirconium) -> dict[str, np.ndarray]:
 
 
 def by_name(atoms, potential) -> dict[str, np.ndarray]:
-    found = AtomQuantities(potential)(*PairArrays.of(atoms, potential.cutoff)).numpy()
-    assert found.shape == (len(atoms), len(QUANTITIES))
-    return dict(zip(QUANTITIES, found.T, strict=True))
+    found = PotentialDescriptors(potential)(*PairArrays.of(atoms, potential.cutoff), len(atoms))[0].numpy()
+    assert found.shape == (len(atoms), len(DESCRIPTORS))
+    return dict(zip(DESCRIPTORS, found.T, strict=True))
 
 
 def whole_hessian(atoms: ase.Atoms) -> np.ndarray:
@@ -144,10 +135,10 @@ def test_an_atom_that_is_not_at_a_minimum_has_no_response(glass, columns, copper
     unstable = np.isnan(found["softness"])
     assert unstable[0]
     assert np.isfinite(found["energy"]).all()
-    assert not np.isnan(np.array([found[name] for name in QUANTITIES]))[:, ~unstable].any()
+    assert not np.isnan(np.array([found[name] for name in DESCRIPTORS]))[:, ~unstable].any()
 
 
 def test_a_crystal_beyond_its_stability_has_no_response(copper_zirconium):
     stretched = bulk("Cu", "fcc", a=5.2, cubic=True).repeat(3)
     found = by_name(stretched, copper_zirconium)
-    assert all(np.isnan(found[name]).all() for name in QUANTITIES[3:])
+    assert all(np.isnan(found[name]).all() for name in DESCRIPTORS[3:])

@@ -22,7 +22,7 @@ from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.locations import find_model
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled_splits, stored_in_run
+from tf_symgnn.runs import RunFolder, read_labeled_splits, stored_in_run
 
 if TYPE_CHECKING:
     from tf_symgnn.explain import Explanation
@@ -147,7 +147,7 @@ def score(
     if not glasses:
         raise InputError(os.fspath(data), f"{split} split", "no glass", "at least one; --split all scores every glass")
     require_species(glasses, statistics.species)
-    model, graphs = run.load_model(), glass_graphs(config, glasses)
+    model, graphs = run.load_model(), run.graphs(glasses)
     record, predictions = evaluate_graphs(CompiledModel(model, patch_size=config.stream.patch_size), graphs)
     found = {
         graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
@@ -219,7 +219,7 @@ def explain_barriers(
     glass = to_glass(structure, type_names=config.type_names)
     require_species([glass], run.statistics().species)
     chosen = parse_centers(centers if isinstance(centers, str) else ",".join(map(str, centers)), glass)
-    (graph,) = glass_graphs(config, [glass])
+    (graph,) = run.graphs([glass])
     found = explain(run.load_model(), graph, chosen, cutoff=config.graph.cutoff, seed=seed)
     if output is not None:
         write_report(found, os.fspath(output), glass=glass, overwrite=overwrite)

@@ -28,8 +28,7 @@ from tf_symgnn.data import (
     write_frames,
 )
 from tf_symgnn.graph import GlassGraph, build_graph, write_shard
-from tf_symgnn.inference import CompiledModel
-from tf_symgnn.inference.extrapolation import graph_extrapolation
+from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.runs import RunFolder
 
 
@@ -148,8 +147,7 @@ class WritePredictions(WriteShard):
     def setup(self) -> None:
         """Load the model, once per worker."""
         run = RunFolder.open(self._run)
-        self._config, self._statistics, self._model = run.config(), run.statistics(), run.load_model()
-        self._predict = CompiledModel(self._model, patch_size=self._config.stream.patch_size)
+        self._model, self._species = TrainedModel(run), run.statistics().species
 
     def record(self, glass: Glass) -> Glass:
         """Return a glass with its predicted barriers and their extrapolation.
@@ -157,11 +155,8 @@ class WritePredictions(WriteShard):
         Raises:
             InputError: it has a species that is not in the training data.
         """
-        require_species([glass], self._statistics.species)
-        settings = self._config.graph
-        graph = build_graph(glass, cutoff=settings.cutoff, self_loops=settings.self_loops)
-        barrier = self._predict(graph)
-        found = graph_extrapolation(self._statistics.domain, self._model, graph, settings.cutoff, barrier)
+        require_species([glass], self._species)
+        barrier, found = self._model.predict(glass)
         return replace(glass, barrier=barrier, info=found.info)
 
     def write(self, shard: Path, records: Iterable[Glass]) -> None:

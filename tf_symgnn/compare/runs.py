@@ -15,7 +15,7 @@ from tf_symgnn.compare.rows import Protocol, Row
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass
 from tf_symgnn.inference import CompiledModel
-from tf_symgnn.runs import glass_graphs, package_versions, read_history
+from tf_symgnn.runs import package_versions, read_history
 from tf_symgnn.training import invariance_error, scores_by_glass, train
 
 RUNS = "runs"
@@ -40,10 +40,10 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
     folder = train(config, resume=(Path(config.run_dir) / "config.yaml").exists())
     metrics = folder.metrics()
     predict = CompiledModel(folder.load_model())
-    graphs = glass_graphs(config, glasses[names.TRAIN])
+    graphs = folder.graphs(glasses[names.TRAIN])
 
     def barrier(glass: Glass) -> np.ndarray:
-        return predict(*glass_graphs(config, [glass]))
+        return predict(*folder.graphs([glass]))
 
     return Row(
         model=config.model,

@@ -82,7 +82,9 @@ class Probe:
     def __init__(self, model: BarrierModel):
         self.model = model
         # One signature for all numbers and sizes of neighborhoods: compiling again would take longer than computing.
-        graphs = graph_spec(labeled=False).relax(num_components=True, num_nodes=True, num_edges=True)
+        graphs = graph_spec(labeled=False, n_descriptors=model.n_descriptors).relax(
+            num_components=True, num_nodes=True, num_edges=True
+        )
         signature = [graphs, tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int32)]
 
         @tf.function(input_signature=signature)

@@ -69,7 +69,12 @@ def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
     record = new.with_name(METADATA)
     record.write_text("{}")
     served = ServedModel(
-        model, species=statistics.species, cutoff=graph.cutoff, self_loops=graph.self_loops, metadata=record
+        model,
+        species=statistics.species,
+        cutoff=graph.cutoff,
+        self_loops=graph.self_loops,
+        potential=run.potential(),
+        metadata=record,
     )
     with runtime.tracing_export():
         served.save(new)

@@ -15,6 +15,7 @@ from tf_symgnn.graph import graph_spec, neighbor_pairs
 from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, require
 from tf_symgnn.graph.tensors import assemble
 from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.potentials.response import PotentialDescriptors
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 N_ATOMS = "n_atoms"
@@ -41,16 +42,33 @@ class ServedModel:
         species: atomic numbers of the training glasses.
         cutoff: of the neighbor graph, A.
         self_loops: whether each atom is also a neighbor of itself.
+        potential: from which the model reads descriptors, or None. The signature `serialized_graphs` is left out with
+            one: graphs have no pairs up to its cutoff.
         metadata: JSON file to store as an asset.
     """
 
-    def __init__(self, model: BarrierModel, *, species: Sequence[int], cutoff: float, self_loops: bool, metadata: Path):
+    def __init__(
+        self,
+        model: BarrierModel,
+        *,
+        species: Sequence[int],
+        cutoff: float,
+        self_loops: bool,
+        potential: PotentialDescriptors | None = None,
+        metadata: Path,
+    ):
         self._weights = model.variables
         self._predict = partial(model, training=False)
         self._species = tuple(species)
         self._cutoff, self._self_loops = cutoff, self_loops
         # Limits memory: padded tensors have as many rows for every atom as for the one with the most pairs.
         self._most_pairs = max_neighbors(cutoff) + int(self_loops)
+        self._potential, self._n_descriptors = potential, model.n_descriptors
+        number = tf.TensorSpec([None], tf.int32)
+        # One signature for all callers, so that the model is traced once.
+        self._barriers = tf.function(
+            self._barriers_of_arrays, input_signature=[_array_specs(model.n_descriptors), number, number]
+        )
         self._metadata = tf.saved_model.Asset(str(metadata))
 
     def save(self, path: Path) -> None:
@@ -58,7 +76,7 @@ class ServedModel:
         # Only weights and signatures. Loading the Keras model would require TF-GNN, and other functions of the object
         # would be traced and stored a second time.
         content = tf.Module()
-        content.weights, content.metadata = self._weights, self._metadata
+        content.weights, content.metadata, content.potential = self._weights, self._metadata, self._potential
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # half the size of the graph
         tf.saved_model.save(content, str(path), signatures=self.signatures(), options=options)
 
@@ -71,6 +89,9 @@ class ServedModel:
             positions, atomic_numbers = tf.identity(positions), tf.identity(atomic_numbers)
         pairs = neighbor_pairs(positions, cell, pbc, cutoff=self._cutoff, self_loops=self._self_loops)
         arrays = as_arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
+        if self._potential:
+            far = neighbor_pairs(positions, cell, pbc, cutoff=self._potential.potential.cutoff, self_loops=False)
+            arrays[names.DESCRIPTORS] = self._descriptors(atomic_numbers, far)
         n_atoms, n_pairs = tf.shape(positions)[:1], tf.shape(pairs.source)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs)}
 
@@ -102,6 +123,10 @@ class ServedModel:
             positions, n_atoms, cells, pbc, cutoff=self._cutoff, self_loops=self._self_loops
         )
         arrays = as_arrays(positions, cells, atomic_numbers, pairs)
+        if self._potential:
+            reach = self._potential.potential.cutoff
+            far, _ = neighbor_pairs_of_each(positions, n_atoms, cells, pbc, cutoff=reach, self_loops=False)
+            arrays[names.DESCRIPTORS] = self._descriptors(atomic_numbers, far)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -119,25 +144,23 @@ class ServedModel:
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Return the traced functions by the name of their signature."""
-        functions = {SERVING_DEFAULT: self.one, "batch": self.batch, "serialized_graphs": self.serialized_graphs}
+        functions = {SERVING_DEFAULT: self.one, "batch": self.batch}
+        if not self._potential:
+            functions["serialized_graphs"] = self.serialized_graphs
         return {name: function.get_concrete_function() for name, function in functions.items()}
 
-    @tf.function(
-        input_signature=[
-            {
-                names.SPECIES: tf.TensorSpec([None], tf.int32),
-                names.POSITION: tf.TensorSpec([None, 3], tf.float32),
-                names.CELL: tf.TensorSpec([None, 3, 3], tf.float32),
-                tfgnn.SOURCE_NAME: tf.TensorSpec([None], tf.int32),
-                tfgnn.TARGET_NAME: tf.TensorSpec([None], tf.int32),
-                names.DISPLACEMENT: tf.TensorSpec([None, 3], tf.float32),
-            },
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None], tf.int32),
-        ]
-    )
-    def _barriers(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
-        """Return the barriers f32[N] eV of B glasses with cells [B, 3, 3]; traced once for all signatures."""
+    def _descriptors(self, atomic_numbers: tf.Tensor, pairs: Pairs) -> tf.Tensor:
+        """Return the descriptors of atoms from the potential f32[N, D]."""
+        displacement = tf.cast(pairs.displacement, tf.float64)
+        found, _ = self._potential(atomic_numbers, pairs.source, pairs.target, displacement, tf.size(atomic_numbers))
+        at_rest = tf.reduce_all(tf.math.is_finite(found), axis=1)
+        number = tf.math.count_nonzero(~at_rest)
+        expected = "a glass relaxed with the potential of the model, not so many atoms that are at no minimum"
+        with tf.control_dependencies([require(number == 0, "positions", expected, number)]):
+            return tf.ensure_shape(tf.identity(found), [None, self._n_descriptors])
+
+    def _barriers_of_arrays(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
+        """Return the barriers f32[N] eV of B glasses with cells [B, 3, 3]."""
         target, species = arrays[tfgnn.TARGET_NAME], arrays[names.SPECIES]
         most = tf.reduce_max(tf.math.unsorted_segment_sum(tf.ones_like(target), target, tf.size(species)))
         expected = f"A, and at most {self._most_pairs} pairs an atom"
@@ -159,6 +182,21 @@ class ServedModel:
         unknown = tf.boolean_mask(atomic_numbers, ~trained)
         expected = f"only what the model was trained on, {' and '.join(map(str, self._species))}"
         return require(tf.reduce_all(trained), "atomic_numbers", expected, unknown)
+
+
+def _array_specs(n_descriptors: int) -> dict[str, tf.TensorSpec]:
+    """Return the specs of the arrays that `as_arrays` returns, and of descriptors."""
+    specs = {
+        names.SPECIES: tf.TensorSpec([None], tf.int32),
+        names.POSITION: tf.TensorSpec([None, 3], tf.float32),
+        names.CELL: tf.TensorSpec([None, 3, 3], tf.float32),
+        tfgnn.SOURCE_NAME: tf.TensorSpec([None], tf.int32),
+        tfgnn.TARGET_NAME: tf.TensorSpec([None], tf.int32),
+        names.DISPLACEMENT: tf.TensorSpec([None, 3], tf.float32),
+    }
+    if n_descriptors:
+        specs[names.DESCRIPTORS] = tf.TensorSpec([None, n_descriptors], tf.float32)
+    return specs
 
 
 def _check_graphs(batch: tfgnn.GraphTensor) -> list[tf.Operation]:

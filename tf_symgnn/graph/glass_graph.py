@@ -23,6 +23,7 @@ class GlassGraph:
         target: i32[E], the atom that receives it, ascending.
         displacement: f32[E, 3] A, x[source] - x[target] + periodic shift.
         barrier: f32[N] eV, or None without labels.
+        descriptors: f32[N, D], descriptors from the potential, or None without.
     """
 
     name: str
@@ -34,6 +35,7 @@ class GlassGraph:
     target: np.ndarray
     displacement: np.ndarray
     barrier: np.ndarray | None
+    descriptors: np.ndarray | None = None
 
     @property
     def n_atoms(self) -> int:
@@ -82,6 +84,7 @@ class GlassGraph:
             target=index[self.target[pairs]],
             displacement=self.displacement[pairs],
             barrier=None if self.barrier is None else self.barrier[atoms],
+            descriptors=None if self.descriptors is None else self.descriptors[atoms],
         )
 
     def subgraph(self, atoms: np.ndarray, row_splits: np.ndarray) -> GlassGraph:

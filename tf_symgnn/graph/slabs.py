@@ -37,6 +37,7 @@ class SlabbedGlass:
         cutoff: atoms closer than this are neighbors, A.
         self_loops: whether each atom is also a neighbor of itself.
         number: number of slabs, from which those without an atom are removed.
+        descriptors: f32[N, D], descriptors of the atoms from a potential, or None without.
 
     Attributes:
         glass: the glass.
@@ -44,13 +45,22 @@ class SlabbedGlass:
         splits: i64[K + 1], the first atom of each slab, and N.
         thickness: of a slab, A.
         atomic_numbers: i32[N], in the order of slabs.
+        descriptors: f32[N, D], in the order of slabs, or None.
 
     Raises:
         InputError: a number is out of range, or the atoms are further from the origin or denser than
             `tf_symgnn.data.limits` allows.
     """
 
-    def __init__(self, glass: Glass, *, cutoff: float, self_loops: bool, number: int):
+    def __init__(
+        self,
+        glass: Glass,
+        *,
+        cutoff: float,
+        self_loops: bool,
+        number: int,
+        descriptors: np.ndarray | None = None,
+    ):
         fractional, shift = require_physical(glass, cutoff)
         require_integer(glass.place, "number of slabs", number, least=1)
         self.glass, self._cutoff, self._self_loops = glass, cutoff, self_loops
@@ -69,6 +79,7 @@ class SlabbedGlass:
         self._fractional = fractional[self.order]
         self._positions = glass.positions[self.order] + shift[self.order, np.newaxis] * glass.cell[self._axis]
         self.atomic_numbers = glass.atomic_numbers[self.order]
+        self.descriptors = None if descriptors is None else descriptors[self.order]
 
     def __len__(self) -> int:
         return len(self.splits) - 1
@@ -77,6 +88,13 @@ class SlabbedGlass:
     def sizes(self) -> np.ndarray:
         """Return i64[K], the number of atoms of each slab."""
         return np.diff(self.splits)
+
+    @property
+    def pbc_in_slab(self) -> np.ndarray:
+        """Return bool[3], whether the cell repeats along each vector beside the ghosts of `with_ghosts`."""
+        periodic = self.glass.pbc.copy()
+        periodic[self._axis] = False  # ghosts are the images along this vector
+        return periodic
 
     def positions(self, begin: int, stop: int) -> np.ndarray:
         """Return the positions f32[M, 3] A of atoms `begin` to before `stop`, not wrapped into the cell."""
@@ -100,10 +118,8 @@ class SlabbedGlass:
             InputError: two atoms coincide, or an atom has too many neighbors.
         """
         begin, stop = self.splits[first], self.splits[end]
-        atom, points = self._with_ghosts(first, end)
-        periodic = self.glass.pbc.copy()
-        periodic[self._axis] = False  # ghosts are the images along this vector
-        target, source, displacement = find_pairs(points, self.glass.cell, periodic, self._cutoff)
+        atom, points = self.with_ghosts(first, end)
+        target, source, displacement = find_pairs(points, self.glass.cell, self.pbc_in_slab, self._cutoff)
         received = np.flatnonzero(target < stop - begin)
         target, source = target[received].astype(np.int32), atom[source[received]]
         displacement = displacement[received]
@@ -123,7 +139,7 @@ class SlabbedGlass:
             for a, b, start in zip(edges, edges[1:], bounds, strict=False)
         ]
 
-    def _with_ghosts(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    def with_ghosts(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Return indices i32[M] and positions f64[M, 3] A: of atoms of some slabs, then of images within the cutoff."""
         begin, stop = self.splits[first], self.splits[end]
         low, high = self._lower[first] - self._margin - 1e-9, self._upper[end - 1] + self._margin + 1e-9

@@ -84,6 +84,9 @@ class SubsetStream:
             if graph.barrier is None:
                 raise InputError(graph.name, names.ENERGY_BARRIER, "no labels", "one per atom, eV")
         self.batch_size = batch_size
+        self._fields, described = _FIELDS, self.graphs[0].descriptors
+        if described is not None:
+            self._fields = _FIELDS | {names.DESCRIPTORS: (tf.float32, [None, described.shape[1]])}
         self._patched = None
         if patch_size is not None:
             self._patched = [PatchedGlass(graph, size=patch_size, halo=halo) for graph in self.graphs]
@@ -159,13 +162,13 @@ class SubsetStream:
         return tf.data.Dataset.from_tensor_slices(order).map(self._load).batch(size)
 
     def _load(self, number: tf.Tensor) -> tfgnn.GraphTensor:
-        flat = tf.numpy_function(self._arrays, [number], [dtype for dtype, _ in _FIELDS.values()], stateful=False)
-        shapes = {name: shape for name, (_, shape) in _FIELDS.items()}
+        flat = tf.numpy_function(self._arrays, [number], [dtype for dtype, _ in self._fields.values()], stateful=False)
+        shapes = {name: shape for name, (_, shape) in self._fields.items()}
         return assemble({name: tf.ensure_shape(x, shapes[name]) for name, x in zip(shapes, flat, strict=True)})
 
     def _arrays(self, number: np.int64) -> list[np.ndarray]:
         arrays = graph_arrays(*self.subset(int(number)))
-        return [arrays[name] for name in _FIELDS]
+        return [arrays[name] for name in self._fields]
 
     def _merged(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Return batches merged to components, without their readout, prefetched by one thread."""
@@ -187,4 +190,5 @@ def _padding(like: GlassGraph) -> GlassGraph:
         target=zero,
         displacement=origin,
         barrier=np.zeros(1, np.float32),
+        descriptors=None if like.descriptors is None else np.zeros_like(like.descriptors[:1]),
     )

@@ -19,13 +19,18 @@ INDEX_DTYPE = tf.int32
 
 
 @cache
-def graph_spec(*, labeled: bool) -> tfgnn.GraphTensorSpec:
+def graph_spec(*, labeled: bool, n_descriptors: int = 0) -> tfgnn.GraphTensorSpec:
     """Return the spec of one graph, from `schemas/glass.pbtxt` or, with readout, `schemas/labelled_glass.pbtxt`.
 
     Args:
         labeled: whether the graph has readout features.
+        n_descriptors: the number of descriptors from a potential that its atoms have in addition.
     """
     schema = tfgnn.read_schema(str(schema_folder() / ("labelled_glass.pbtxt" if labeled else "glass.pbtxt")))
+    if n_descriptors:
+        feature = schema.node_sets[names.ATOMS].features[names.DESCRIPTORS]
+        feature.dtype = tf.float32.as_datatype_enum
+        feature.shape.dim.add(size=n_descriptors)
     return tfgnn.create_graph_spec_from_schema_pb(schema, indices_dtype=INDEX_DTYPE)
 
 
@@ -57,6 +62,8 @@ def graph_arrays(graph: GlassGraph, loss_weight: np.ndarray | None = None) -> di
         tfgnn.TARGET_NAME: graph.target,
         names.DISPLACEMENT: graph.displacement,
     }
+    if graph.descriptors is not None:
+        arrays[names.DESCRIPTORS] = graph.descriptors
     if loss_weight is not None:
         labeled = np.isfinite(graph.barrier)
         arrays |= {
@@ -107,7 +114,7 @@ def assemble(arrays: dict[str, tf.Tensor], sizes: tuple[tf.Tensor, tf.Tensor] | 
         sizes: numbers of atoms and of pairs i32[B] each, of B components with cells [B, 3, 3]; by default there is one
             component.
     """
-    of_atoms = (names.SPECIES, names.POSITION, names.ENERGY_BARRIER, names.LOSS_WEIGHT)
+    of_atoms = (names.SPECIES, names.POSITION, names.DESCRIPTORS, names.ENERGY_BARRIER, names.LOSS_WEIGHT)
     return graph_of_features(
         {name: arrays[name] for name in of_atoms if name in arrays},
         {names.DISPLACEMENT: arrays[names.DISPLACEMENT]},

@@ -22,7 +22,7 @@ class CompiledModel:
     def __init__(self, model: BarrierModel, *, patch_size: float | None = None):
         self._patch_size, self._halo = patch_size, model.receptive_field
 
-        @tf.function(input_signature=[graph_spec(labeled=False)])
+        @tf.function(input_signature=[graph_spec(labeled=False, n_descriptors=model.n_descriptors)])
         def barrier(graph: tfgnn.GraphTensor) -> tf.Tensor:
             return model(graph, training=False)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_symgnn.config import RunConfig
 from tf_symgnn.data import (
     Glass,
     InputError,
@@ -29,16 +28,15 @@ from tf_symgnn.data import (
     write_glasses,
 )
 from tf_symgnn.domain.extrapolation import Extrapolation, summarize
-from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.extrapolation import slab_extrapolation
-from tf_symgnn.inference.memory import Cut, cut_to_fit, peak_resident, require_room_to_read
+from tf_symgnn.inference.memory import cut_to_fit, peak_resident, require_room_to_read
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
 from tf_symgnn.inference.streaming import SlabStream
 from tf_symgnn.inference.trained import TrainedModel
-from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.potentials.glasses import glass_descriptors
 from tf_symgnn.progress import progress_bar
 from tf_symgnn.runs import RunFolder
 
@@ -94,9 +92,7 @@ def predict_files(
         predicted, extrapolations = _predict_whole(run, glasses)
         write_glasses(output, predicted, overwrite=overwrite)
     else:
-        predicted, extrapolations = _predict_within(
-            memory, run.load_model(), config, statistics.domain, glasses, unfinished, overwrite=overwrite
-        )
+        predicted, extrapolations = _predict_within(memory, run, glasses, unfinished, overwrite=overwrite)
         _write_finished(output, predicted, unfinished)
     for line in summarize(extrapolations):
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
@@ -139,32 +135,26 @@ def _digest(path: Path) -> str:
 
 
 def predict_in_slabs(
-    stages: StageFunctions, config: RunConfig, glass: Glass, cut: Cut, partial: PartialPrediction
+    stages: StageFunctions, slabbed: SlabbedGlass, partial: PartialPrediction, *, slabs_per_search: int
 ) -> np.ndarray:
     """Return the energy barriers f64[N] eV of a glass, predicted slab by slab.
 
     Args:
         stages: of the model.
-        config: of the run.
-        glass: the glass.
-        cut: into slabs.
+        slabbed: the glass.
         partial: stores finished slabs, and atoms that an earlier run finished.
+        slabs_per_search: number of slabs whose pairs are found at once.
     """
-    slabbed = _slabbed(glass, config, cut)
     atoms = np.split(slabbed.order, slabbed.splits[1:-1])
     unfinished = [not partial.done[members].all() for members in atoms]
     needed = needed_levels(slabbed.neighbors(), unfinished, stages.depth)
     # The number of atoms times stages is known from the start, so the bar shows the remaining time.
     with progress_bar(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", scaled=True) as bar:
-        for slab, _, barrier in SlabStream(stages, slabbed, needed, slabs_per_search=cut.slabs_per_search):
+        for slab, _, barrier in SlabStream(stages, slabbed, needed, slabs_per_search=slabs_per_search):
             if barrier is not None:
                 partial.add(atoms[slab], barrier)
             bar.update(int(slabbed.sizes[slab]))
     return partial.barrier
-
-
-def _slabbed(glass: Glass, config: RunConfig, cut: Cut) -> SlabbedGlass:
-    return SlabbedGlass(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops, number=cut.n_slabs)
 
 
 def _predict_whole(run: RunFolder, glasses: Sequence[Glass]) -> tuple[list[Glass], dict[str, Extrapolation]]:
@@ -179,9 +169,7 @@ def _predict_whole(run: RunFolder, glasses: Sequence[Glass]) -> tuple[list[Glass
 
 def _predict_within(
     memory: int,
-    model: BarrierModel,
-    config: RunConfig,
-    domain: TrainingDomain,
+    run: RunFolder,
     glasses: Sequence[Glass],
     unfinished: Path,
     *,
@@ -194,7 +182,8 @@ def _predict_within(
     Raises:
         InputError: no slabs of a glass fit, or a partial prediction is one of another glass or model.
     """
-    stages, graph = StageFunctions(model), config.graph
+    model, graph, domain, potential = run.load_model(), run.config().graph, run.statistics().domain, run.potential()
+    stages = StageFunctions(model)
     # Measured once, since each glass uses the memory that the previous one freed.
     predicted, found, taken = [], {}, peak_resident()
     for k, glass in enumerate(glasses):
@@ -202,8 +191,15 @@ def _predict_within(
         identity = identity_of(glass, model, {"cutoff": graph.cutoff, "self_loops": graph.self_loops})
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
-            barrier = predict_in_slabs(stages, config, glass, cut, partial)
-        slabbed = _slabbed(glass, config, cut)
+            descriptors = None if potential is None else glass_descriptors(potential, glass)
+            slabbed = SlabbedGlass(
+                glass,
+                cutoff=graph.cutoff,
+                self_loops=graph.self_loops,
+                number=cut.n_slabs,
+                descriptors=descriptors,
+            )
+            barrier = predict_in_slabs(stages, slabbed, partial, slabs_per_search=cut.slabs_per_search)
         found[glass.place] = slab_extrapolation(domain, model, slabbed, graph.cutoff, barrier)
         predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
     return predicted, found

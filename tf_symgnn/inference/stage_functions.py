@@ -46,6 +46,7 @@ class Receivers(NamedTuple):
         target: i32[E], which of the atoms receives each pair, ascending.
         senders: i32[E], the atomic number of the atom that sends it.
         displacement: f32[E, 3] A.
+        descriptors: f32[M, D], where D may be 0.
     """
 
     atomic_numbers: np.ndarray
@@ -53,19 +54,22 @@ class Receivers(NamedTuple):
     target: np.ndarray
     senders: np.ndarray
     displacement: np.ndarray
+    descriptors: np.ndarray
 
     @classmethod
     def of_graph(cls, graph: GlassGraph) -> Receivers:
         """Return all atoms of a graph."""
         senders = graph.atomic_numbers[graph.source]
-        return cls(graph.atomic_numbers, graph.positions, graph.target, senders, graph.displacement)
+        descriptors = _columns(graph.descriptors, graph.n_atoms)
+        return cls(graph.atomic_numbers, graph.positions, graph.target, senders, graph.displacement, descriptors)
 
     @classmethod
     def of_slab(cls, slabbed: SlabbedGlass, slab: int, pairs: ReceivedPairs) -> Receivers:
         """Return the atoms of a slab, which receive `pairs`."""
         begin, stop = slabbed.splits[slab : slab + 2]
         numbers, positions = slabbed.atomic_numbers, slabbed.positions(begin, stop)
-        return cls(numbers[begin:stop], positions, pairs.target, numbers[pairs.source], pairs.displacement)
+        descriptors = _columns(slabbed.descriptors, len(numbers))[begin:stop]
+        return cls(numbers[begin:stop], positions, pairs.target, numbers[pairs.source], pairs.displacement, descriptors)
 
     @classmethod
     def joined(cls, parts: Sequence[Receivers]) -> Receivers:
@@ -80,18 +84,24 @@ class Receivers(NamedTuple):
         pairs = received_pairs(np.searchsorted(self.target, np.arange(n_atoms + 1)), atoms)
         target = local_index(atoms, n_atoms)[self.target[pairs]]
         return Receivers(
-            self.atomic_numbers[atoms], self.positions[atoms], target, self.senders[pairs], self.displacement[pairs]
+            self.atomic_numbers[atoms],
+            self.positions[atoms],
+            target,
+            self.senders[pairs],
+            self.displacement[pairs],
+            self.descriptors[atoms],
         )
 
     def parts(self) -> Iterator[tuple[Tensors, Tensors, PartPairs]]:
         """Yield the inputs of calls of the first stage: features of atoms, features of pairs, ends of pairs.
 
         The first stage reads only the species of a sender, so one atom of each species represents all senders. Its
-        position is NaN, so that a stage that reads it predicts NaN.
+        position and descriptors are NaN, so that a stage that reads them predicts NaN.
         """
         species = np.unique(self.senders).astype(np.int32)
         sender = np.searchsorted(species, self.senders).astype(np.int32)
         no_position = np.full((len(species), 3), np.nan, np.float32)
+        no_descriptors = np.full((len(species), self.descriptors.shape[1]), np.nan, np.float32)
         for begin in range(0, len(self.atomic_numbers), ATOMS_AT_ONCE):
             end = min(begin + ATOMS_AT_ONCE, len(self.atomic_numbers))
             number = np.int32(end - begin)
@@ -100,6 +110,9 @@ class Receivers(NamedTuple):
                 names.SPECIES: tf.constant(np.concatenate([self.atomic_numbers[begin:end], species])),
                 names.POSITION: tf.constant(np.concatenate([self.positions[begin:end], no_position])),
             }
+            if self.descriptors.shape[1]:
+                descriptors = np.concatenate([self.descriptors[begin:end], no_descriptors])
+                atoms[names.DESCRIPTORS] = tf.constant(descriptors)
             pairs = {names.DISPLACEMENT: tf.constant(self.displacement[received])}
             ends = (sender[received] + number, self.target[received] - np.int32(begin), number)
             yield atoms, pairs, PartPairs(*map(tf.constant, ends))
@@ -128,6 +141,8 @@ class StageFunctions:
             names.SPECIES: tf.TensorSpec([None], tf.int32),
             names.POSITION: tf.TensorSpec([None, 3], tf.float32),
         }
+        if model.n_descriptors:
+            atoms[names.DESCRIPTORS] = tf.TensorSpec([None, model.n_descriptors], tf.float32)
         pairs: Specs = {names.DISPLACEMENT: tf.TensorSpec([None, 3], tf.float32)}
         self._states = [(atoms, pairs)]  # specs, level by level
         self._functions = []
@@ -198,6 +213,11 @@ def _of_part(stage: Stage) -> Callable[..., tuple[Tensors, Tensors]]:
         return atoms, graph.edge_sets[names.NEIGHBORS].get_features_dict()
 
     return advance
+
+
+def _columns(descriptors: np.ndarray | None, n_atoms: int) -> np.ndarray:
+    """Return descriptors f32[N, D], with D = 0 for None."""
+    return np.empty((n_atoms, 0), np.float32) if descriptors is None else descriptors
 
 
 def _joined(parts: Sequence[Tensors]) -> Tensors:

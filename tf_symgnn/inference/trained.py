@@ -29,7 +29,7 @@ class TrainedModel:
     def __init__(self, run: RunFolder):
         self._config, statistics = run.config(), run.statistics()
         self.species, self.type_names = statistics.species, self._config.type_names
-        self.model, self._domain = run.load_model(), statistics.domain
+        self.model, self._domain, self._potential = run.load_model(), statistics.domain, run.potential()
         self._barrier = CompiledModel(self.model, patch_size=self._config.stream.patch_size)
 
     def predict(self, glass: Glass) -> tuple[np.ndarray, Extrapolation]:
@@ -38,6 +38,6 @@ class TrainedModel:
         Raises:
             InputError: the glass exceeds a limit of `tf_symgnn.data.limits`.
         """
-        (graph,) = glass_graphs(self._config, [glass])
+        (graph,) = glass_graphs(self._config, [glass], self._potential)
         barrier = self._barrier(graph)
         return barrier, graph_extrapolation(self._domain, self.model, graph, self._config.graph.cutoff, barrier)

@@ -15,7 +15,7 @@ from tf_symgnn import names
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
 
 # Features of a graph before the first stage. A stage may remove but not change them.
-INPUTS = (names.SPECIES, names.POSITION, names.DISPLACEMENT, names.PAIR_WEIGHT)
+INPUTS = (names.SPECIES, names.POSITION, names.DESCRIPTORS, names.DISPLACEMENT, names.PAIR_WEIGHT)
 
 Step = Callable[[tfgnn.GraphTensor, bool], tfgnn.GraphTensor]
 
@@ -25,9 +25,9 @@ class Stage:
     """One step of a forward pass, which extends the receptive field by one hop.
 
     The state is the features of the graph: named tensors [N, ...] of atoms and [E, ...] of pairs. The first stage reads
-    species, positions, displacements and, optionally, pair weights. Of a sender, it reads only the species:
-    prediction slab by slab has no other data of it. Layers that need a sum over a sender's neighbors, such as its
-    degree, compute it in a stage of its own. The last stage sets the feature `energy_barrier` f[N] of atoms, in eV.
+    species, positions, displacements and, optionally, descriptors and pair weights. Of a sender, it reads only the
+    species: prediction slab by slab has no other data of it. Layers that need a sum over a sender's neighbors, such as
+    its degree, compute it in a stage of its own. The last stage sets the feature `energy_barrier` f[N] of atoms, in eV.
 
     Attributes:
         apply: takes a graph and whether it is for training; returns the graph with the features that later stages read.
@@ -93,9 +93,12 @@ class BarrierModel(tf.keras.Model):
 
     Attributes:
         receptive_field: the largest distance of an atom that affects a prediction, A; infinite for the whole glass.
+            Descriptors from a potential, which are part of the graph, do not count.
+        n_descriptors: the number of descriptors from a potential that graphs must have; 0 if the model reads none.
     """
 
     receptive_field: float
+    n_descriptors: int = 0
 
     def stages(self) -> list[Stage]:
         """Return the forward pass as stages of one hop each; an empty list if it has no such stages."""
@@ -259,6 +262,7 @@ def create_weights(model: BarrierModel, atomic_number: int) -> BarrierModel:
         target=zero,
         displacement=np.zeros((1, 3), np.float32),
         barrier=None,
+        descriptors=np.zeros((1, model.n_descriptors), np.float32) if model.n_descriptors else None,
     )
     model(to_graph_tensor(atom))
     return model

@@ -23,9 +23,10 @@ from tf_symgnn.models.baselines.network import BaselineNetwork
 from tf_symgnn.models.baselines.schnet import SchNet
 from tf_symgnn.models.baselines.unsymmetrized import UnsymmetrizedSymGNN
 from tf_symgnn.models.hybrid import HybridModel
-from tf_symgnn.models.ridge.spectral import SpectralRidge
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.models.symgnn import SymGNN
 from tf_symgnn.nn.symmetrization import HAAR
+from tf_symgnn.potentials.response import DESCRIPTORS
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,25 @@ def _baseline(kind: type[BaselineNetwork], name: str, network: NetworkConfig, se
     )
 
 
-def _hybrid(name: str, network: NetworkConfig, setting: Setting) -> HybridModel:
-    symgnn = create_weights(_symgnn(SymGNN, "symgnn", network, setting), setting.species[0])
-    ridge = SpectralRidge(
+def _ridge(name: str, setting: Setting, *, spectrum: bool, n_descriptors: int) -> RidgeModel:
+    return RidgeModel(
         species=setting.species,
         cutoff=setting.cutoff,
         label_mean=setting.scaling.mean,
         label_std=setting.scaling.std,
-        name="spectral_ridge",
+        spectrum=spectrum,
+        n_descriptors=n_descriptors,
+        name=name,
     )
+
+
+def _ridge_physics(name: str, network: NetworkConfig, setting: Setting) -> RidgeModel:
+    return _ridge(name, setting, spectrum=False, n_descriptors=len(DESCRIPTORS))
+
+
+def _hybrid(n_descriptors: int, name: str, network: NetworkConfig, setting: Setting) -> HybridModel:
+    symgnn = create_weights(_symgnn(SymGNN, "symgnn", network, setting), setting.species[0])
+    ridge = _ridge("ridge", setting, spectrum=True, n_descriptors=n_descriptors)
     return HybridModel(network=symgnn, baseline=ridge, cutoff=setting.cutoff, name=name)
 
 
@@ -102,17 +113,23 @@ class Entry:
         heads: attention heads of each layer.
         distribution: of the transforms of the symmetrization.
         chunked: whether the layers have the kernel `chunked`.
+        potential: whether the model reads descriptors from a potential.
     """
 
     build: Callable[[str, NetworkConfig, Setting], BarrierModel]
     heads: tuple[int, ...] = (8, 4, 2, 1)  # heads and distribution as published
     distribution: str = "euler_von_mises"
     chunked: bool = False
+    potential: bool = False
 
 
 CATALOG: dict[str, Entry] = {
     "symgnn": Entry(partial(_symgnn, SymGNN), chunked=True),
-    "symgnn_spectral": Entry(_hybrid, heads=(2, 2, 1), distribution=HAAR, chunked=True),
+    "symgnn_spectral": Entry(partial(_hybrid, 0), heads=(2, 2, 1), distribution=HAAR, chunked=True),
+    "symgnn_physics": Entry(
+        partial(_hybrid, len(DESCRIPTORS)), heads=(2, 2, 1), distribution=HAAR, chunked=True, potential=True
+    ),
+    "ridge_physics": Entry(_ridge_physics, potential=True),
     "symgnn_unsymmetrized": Entry(partial(_symgnn, UnsymmetrizedSymGNN), chunked=True),
     "symgnn_augmented": Entry(partial(_symgnn, AugmentedSymGNN), chunked=True),
     "egat_length": Entry(partial(_symgnn, LengthEGAT), chunked=True),
@@ -189,6 +206,11 @@ def build_model(name: str, network: NetworkConfig, setting: Setting) -> BarrierM
     """
     network = complete(name, network)
     return create_weights(CATALOG[name].build(name, network, setting), setting.species[0])
+
+
+def needs_potential(name: str) -> bool:
+    """Return whether a model reads descriptors from a potential; False if the catalog does not contain the name."""
+    return name in CATALOG and CATALOG[name].potential
 
 
 def is_chunked(name: str) -> bool:

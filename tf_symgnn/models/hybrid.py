@@ -68,6 +68,7 @@ class HybridModel(BarrierModel):
             raise ValueError(f"hops: found {hops}, expected at least 1")
         self.network, self.baseline = network, baseline
         self.cutoff, self.hops, self._initial_blend = cutoff, hops, blend
+        self.n_descriptors = max(network.n_descriptors, baseline.n_descriptors)
         self.receptive_field = max(network.receptive_field, baseline.receptive_field) + cutoff * hops  # A
         self.blend = self.add_weight(
             name="blend",

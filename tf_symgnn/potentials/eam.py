@@ -51,12 +51,14 @@ class EamPotential(tf.Module):
         tables: of the potential.
 
     Attributes:
+        tables: of the potential.
         species: atomic numbers, in the order of the tables.
         cutoff: A. Pairs must contain all atoms that are closer.
     """
 
     def __init__(self, tables: EamTables):
         super().__init__(name="eam_potential")
+        self.tables = tables
         self.species = tuple(atomic_numbers[symbol] for symbol in tables.symbols)
         self.cutoff = tables.cutoff
         self._density_step, self._distance_step = tables.density_step, tables.distance_step

@@ -1,4 +1,4 @@
-"""Quantities of each atom that follow from the structure and its potential: energy, density and harmonic response."""
+"""Descriptors of each atom that follow from the potential: energy, density and harmonic response."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import tensorflow as tf
 from tf_symgnn.potentials.eam import EamPotential
 from tf_symgnn.potentials.hessian import HessianTerms, Pairs, Regions
 
-N_RESPONSES = 7  # the last of `QUANTITIES`
+N_RESPONSES = 7  # the last ones of `DESCRIPTORS`
 REGION = 6.5  # A; the atoms within it of an atom are free, all others are fixed
 PUSHED = 3.8  # A; the atoms that the push of a saddle search moves
 CENTERS = 32  # atoms whose regions are computed at once
 SQUARINGS = 6  # of a matrix, for its largest eigenvalue: of a mode with 5% less, 0.1% remains
 
-# The columns of `quantities`. All but the energy are logarithms. G is the inverse of the Hessian of the free atoms.
-QUANTITIES = (
+# The columns of the descriptors. All but the energy are logarithms. G is the inverse of the Hessian of the free atoms.
+DESCRIPTORS = (
     "energy",  # of the atom, eV
     "density",  # rho of the atom
     "stiffness",  # trace of the atom's block of the Hessian, eV/A^2
@@ -29,21 +29,24 @@ QUANTITIES = (
 )
 
 
-class AtomQuantities(tf.Module):
-    """Computes the quantities of each atom. A SavedModel that holds it needs no file of the potential.
+class PotentialDescriptors(tf.Module):
+    """Computes descriptors of atoms from a potential. A SavedModel that holds it needs no file of the potential.
 
-    Time is linear in the number of atoms; memory is that of the pairs and of the regions of `CENTERS` atoms.
+    Time is linear in the number of centers; memory is that of the pairs and of the regions of `CENTERS` atoms.
 
     Args:
         potential: of the glasses, which are at minima of its energy.
 
     Attributes:
         potential: the potential.
+        receptive_field: the largest distance of an atom that affects a descriptor, A.
     """
 
     def __init__(self, potential: EamPotential):
-        super().__init__(name="atom_quantities")
+        super().__init__(name="potential_descriptors")
         self.potential = potential
+        # An atom affects the density of a neighbor of an atom of the region.
+        self.receptive_field = REGION + 2 * potential.cutoff
 
     @tf.function(
         input_signature=[
@@ -51,10 +54,13 @@ class AtomQuantities(tf.Module):
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None, 3], tf.float64),
+            tf.TensorSpec([], tf.int32),
         ]
     )
-    def __call__(self, numbers: tf.Tensor, source: tf.Tensor, target: tf.Tensor, displacement: tf.Tensor) -> tf.Tensor:
-        """Return the quantities of each atom f32[N, len(QUANTITIES)].
+    def __call__(
+        self, numbers: tf.Tensor, source: tf.Tensor, target: tf.Tensor, displacement: tf.Tensor, n_centers: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the descriptors of the first atoms f32[n_centers, len(DESCRIPTORS)], and their forces.
 
         Those of the response are NaN where the Hessian of the region is not positive definite: it is not at a minimum.
 
@@ -63,6 +69,10 @@ class AtomQuantities(tf.Module):
             source: i32[E], the sender of each directed pair within the cutoff of the potential, without self-loops.
             target: i32[E], the receiver, ascending.
             displacement: f64[E, 3] A, x[source] - x[target] + periodic shift.
+            n_centers: number of the first atoms that descriptors are computed of.
+
+        Returns:
+            The descriptors, and the forces f64[n_centers, 3] eV/A.
         """
         n_atoms = tf.size(numbers)
         pairs = Pairs.of(source, target, n_atoms)
@@ -71,13 +81,14 @@ class AtomQuantities(tf.Module):
         of_atoms = [self.potential.energies(state, target), tf.math.log(state.density)]
         of_atoms = [tf.cast(values, tf.float32) for values in of_atoms]
         of_atoms.append(tf.math.log(tf.linalg.trace(terms.own(pairs))))
-        batches = -(-n_atoms // CENTERS)
+        batches = -(-n_centers // CENTERS)
         responses = tf.TensorArray(tf.float32, size=batches, infer_shape=False, element_shape=[None, N_RESPONSES])
         for batch in tf.range(batches):
-            centers = tf.range(batch * CENTERS, tf.minimum((batch + 1) * CENTERS, n_atoms))
+            centers = tf.range(batch * CENTERS, tf.minimum((batch + 1) * CENTERS, n_centers))
             regions = Regions.around(centers, pairs, state.distance, REGION, n_atoms)
             responses = responses.write(batch, _responses(regions, terms.hessians(regions, pairs)))
-        return tf.concat([tf.stack(of_atoms, axis=1), responses.concat()], axis=1)
+        descriptors = tf.concat([tf.stack(of_atoms, axis=1)[:n_centers], responses.concat()], axis=1)
+        return descriptors, self.potential.forces(state, source, target)[:n_centers]
 
 
 def _responses(regions: Regions, hessians: tf.Tensor) -> tf.Tensor:

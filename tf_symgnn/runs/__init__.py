@@ -4,6 +4,7 @@ from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.folder import RunFolder, configured_model
 from tf_symgnn.runs.glasses import glass_graphs, read_labeled, read_labeled_splits, stored_in_run
 from tf_symgnn.runs.history import read_history, write_history
+from tf_symgnn.runs.potential import configured_potential, require_potential
 from tf_symgnn.runs.records import write_record
 from tf_symgnn.runs.statistics import DatasetStatistics, package_versions
 
@@ -13,11 +14,13 @@ __all__ = [
     "RunFolder",
     "State",
     "configured_model",
+    "configured_potential",
     "glass_graphs",
     "package_versions",
     "read_history",
     "read_labeled",
     "read_labeled_splits",
+    "require_potential",
     "stored_in_run",
     "write_history",
     "write_record",

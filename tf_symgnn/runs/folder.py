@@ -3,6 +3,7 @@
 config.yaml      the run's configuration
 splits.json      names of the training, validation and test glasses
 run.json         species, label mean and standard deviation, package versions
+potential.eam.fs tables of the potential, if the model reads descriptors from one
 history.csv      one row per epoch, counted from 0 as in TensorBoard; a copy of the checkpoint's, for its reader
 metrics.json     validation and test metrics of the best weights; its best epoch counts from 1
 checkpoints/     the state to resume from, and the best weights by validation Pearson; see checkpoints.py
@@ -36,17 +37,20 @@ from tf_symgnn.data import (
     remove_unfinished,
     replacing,
 )
+from tf_symgnn.graph import GlassGraph
 from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE, require_run
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
+from tf_symgnn.potentials.response import PotentialDescriptors
 from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.configuration import extend, read_stored, require_extension, write_new
-from tf_symgnn.runs.glasses import GLASSES, write_splits_of
+from tf_symgnn.runs.glasses import GLASSES, glass_graphs, write_splits_of
+from tf_symgnn.runs.potential import POTENTIAL, potential_digest, read_potential, write_potential
 from tf_symgnn.runs.records import locked_folder, read_record
 from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
 
 # The files and folders that a run writes. Anything else in its folder is the user's and is never removed.
-_FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, "history.csv", "metrics.json")
+_FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, POTENTIAL, "history.csv", "metrics.json")
 _FOLDERS = ("checkpoints", "logs", "plots", "export", GLASSES)
 
 
@@ -62,6 +66,7 @@ class RunFolder:
         self.config_file = self.path / CONFIG_FILE
         self.splits_file = self.path / "splits.json"
         self.statistics_file = self.path / STATISTICS_FILE
+        self.potential_file = self.path / POTENTIAL
         self.history_file = self.path / "history.csv"
         self.metrics_file = self.path / "metrics.json"
         self.checkpoints = Checkpoints(self.path / "checkpoints")
@@ -92,7 +97,13 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, config: RunConfig, splits: dict[str, list[Glass]], statistics: DatasetStatistics, *, overwrite: bool
+        cls,
+        config: RunConfig,
+        splits: dict[str, list[Glass]],
+        statistics: DatasetStatistics,
+        *,
+        potential: PotentialDescriptors | None = None,
+        overwrite: bool,
     ) -> RunFolder:
         """Make the folder of a new run, with its configuration, splits and statistics.
 
@@ -100,6 +111,7 @@ class RunFolder:
             config: of the run.
             splits: glasses by split.
             statistics: of the training glasses.
+            potential: that the model reads descriptors from, or None.
             overwrite: whether to replace a run that the folder holds.
 
         Raises:
@@ -114,6 +126,9 @@ class RunFolder:
         if config.data and Path(config.data).absolute() == folder.glasses.absolute():
             write_splits_of(folder.glasses, splits)
         folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
+        if potential is not None:
+            write_potential(folder.potential_file, potential.potential.tables)
+            statistics = replace(statistics, potential=potential_digest(folder.potential_file))
         write_new(folder.config_file, folder.statistics_file, config, asdict(statistics))
         return folder
 
@@ -236,6 +251,23 @@ class RunFolder:
             InputError: the record is damaged or of an earlier version.
         """
         return read_statistics(self.statistics_file, train_again_with=self.config_file)
+
+    def potential(self) -> PotentialDescriptors | None:
+        """Return the descriptors from the stored potential; None if the model reads none.
+
+        Raises:
+            InputError: the file is damaged or missing.
+        """
+        digest = self.statistics().potential
+        return None if digest is None else read_potential(self.potential_file, digest)
+
+    def graphs(self, glasses: Sequence[Glass]) -> list[GlassGraph]:
+        """Return the graphs of glasses as the run's model takes them.
+
+        Raises:
+            InputError: a glass exceeds a limit, or is not at a minimum of the energy of the run's potential.
+        """
+        return glass_graphs(self.config(), glasses, self.potential())
 
     def metrics(self) -> dict:
         """Return the metrics of the finished run.

@@ -12,7 +12,11 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SAMPLE, SPLITS_FILE, Glass, InputError, ReadOptions, read_splits, replacing, write_glasses
 from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import GlassGraph, build_graph
+from tf_symgnn.potentials.glasses import glass_descriptors
+from tf_symgnn.potentials.response import PotentialDescriptors
+from tf_symgnn.progress import progress_bar
 
+_QUIET_ATOMS = 3000  # whose descriptors take a few seconds
 GLASSES = "glasses"  # folder of a run that stores its glasses
 
 
@@ -99,6 +103,25 @@ def write_splits_of(folder: Path, splits: Mapping[str, Sequence[Glass]]) -> None
         file.write_text(json.dumps({split: [glass.name for glass in glasses] for split, glasses in splits.items()}))
 
 
-def glass_graphs(config: RunConfig, glasses: Sequence[Glass]) -> list[GlassGraph]:
-    """Return the neighbor graphs of glasses, with the cutoff and self-loops of a run."""
-    return [build_graph(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops) for glass in glasses]
+def glass_graphs(
+    config: RunConfig, glasses: Sequence[Glass], potential: PotentialDescriptors | None = None
+) -> list[GlassGraph]:
+    """Return the neighbor graphs of glasses, with the cutoff and self-loops of a run.
+
+    Args:
+        config: of the run.
+        glasses: the glasses.
+        potential: computes descriptors of their atoms, which takes seconds for thousands of them; or None.
+
+    Raises:
+        InputError: a glass exceeds a limit, or is not at a minimum of the energy of the potential.
+    """
+    graphs = [build_graph(glass, cutoff=config.graph.cutoff, self_loops=config.graph.self_loops) for glass in glasses]
+    if potential is None:
+        return graphs
+    number = sum(glass.n_atoms for glass in glasses)
+    with progress_bar(total=number, unit="atom", title="descriptors", disable=number < _QUIET_ATOMS) as bar:
+        for k, glass in enumerate(glasses):
+            graphs[k] = replace(graphs[k], descriptors=glass_descriptors(potential, glass))
+            bar.update(glass.n_atoms)
+    return graphs

@@ -37,6 +37,7 @@ class DatasetStatistics:
         label_std: standard deviation of their labels, eV.
         versions: of the packages that trained the run, by name.
         domain: ranges of their structures and labels.
+        potential: SHA-256 digest of the stored potential; None without.
         format: version of the run folder's format.
     """
 
@@ -45,6 +46,7 @@ class DatasetStatistics:
     label_std: float
     versions: dict[str, str]
     domain: TrainingDomain = field(default_factory=TrainingDomain)
+    potential: str | None = None
     format: int = FORMAT
 
     @classmethod
@@ -100,4 +102,6 @@ def read_statistics(path: Path, *, train_again_with: Path) -> DatasetStatistics:
         require_number(path, "label_std", record["label_std"], above=0)
         require_type(path, "versions", versions, dict, "versions of packages by name")
         domain = TrainingDomain.from_record(record["domain"])
-        return DatasetStatistics(species, record["label_mean"], record["label_std"], versions, domain)
+        potential = record.get("potential")
+        require_type(path, "potential", potential, (str, type(None)), "a digest or null")
+        return DatasetStatistics(species, record["label_mean"], record["label_std"], versions, domain, potential)

@@ -15,14 +15,17 @@ from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
 from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_tensor
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
+from tf_symgnn.potentials.response import PotentialDescriptors
 from tf_symgnn.runs import (
     DatasetStatistics,
     RunFolder,
     State,
     configured_model,
+    configured_potential,
     glass_graphs,
     package_versions,
     read_labeled,
+    require_potential,
 )
 from tf_symgnn.training import finishing
 from tf_symgnn.training.batch_statistics import MAX_BATCHES, BatchStatistics
@@ -65,7 +68,7 @@ def train(
     workers = Workers(config)
     with ExitStack() as held:
         with workers.agree():
-            folder, splits, statistics, graphs = _prepared(
+            folder, splits, statistics, potential, graphs = _prepared(
                 config, glasses, workers, held, resume=resume, overwrite=overwrite
             )
         tf.keras.utils.set_random_seed(config.seed)
@@ -74,7 +77,7 @@ def train(
         with workers.agree():
             if workers.is_chief and not resume:
                 held.enter_context(folder.locked())
-                folder = RunFolder.create(config, splits, statistics, overwrite=overwrite)
+                folder = RunFolder.create(config, splits, statistics, potential=potential, overwrite=overwrite)
         with workers.reraise_worker_loss():
             training = subset_stream(config, model, graphs[names.TRAIN])
             state = _fit(config, workers, folder, model, statistics, graphs, training, callbacks)
@@ -96,8 +99,14 @@ def _prepared(
     *,
     resume: bool,
     overwrite: bool,
-) -> tuple[RunFolder, dict[str, list[Glass]], DatasetStatistics, dict[str, list[GlassGraph]]]:
-    """Return the run's folder, its glasses by split, their statistics and their graphs.
+) -> tuple[
+    RunFolder,
+    dict[str, list[Glass]],
+    DatasetStatistics,
+    PotentialDescriptors | None,
+    dict[str, list[GlassGraph]],
+]:
+    """Return the run's folder, its glasses by split, their statistics, the potential and their graphs.
 
     A new run's folder is not touched. That of a resumed run is locked, until `held` is closed.
 
@@ -116,7 +125,8 @@ def _prepared(
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    graphs = {split: glass_graphs(config, members) for split, members in splits.items()}
+    potential = _potential(config, folder, resume=resume)
+    graphs = {split: glass_graphs(config, members, potential) for split, members in splits.items()}
     statistics = DatasetStatistics.of(splits[names.TRAIN], graphs[names.TRAIN], config.graph.cutoff)
     if config.init:
         # A resumed run keeps what it took from the other, which may be gone by now.
@@ -129,7 +139,22 @@ def _prepared(
         require_species(members, statistics.species)
     if resume and workers.is_chief:
         folder.extend(config)
-    return folder, splits, statistics, graphs
+    return folder, splits, statistics, potential, graphs
+
+
+def _potential(config: RunConfig, folder: RunFolder, *, resume: bool) -> PotentialDescriptors | None:
+    """Return the descriptors from the potential of the run, of its configuration or of the run to start from.
+
+    Raises:
+        InputError: it cannot be read, the model needs one and there is none, or the model reads none.
+    """
+    if resume:
+        return folder.potential()
+    potential = configured_potential(config)
+    if potential is None and config.init:
+        potential = RunFolder.open(config.init).potential()
+    require_potential(config, potential)
+    return potential
 
 
 def _to_start_from(config: RunConfig) -> RunFolder:
@@ -157,6 +182,8 @@ def _fit(
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> State:
     """Train from the last finished epoch of the folder; return the state after the last one."""
+    if not model.trained.trainable_variables:
+        config = replace(config, epochs=1)  # without gradient descent, all epochs are alike
     with workers.strategy.scope():
         regressor = BarrierRegressor(model, statistics.scaling)
         steps = config.epochs * training.steps_per_epoch

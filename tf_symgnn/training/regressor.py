@@ -62,6 +62,14 @@ class BarrierRegressor(tf.keras.Model):
             loss = self._mean_squared_error(label, prediction, weight)
             scaled = self.optimizer.get_scaled_loss(loss) if self._scales_loss else loss
         variables = self.barrier_model.trained.trainable_variables
+        if variables:
+            self._descend(tape, scaled, variables)
+        self._score(self._scores, label, prediction, weight)
+        self._atoms.update_state(weight)
+        return {metric.name: metric.result() for metric in (*self._scores, self._gradient_norm, self._atoms)}
+
+    def _descend(self, tape: tf.GradientTape, scaled: tf.Tensor, variables: list[tf.Variable]) -> None:
+        """Change the variables along the gradient of the scaled loss."""
         gradients = tape.gradient(scaled, variables)
         if self._scales_loss:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
@@ -71,9 +79,6 @@ class BarrierRegressor(tf.keras.Model):
         finite = tf.math.is_finite(norm)
         self._gradient_norm.update_state(tf.where(finite, norm, 0), sample_weight=tf.cast(finite, norm.dtype))
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
-        self._score(self._scores, label, prediction, weight)
-        self._atoms.update_state(weight)
-        return {metric.name: metric.result() for metric in (*self._scores, self._gradient_norm, self._atoms)}
 
     @property
     def _scales_loss(self) -> bool:

@@ -1,4 +1,4 @@
-"""The model of ridge regression on power spectra."""
+"""The model of ridge regression on power spectra and on descriptors from a potential."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tf_symgnn import names
 from tf_symgnn.models.base import BarrierModel, Stage, State
 from tf_symgnn.models.ridge.components import PrincipalComponents
 from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
+from tf_symgnn.models.ridge.scaling import SpeciesScaling
 from tf_symgnn.nn.pairs import PairView
 from tf_symgnn.nn.power_spectrum import PowerSpectrum
 
@@ -26,20 +27,25 @@ SCALED_BARRIER, TERMS = "scaled_barrier", "terms"  # features of atoms: argument
 
 
 @tf.keras.utils.register_keras_serializable("tf_symgnn")
-class SpectralRidge(BarrierModel):
-    """Ridge regression on principal components of power spectra and their neighborhood averages.
+class RidgeModel(BarrierModel):
+    """Ridge regression on descriptors of atoms and their neighborhood averages.
 
-    `prepare` solves it in closed form; it has no weights for gradient descent. Predictions are exactly invariant under
-    translation, permutation, rotation and reflection.
+    Descriptors are principal components of power spectra, standardized descriptors from a potential, or both. The
+    expected weight of a descriptor from a potential is that of the first component.
+
+    `prepare` solves the regression in closed form; it has no weights for gradient descent. Predictions are exactly
+    invariant under translation, permutation, rotation and reflection.
 
     Args:
         species: atomic numbers of the training glasses.
         cutoff: of the neighbor graph, A.
         label_mean, label_std: mean and standard deviation of the training labels, eV.
+        spectrum: whether descriptors include the components of the power spectrum.
+        n_descriptors: the number of descriptors from a potential that graphs have; 0 for none.
         kernel: of the power spectrum, `auto`, `reference` or `chunked`.
 
     Raises:
-        ValueError: `kernel` is unknown.
+        ValueError: `kernel` is unknown, or there are no descriptors.
     """
 
     def __init__(
@@ -49,31 +55,44 @@ class SpectralRidge(BarrierModel):
         cutoff: float = 5.0,
         label_mean: float = 0.0,
         label_std: float = 1.0,
+        spectrum: bool = True,
+        n_descriptors: int = 0,
         kernel: str = "auto",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if not (spectrum or n_descriptors):
+            raise ValueError("spectrum, n_descriptors: found neither, expected at least one")
         self._config = {
             "species": tuple(species),
             "cutoff": cutoff,
             "label_mean": label_mean,
             "label_std": label_std,
+            "spectrum": spectrum,
+            "n_descriptors": n_descriptors,
             "kernel": kernel,
         }
         self.cutoff, self.label_mean, self.label_std = cutoff, label_mean, label_std
-        self.receptive_field = cutoff * (1 + HOPS)  # A: a spectrum has one hop, its averages have HOPS
+        self.receptive_field = cutoff * (spectrum + HOPS)  # A: a spectrum has one hop, its averages have HOPS
+        self.n_descriptors = n_descriptors
         single = tf.float32  # the regression does not use the precision of the network
-        self.spectrum = PowerSpectrum(
-            species=tuple(species), cutoff=cutoff, kernel=kernel, name="spectrum", dtype=single
-        )
-        self.components = PrincipalComponents(units=N_COMPONENTS, species=species, name="components", dtype=single)
+        if spectrum:
+            self.spectrum = PowerSpectrum(
+                species=tuple(species), cutoff=cutoff, kernel=kernel, name="spectrum", dtype=single
+            )
+            self.components = PrincipalComponents(units=N_COMPONENTS, species=species, name="components", dtype=single)
+        if n_descriptors:
+            self.scaling = SpeciesScaling(species=species, name="scaling", dtype=single)
         self.ridge = NeighborhoodRidge(species=species, name="ridge", dtype=single)
 
     def stages(self) -> list[Stage]:
         """Return the stage of power spectra, then one stage per hop of averages."""
         size = self.ridge.bytes_per_pair()
+        own = (0, 0)
+        if self._config["spectrum"]:
+            own = (self.spectrum.bytes_per_pair(), self.spectrum.bytes_per_atom())
         stages = [
-            Stage(self._own_terms, self.spectrum.bytes_per_pair(), self.spectrum.bytes_per_atom()),
+            Stage(self._own_terms, *own),
             *(Stage(partial(self._average, hop), size, size) for hop in range(HOPS)),
         ]
         stages[-1] = stages[-1].then(self._read_out)
@@ -98,22 +117,28 @@ class SpectralRidge(BarrierModel):
         return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
 
     def descriptors(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, PairView]:
-        """Return the principal components of the power spectrum of each atom [N, K], and the pairs."""
-        view = PairView.of(graph, tf.float32)
-        direction, presence = self.spectrum(view)
-        return self.components(direction, view.atomic_numbers) * presence, view
+        """Return the descriptors of each atom [N, K], and the pairs."""
+        view, parts = PairView.of(graph, tf.float32), []
+        if self._config["spectrum"]:
+            direction, presence = self.spectrum(view)
+            parts.append(self.components(direction, view.atomic_numbers) * presence)
+        if self.n_descriptors:
+            parts.append(self.scaling(graph.node_sets[names.ATOMS][names.DESCRIPTORS], view.atomic_numbers))
+        return tf.concat(parts, axis=1), view
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N]."""
         view = PairView.of(graph, tf.float32)
-        direction, _ = self.spectrum(view)
-        return self.components.novelty(direction, view.atomic_numbers)
+        if self._config["spectrum"]:
+            return self.components.novelty(self.spectrum(view)[0], view.atomic_numbers)
+        scaled = self.scaling(graph.node_sets[names.ATOMS][names.DESCRIPTORS], view.atomic_numbers)
+        return tf.reduce_mean(tf.square(scaled), axis=1)
 
     def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Compute the principal components and solve the regression.
+        """Compute the principal components and the scaling, and solve the regression.
 
-        If the model is already fitted to other glasses, the components do not change, and the regression is fitted to
-        its residuals (`NeighborhoodRidge.fit`).
+        If the model is already fitted to other glasses, these do not change, and the regression is fitted to its
+        residuals (`NeighborhoodRidge.fit`).
 
         Args:
             graphs: of the training glasses.
@@ -121,19 +146,30 @@ class SpectralRidge(BarrierModel):
         """
         print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
         views = [PairView.of(graph, tf.float32) for graph in graphs]
-        # A compiled function computes chunks of pairs in parallel.
-        spectrum = tf.function(self.spectrum, reduce_retracing=True)
-        spectra = [spectrum(view) for view in views]
         numbers = [view.atomic_numbers.numpy() for view in views]
-        if not self.components.fitted:
-            self.components.fit([direction.numpy() for direction, _ in spectra], numbers)
+        parts, expected = [[] for _ in graphs], []
+        if self._config["spectrum"]:
+            # A compiled function computes chunks of pairs in parallel.
+            spectrum = tf.function(self.spectrum, reduce_retracing=True)
+            spectra = [spectrum(view) for view in views]
+            if not self.components.fitted:
+                self.components.fit([direction.numpy() for direction, _ in spectra], numbers)
+            for part, view, (direction, presence) in zip(parts, views, spectra, strict=True):
+                part.append(self.components(direction, view.atomic_numbers) * presence)
+            expected.append(self.components.relative_variance**PRIOR_EXPONENT)
+        if self.n_descriptors:
+            given = [graph.node_sets[names.ATOMS][names.DESCRIPTORS] for graph in graphs]
+            if not self.scaling.fitted:
+                self.scaling.fit([descriptors.numpy() for descriptors in given], numbers)
+            for part, view, descriptors in zip(parts, views, given, strict=True):
+                part.append(self.scaling(descriptors, view.atomic_numbers))
+            expected.append(np.ones(self.n_descriptors))
         glasses = []
-        for (direction, presence), view, label in zip(spectra, views, labels, strict=True):
-            descriptors = self.components(direction, view.atomic_numbers) * presence
+        for part, view, label in zip(parts, views, labels, strict=True):
             scaled, labeled = (label - self.label_mean) / self.label_std, np.isfinite(label)
-            features = self.ridge.features(descriptors, view).numpy()
+            features = self.ridge.features(tf.concat(part, axis=1), view).numpy()
             glasses.append((features, scaled) if labeled.all() else (features[labeled], scaled[labeled]))
-        self.ridge.fit(glasses, self.components.relative_variance**PRIOR_EXPONENT)
+        self.ridge.fit(glasses, np.concatenate(expected))
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""

