@@ -3,10 +3,12 @@
 
     python benchmarks/default_model.py cu64zr36 --runs runs/default --seeds 0 1 2 --glasses 6
     python benchmarks/default_model.py cu64zr36 --runs runs/default --seeds 0 --glasses 1 2 3 4 5
+    python benchmarks/default_model.py cu64zr36 --runs runs/physics --potential CuZr_2009.eam.fs
 
 Each run trains on the first training glasses of `ORDER` for 300 steps, as the README's command does on all six. A
 finished run is a row in benchmarks/default_model/rows and is not repeated; an interrupted one continues in the folder
-of runs. The table and the learning curve are made from all rows.
+of runs. The table and the learning curve are made from all rows. With a potential the model is `symgnn_physics`, and
+the folder is benchmarks/physics_model.
 """
 
 from __future__ import annotations
@@ -30,11 +32,10 @@ from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.models.hybrid import HybridModel
 from tf_symgnn.models.ridge.averages import NeighborhoodAverages
 from tf_symgnn.nn.pairs import PairView
-from tf_symgnn.runs import glass_graphs, package_versions, read_labeled
+from tf_symgnn.runs import package_versions, read_labeled
 from tf_symgnn.training import train
 from tf_symgnn.training.evaluation import scores
 
-OUTPUT = Path(__file__).parent / "default_model"
 # Slowly and fast quenched glasses alternate, so that the first few glasses include both.
 ORDER = (0, 5, 2, 4, 1, 3)
 STEPS = 300
@@ -50,32 +51,40 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     numbers = range(1, 1 + len(ORDER))
     parser.add_argument("--glasses", type=int, nargs="+", choices=numbers, default=[len(ORDER)], help="for training")
+    parser.add_argument("--potential", type=Path, help="file of the potential, for the model with physics")
     args = parser.parse_args()
+    output = Path(__file__).parent / ("physics_model" if args.potential else "default_model")
     runtime.configure(chunked=is_chunked(RunConfig().model))
     for seed in args.seeds:
         for glasses in args.glasses:
-            file = OUTPUT / "rows" / f"{glasses}-{seed}.json"
+            file = output / "rows" / f"{glasses}-{seed}.json"
             if not file.exists():
-                row = train_row(args.data, args.runs, glasses, seed)
+                row = train_row(args.data, args.runs, glasses, seed, args.potential)
                 with replacing(file) as new:
                     new.write_text(json.dumps(row, indent=2) + "\n")
-    rows = [json.loads(file.read_text()) for file in sorted((OUTPUT / "rows").glob("*.json"))]
-    with replacing(OUTPUT / "table.md") as new:
+    rows = [json.loads(file.read_text()) for file in sorted((output / "rows").glob("*.json"))]
+    with replacing(output / "table.md") as new:
         new.write_text(table(rows))
-    with replacing(OUTPUT / "learning_curve.png") as new:
+    with replacing(output / "learning_curve.png") as new:
         learning_curve(rows).savefig(new, format="png", dpi=150)
-    print((OUTPUT / "table.md").read_text())
+    print((output / "table.md").read_text())
 
 
-def train_row(data: Path, runs: Path, glasses: int, seed: int) -> dict:
+def train_row(data: Path, runs: Path, glasses: int, seed: int, potential: Path | None) -> dict:
     """Train on a number of glasses and return the row of the run."""
     run = runs / f"{glasses}-{seed}"
-    config = RunConfig(data=str(folder_of(data, runs, glasses)), run_dir=str(run), seed=seed, epochs=STEPS // glasses)
+    config = RunConfig(
+        data=str(folder_of(data, runs, glasses)),
+        run_dir=str(run),
+        potential=potential and str(potential),
+        seed=seed,
+        epochs=STEPS // glasses,
+    )
     folder = train(config, resume=(run / "config.yaml").exists())
     model, metrics, read = folder.load_model(), json.loads(folder.metrics_file.read_text()), read_labeled(config)
     parts: dict[str, dict] = {}
     for split in SPLITS:
-        (graph,) = glass_graphs(config, read[split])  # one published glass in each of these splits
+        (graph,) = folder.graphs(read[split])  # one published glass in each of these splits
         for part, barrier in predictions(model, graph).items():
             parts.setdefault(part, {})[split] = scored(graph, barrier)
     kept = ("best_epoch", "invariance_error", "parameters", "seconds")

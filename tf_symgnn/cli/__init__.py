@@ -18,7 +18,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
 from tf_symgnn import runtime
-from tf_symgnn.cli import explaining, models, serving, simulations
+from tf_symgnn.cli import explaining, models, relaxing, serving, simulations
 from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.cli.messages import options_of, reword
 from tf_symgnn.cli.notices import printed_notices
@@ -63,6 +63,7 @@ COMMANDS = {
         models.check_predict,
         "with --memory or --beam the same command continues it",
     ),
+    "relax": Command(relaxing.relax_parser, relaxing.relax, relaxing.check_relax),
     "export": Command(models.export_parser, models.export, models.check_export),
     "convert": Command(
         models.convert_parser, models.convert, models.check_convert, "with --beam the same command continues it"

@@ -171,9 +171,10 @@ class HybridModel(BarrierModel):
         return self.baseline.novelty(graph)
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
-        """Return the `baseline` and the `correction` times the blend weight, each f[N] eV."""
+        """Return the `baseline`, or its own terms, and the `correction` times the blend weight, each f[N] eV."""
         baseline, correction = self._terms(graph)
-        return {"baseline": baseline, "correction": self.blend * correction}
+        terms = self.baseline.contributions(graph) or {"baseline": baseline}
+        return terms | {"correction": self.blend * correction}
 
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor] | None:
         """Return the attention of the network."""

@@ -98,6 +98,14 @@ class EamPotential(tf.Module):
         pairs = tf.math.unsorted_segment_sum(state.pair.value, target, tf.size(state.density))
         return state.embedding.value + pairs / 2
 
+    @tf.function(input_signature=[*[tf.TensorSpec([None], tf.int32)] * 3, tf.TensorSpec([None, 3], tf.float64)])
+    def energies_and_forces(
+        self, numbers: tf.Tensor, source: tf.Tensor, target: tf.Tensor, displacement: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return `energies` and `forces`, compiled; arguments are those of `state`, with pairs in any order."""
+        state = self.state(numbers, source, target, displacement)
+        return self.energies(state, target), self.forces(state, source, target)
+
     def slopes(self, state: EamState, source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """Return the derivative of the total energy by the distance of each pair f64[E] eV/A."""
         return _effective(state, source, target, "first")

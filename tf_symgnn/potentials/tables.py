@@ -87,6 +87,25 @@ class EamTables:
         Path(path).write_text("\n".join(lines) + "\n")
 
 
+def read_potential_file(path: Path | str, pair_style: str | None = None) -> EamTables:
+    """Return the tables of a file, of the pair style that the end of its name states if none is given.
+
+    Raises:
+        InputError: neither states the style, or the file is not of it.
+    """
+    named = (style for style in STYLES if str(path).endswith(_suffix(style)))
+    style = pair_style or next(named, None)
+    if style is None:
+        expected = f"a name that ends with {' or '.join(map(_suffix, STYLES))}, or --pair-style"
+        raise InputError(path, "potential", "a file of unknown pair style", expected)
+    return read_tables(path, style)
+
+
+def _suffix(style: str) -> str:
+    """Return the usual end of the names of files of a pair style: `.eam.fs` for `eam/fs`."""
+    return "." + style.replace("/", ".")
+
+
 def read_tables(path: Path | str, pair_style: str) -> EamTables:
     """Return the tables of a file.
 

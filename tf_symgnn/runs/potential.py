@@ -11,7 +11,7 @@ from tf_symgnn.errors import InputError
 from tf_symgnn.models.catalog import needs_potential
 from tf_symgnn.potentials.eam import EamPotential
 from tf_symgnn.potentials.response import PotentialDescriptors
-from tf_symgnn.potentials.tables import FINNIS_SINCLAIR, STYLES, EamTables, read_tables
+from tf_symgnn.potentials.tables import FINNIS_SINCLAIR, EamTables, read_potential_file, read_tables
 
 POTENTIAL = "potential.eam.fs"  # file of a run
 
@@ -24,11 +24,7 @@ def configured_potential(config: RunConfig) -> PotentialDescriptors | None:
     """
     if config.potential is None:
         return None
-    style = config.pair_style or next((style for style in STYLES if config.potential.endswith(_suffix(style))), None)
-    if style is None:
-        expected = f"a name that ends with {' or '.join(map(_suffix, STYLES))}, or --pair-style"
-        raise InputError(config.potential, "potential", "a file of unknown pair style", expected)
-    return PotentialDescriptors(EamPotential(read_tables(config.potential, style)))
+    return PotentialDescriptors(EamPotential(read_potential_file(config.potential, config.pair_style)))
 
 
 def require_potential(config: RunConfig, potential: PotentialDescriptors | None) -> None:
@@ -70,8 +66,3 @@ def potential_digest(path: Path) -> str:
     """Return the SHA-256 digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _suffix(style: str) -> str:
-    """Return the usual end of the names of files of a pair style: `.eam.fs` for `eam/fs`."""
-    return "." + style.replace("/", ".")

@@ -17,12 +17,14 @@ from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
 from tf_symgnn.models.ridge.scaling import SpeciesScaling
 from tf_symgnn.nn.pairs import PairView
 from tf_symgnn.nn.power_spectrum import PowerSpectrum
+from tf_symgnn.potentials.response import DESCRIPTORS
 
 N_COMPONENTS = 360  # principal components of the power spectrum
 # The expected weight of a whitened component is its relative variance to this power. A power of 1/2 would mean equal
 # weights before whitening. With a power of 0, components of low variance dominate the prediction.
 PRIOR_EXPONENT = 0.25
 
+STRUCTURE = "structure"  # name of the contribution of the power spectrum
 SCALED_BARRIER, TERMS = "scaled_barrier", "terms"  # features of atoms: arguments of `NeighborhoodRidge.after_hop`
 
 
@@ -83,6 +85,10 @@ class RidgeModel(BarrierModel):
             self.components = PrincipalComponents(units=N_COMPONENTS, species=species, name="components", dtype=single)
         if n_descriptors:
             self.scaling = SpeciesScaling(species=species, name="scaling", dtype=single)
+            # Mean contribution of each group of descriptors over the training atoms, eV.
+            self.means = self.add_weight(
+                name="means", shape=(len(self._groups()),), dtype=single, initializer="zeros", trainable=False
+            )
         self.ridge = NeighborhoodRidge(species=species, name="ridge", dtype=single)
 
     def stages(self) -> list[Stage]:
@@ -125,6 +131,38 @@ class RidgeModel(BarrierModel):
         if self.n_descriptors:
             parts.append(self.scaling(graph.node_sets[names.ATOMS][names.DESCRIPTORS], view.atomic_numbers))
         return tf.concat(parts, axis=1), view
+
+    def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
+        """Return the additive terms of the predictions f[N] eV, if the model reads descriptors from a potential.
+
+        They are the mean prediction for training atoms, one term for the structure, and one for each descriptor from
+        the potential with its neighborhood averages. The regression is linear, so that each is the Shapley value of its
+        group of features (Lundberg and Lee, 2017, corollary 1, for independent features).
+        """
+        if not self.n_descriptors:
+            return None
+        groups, terms = self._groups(), self._terms_of_groups(*self.descriptors(graph))
+        mean = self.label_mean + self.label_std * self.ridge.bias + tf.reduce_sum(self.means)
+        found = {"mean": tf.fill(tf.shape(terms)[:1], mean)}
+        return found | dict(zip(groups, tf.unstack(terms - self.means, axis=1), strict=True))
+
+    def _groups(self) -> dict[str, int]:
+        """Return the number of descriptors of each group by name."""
+        structure = {STRUCTURE: N_COMPONENTS} if self._config["spectrum"] else {}
+        return structure | dict.fromkeys(DESCRIPTORS[: self.n_descriptors], 1)
+
+    def _terms_of_groups(self, descriptors: tf.Tensor, view: PairView) -> tf.Tensor:
+        """Return the part of predictions that is due to each group of descriptors [N, groups], eV."""
+        terms, first = [], 0
+        for size in self._groups().values():
+            inside = np.zeros(descriptors.shape[1], np.float32)
+            inside[first : first + size] = 1
+            barrier, averages = self.ridge(descriptors * inside)
+            for hop in range(HOPS):
+                barrier, averages = self.ridge.after_hop(hop, barrier, averages, view)
+            terms.append(self.label_std * (barrier - self.ridge.bias))
+            first += size
+        return tf.stack(terms, axis=1)
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N]."""
@@ -170,6 +208,11 @@ class RidgeModel(BarrierModel):
             features = self.ridge.features(tf.concat(part, axis=1), view).numpy()
             glasses.append((features, scaled) if labeled.all() else (features[labeled], scaled[labeled]))
         self.ridge.fit(glasses, np.concatenate(expected))
+        if self.n_descriptors:
+            terms = [
+                self._terms_of_groups(tf.concat(part, axis=1), view) for part, view in zip(parts, views, strict=True)
+            ]
+            self.means.assign(tf.reduce_mean(tf.concat(terms, axis=0), axis=0))
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""

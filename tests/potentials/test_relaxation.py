@@ -1,0 +1,60 @@
+"""Relaxation: the minimum that LAMMPS finds, and the command."""
+
+import ase
+import ase.io
+import numpy as np
+import pytest
+from ase.optimize import LBFGS
+
+from tf_symgnn.cli import main
+from tf_symgnn.data import Glass, InputError, read_glass, write_glasses
+from tf_symgnn.potentials.relaxation import EamCalculator, relaxed
+from tf_symgnn.simulate.engine import Forces, ForcesCalculator, Potential
+
+
+@pytest.fixture(scope="module")
+def shaken(glass_at_rest) -> ase.Atoms:
+    atoms = glass_at_rest.copy()
+    atoms.rattle(0.1, seed=4)
+    return atoms
+
+
+def test_the_minimum_is_that_of_lammps(shaken, glass_at_rest, copper_zirconium):
+    found = relaxed(copper_zirconium, Glass.from_ase(shaken), max_force=1e-3)
+    reference = shaken.copy()
+    reference.calc = ForcesCalculator(Forces(shaken, Potential()))
+    assert np.abs(reference.get_forces()).max() > 0.5
+    LBFGS(reference, logfile=None, maxstep=0.1).run(fmax=1e-3)
+    np.testing.assert_allclose(found.positions, reference.positions, atol=1e-5)
+    np.testing.assert_allclose(found.positions, glass_at_rest.positions, atol=5e-3)  # it has not left its basin
+    assert found.barrier is None
+
+
+def test_the_calculator_is_one_of_ase(glass_at_rest, copper_zirconium):
+    atoms = glass_at_rest.copy()
+    atoms.calc = EamCalculator(copper_zirconium)
+    energy, _ = Forces(atoms, Potential())(atoms.positions)
+    assert atoms.get_potential_energy() == pytest.approx(energy, abs=1e-9)
+    assert atoms.get_potential_energies().sum() == pytest.approx(energy, abs=1e-9)
+
+
+def test_what_does_not_come_to_rest_is_refused(shaken, copper_zirconium, monkeypatch):
+    monkeypatch.setattr("tf_symgnn.potentials.relaxation.MAX_STEPS", 3)
+    with pytest.raises(InputError, match="largest force: found .* eV/A after 3 steps, expected at most 0.001 eV/A"):
+        relaxed(copper_zirconium, Glass.from_ase(shaken), max_force=1e-3)
+
+
+def test_the_command(shaken, lammps_potentials, copper_zirconium, tmp_path, capsys):
+    potential = str(lammps_potentials / "CuZr_mm.eam.fs")
+    write_glasses(tmp_path / "shaken.npz", [Glass.from_ase(shaken)])
+    command = ["relax", str(tmp_path / "shaken.npz"), "--output", str(tmp_path / "relaxed.npz")]
+    assert main([*command, "--potential", potential]) == 0
+    forces = Forces(shaken, Potential())(read_glass(tmp_path / "relaxed.npz").positions)[1]
+    assert np.linalg.norm(forces, axis=1).max() <= 0.005
+    for arguments, message in (
+        (["--potential", potential], "expected"),
+        (["--potential", "absent.eam.fs", "--overwrite"], "absent.eam.fs: potential: found FileNotFoundError"),
+        (["--potential", "absent", "--overwrite"], "absent: potential: found a file of unknown pair style"),
+    ):
+        assert main([*command, *arguments]) == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]
