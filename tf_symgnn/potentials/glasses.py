@@ -38,9 +38,8 @@ def glass_descriptors(describe: PotentialDescriptors, glass: Glass) -> np.ndarra
     if len(unstable):
         largest = np.linalg.norm(forces, axis=1).max()
         stated = f"{len(unstable)} of {glass.n_atoms} atoms not at a minimum, with forces up to {largest:.2g} eV/A"
-        raise InputError(
-            glass.place, "structure", stated, "a glass relaxed with the potential of the model, as tf-symgnn relax does"
-        )
+        expected = "a glass relaxed with the potential of the model, as by tf-symgnn relax"
+        raise InputError(glass.place, "structure", stated, expected)
     return found
 
 
