@@ -1,9 +1,10 @@
 """The folder of a run: configuration, statistics of the data, weights, history and glasses."""
 
 from tf_symgnn.runs.checkpoints import Checkpoints, State
-from tf_symgnn.runs.folder import RunFolder, configured_model
+from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.runs.glasses import glass_graphs, read_labeled, read_labeled_splits, stored_in_run
 from tf_symgnn.runs.history import read_history, write_history
+from tf_symgnn.runs.models import configured_model
 from tf_symgnn.runs.potential import configured_potential, require_potential
 from tf_symgnn.runs.records import write_record
 from tf_symgnn.runs.statistics import DatasetStatistics, package_versions

@@ -28,23 +28,16 @@ from pathlib import Path
 
 from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import (
-    Glass,
-    InputError,
-    LabelScaling,
-    as_input_error,
-    is_unfinished,
-    remove_unfinished,
-    replacing,
-)
+from tf_symgnn.data import Glass, InputError, as_input_error, is_unfinished, remove_unfinished, replacing
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE, require_run
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.models.catalog import Setting, build_model, complete, is_chunked
+from tf_symgnn.models.catalog import complete, is_chunked
 from tf_symgnn.potentials.response import PotentialDescriptors
 from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.configuration import extend, read_stored, require_extension, write_new
 from tf_symgnn.runs.glasses import GLASSES, glass_graphs, write_splits_of
+from tf_symgnn.runs.models import configured_model
 from tf_symgnn.runs.potential import POTENTIAL, potential_digest, read_potential, write_potential
 from tf_symgnn.runs.records import locked_folder, read_record
 from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
@@ -125,7 +118,9 @@ class RunFolder:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if config.data and Path(config.data).absolute() == folder.glasses.absolute():
             write_splits_of(folder.glasses, splits)
-        folder.write_json(folder.splits_file, {split: [g.name for g in glasses] for split, glasses in splits.items()})
+        listed = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
+        with replacing(folder.splits_file) as file:
+            file.write_text(json.dumps(listed, indent=2) + "\n")
         if potential is not None:
             write_potential(folder.potential_file, potential.potential.tables)
             statistics = replace(statistics, potential=potential_digest(folder.potential_file))
@@ -300,30 +295,3 @@ class RunFolder:
             InputError: no epoch of the run has finished yet, or the weights are damaged or another model's.
         """
         self.checkpoints.load_weights(model, self.require_weights())
-
-    @staticmethod
-    def write_json(path: Path, record: dict) -> None:
-        """Write a record as JSON, completely or not at all."""
-        with replacing(path) as file:
-            file.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def configured_model(config: RunConfig, species: Sequence[int], scaling: LabelScaling) -> BarrierModel:
-    """Return the model of a configuration, with fresh weights.
-
-    Args:
-        config: of the run.
-        species: atomic numbers of the training glasses.
-        scaling: mean and standard deviation of the training labels, eV.
-
-    Raises:
-        InputError: the configuration's model is not in the catalog.
-    """
-    setting = Setting(
-        species=species,
-        scaling=scaling,
-        cutoff=config.graph.cutoff,
-        seed=config.seed,
-        precision=config.precision,
-    )
-    return build_model(config.model, config.network, setting)
