@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.__main__ import groups
 from tf_symgnn.graph.tensors import schema_folder
 from tf_symgnn.models.catalog import CATALOG
 
@@ -336,3 +337,10 @@ def test_an_uninstalled_checkout_reads_its_own_schemas():
     if not (PACKAGE / "schemas").is_dir():
         assert schema_folder() == ROOT / "schemas"
     assert (schema_folder() / "glass.pbtxt").is_file()
+
+
+def test_every_test_file_is_in_one_group():
+    members = [
+        file for group in groups() for path in group for file in (path.rglob("test_*.py") if path.is_dir() else [path])
+    ]
+    assert sorted(members) == sorted((ROOT / "tests").rglob("test_*.py"))

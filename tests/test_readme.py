@@ -123,7 +123,7 @@ def test_every_command_in_order(place):
             watch(command, place)
         elif command.startswith("tf-symgnn serve"):
             request_served(command, place)
-        elif "-m pytest" in command:
+        elif "-m tests" in command:
             assert command.startswith(SET_UP)  # this command runs this test
         else:
             run(re.sub(rf"^{re.escape(SET_UP)}\S+ && ", "", command), place)
