@@ -161,8 +161,7 @@ class RunConfig:
         model: symgnn_spectral, the default; symgnn_physics, the default with a potential; symgnn, as published; or a
             model to compare with: ridge_physics, symgnn_unsymmetrized, symgnn_augmented, egat_length, gcn, gcn_edges,
             egnn, mlp, schnet, mgcn, faenet or bapst.
-        potential: LAMMPS file of the embedded-atom potential that the glasses are at rest under. symgnn_physics and
-            ridge_physics read descriptors from it. The run stores its tables.
+        potential: LAMMPS file of the potential that the glasses are at rest under, for models with physics.
         pair_style: of the potential; null takes it from the end of the file's name, .eam.fs or .eam.alloy.
         init: run folder with the best weights to start fine-tuning from. Species and label scaling stay those of that
             run, whose model, graph and network must be the same.
@@ -207,14 +206,13 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self) -> None:
-        paths = {"data": self.data, "run_dir": self.run_dir, "potential": self.potential, "init": self.init}
-        for name, value in paths.items():
-            if value is not None or name == "run_dir":
+        for name in ("data", "run_dir", "potential", "init"):
+            if (value := getattr(self, name)) is not None or name == "run_dir":
                 _type(name, value, (str, os.PathLike), "a path")
-                object.__setattr__(self, name, os.fspath(value))  # type: ignore[arg-type]
-        for name, value in (("model", self.model), ("label", self.label), ("species", self.species)):
-            if value is not None or name == "label":
-                _type(name, value, str, "text")
+                object.__setattr__(self, name, os.fspath(value))
+        for name in ("model", "label", "species"):
+            if getattr(self, name) is not None or name == "label":
+                _type(name, getattr(self, name), str, "text")
         if not self.model:
             object.__setattr__(self, "model", "symgnn_physics" if self.potential else "symgnn_spectral")
         _choice("pair_style", self.pair_style, (None, *get_args(PairStyle)))
@@ -226,10 +224,8 @@ class RunConfig:
             _number("minutes", self.minutes, above=0)
         _choice("precision", self.precision, get_args(Precision))
         _choice("strategy", self.strategy, get_args(Strategy))
-        _type("graph", self.graph, GraphConfig, "a GraphConfig")
-        _type("stream", self.stream, StreamConfig, "a StreamConfig")
-        _type("network", self.network, NetworkConfig, "a NetworkConfig")
-        _type("optimizer", self.optimizer, OptimizerConfig, "an OptimizerConfig")
+        for name, kind in _SECTIONS.items():
+            _type(name, getattr(self, name), kind, f"a {kind.__name__}")
 
     def as_plain(self) -> dict:
         """Return the configuration as nested dicts, lists, strings, numbers and None."""
