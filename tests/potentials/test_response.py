@@ -57,7 +57,7 @@ def test_a_region_has_the_hessian_of_its_atoms(glass, hessian, copper_zirconium,
     state = copper_zirconium.state(*arrays)
     centers = tf.constant([5, 60], tf.int32)
     regions = Regions.around(centers, pairs, state.distance, REGION, len(glass))
-    found = HessianTerms.of(copper_zirconium, state, pairs).hessians(regions, pairs).numpy()
+    found = HessianTerms.of(copper_zirconium, state, pairs).hessians(regions).numpy()
     for row, center in enumerate(centers.numpy()):
         distances = glass.get_distances(center, range(len(glass)), mic=True)
         nearest_last = np.argsort(-distances)[-regions.count[row] :]

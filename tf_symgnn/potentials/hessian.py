@@ -31,6 +31,13 @@ class Pairs(NamedTuple):
         """Return the pairs, with the first pair of each atom."""
         return cls(source, target, tf.searchsorted(target, tf.range(n_atoms + 1)))
 
+    def where(self, mask: tf.Tensor) -> Pairs:
+        """Return the pairs for which a mask bool[E] is True."""
+        before = tf.concat([[0], tf.cumsum(tf.cast(mask, tf.int32))], axis=0)
+        return Pairs(
+            tf.boolean_mask(self.source, mask), tf.boolean_mask(self.target, mask), tf.gather(before, self.first)
+        )
+
     def received_by(self, atoms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the pairs i32[P] that atoms i32[A] receive, and the place in `atoms` i32[P] of their receivers."""
         of_atom = tf.ragged.range(tf.gather(self.first, atoms), tf.gather(self.first, atoms + 1))
@@ -98,116 +105,112 @@ class HessianTerms(NamedTuple):
     sum_k F''(rho_k) grad rho_k (grad rho_k)^T.
 
     Attributes:
-        pair: [E, 3, 3] eV/A^2, the block of the receiver and the sender in the term of pairs.
-        own_pair: [N, 3, 3] eV/A^2, the block of an atom with itself.
-        gradient: [E, 3] 1/A, of the density at the sender by the position of the receiver.
+        own: [N, 3, 3] eV/A^2, the block of an atom with itself, of both terms.
+        own_pair: [N, 3, 3] eV/A^2, the same of the term of pairs.
+        half: one of the two directions of each pair; a pair of an atom with its own image is there in both.
+        pair: [H, 3, 3] eV/A^2, for `half` the block of receiver and sender in the term of pairs, half of it for an
+            atom with its own image.
+        close: pairs whose contribution to the term of embedding is not negligible.
+        gradient: [C, 3] 1/A, for `close` that of the density at the sender by the position of the receiver.
         own_gradient: [N, 3] 1/A, of the density at an atom by its own position.
         weight: [N] eV, F''(rho).
-        matters: bool[E], whether F'' of the sender times the square of the gradient is not negligible.
     """
 
-    pair: tf.Tensor
+    own: tf.Tensor
     own_pair: tf.Tensor
+    half: Pairs
+    pair: tf.Tensor
+    close: Pairs
     gradient: tf.Tensor
     own_gradient: tf.Tensor
     weight: tf.Tensor
-    matters: tf.Tensor
 
     @classmethod
     def of(cls, potential: EamPotential, state: EamState, pairs: Pairs) -> HessianTerms:
         """Return the terms of a glass whose pairs have this state."""
-        n_atoms = tf.size(state.density)
+        n_atoms, weight = tf.size(state.density), state.embedding.second
         along = _outer(state.direction)
         across = tf.eye(3, dtype=along.dtype) - along
         slope = potential.slopes(state, pairs.source, pairs.target) / state.distance
         curvature = potential.curvatures(state, pairs.source, pairs.target)
         pair = -(curvature[:, tf.newaxis, tf.newaxis] * along + slope[:, tf.newaxis, tf.newaxis] * across)
+        own_pair = -tf.math.unsorted_segment_sum(pair, pairs.target, n_atoms)
+        gradient = -state.sent.first[:, tf.newaxis] * state.direction
         own_gradient = tf.math.unsorted_segment_sum(
             -state.received.first[:, tf.newaxis] * state.direction, pairs.target, n_atoms
         )
-        gradient = -state.sent.first[:, tf.newaxis] * state.direction
-        effect = tf.abs(tf.gather(state.embedding.second, pairs.source)) * state.sent.first**2
-        own_pair = -tf.math.unsorted_segment_sum(pair, pairs.target, n_atoms)
-        terms = (pair, own_pair, gradient, own_gradient, state.embedding.second)
-        return cls(*(tf.cast(term, tf.float32) for term in terms), effect > NEGLIGIBLE)
+        of_others = tf.gather(weight, pairs.source)[:, tf.newaxis, tf.newaxis] * _outer(gradient)
+        of_itself = weight[:, tf.newaxis, tf.newaxis] * _outer(own_gradient)
+        own = own_pair + of_itself + tf.math.unsorted_segment_sum(of_others, pairs.target, n_atoms)
+        image = tf.cast(pairs.source == pairs.target, pair.dtype)[:, tf.newaxis, tf.newaxis]
+        is_half = pairs.source <= pairs.target
+        is_close = tf.abs(tf.gather(weight, pairs.source)) * state.sent.first**2 > NEGLIGIBLE
+        single = tf.float32
+        return cls(
+            tf.cast(own, single),
+            tf.cast(own_pair, single),
+            pairs.where(is_half),
+            tf.cast(tf.boolean_mask(pair * (1 - image / 2), is_half), single),
+            pairs.where(is_close),
+            tf.cast(tf.boolean_mask(gradient, is_close), single),
+            tf.cast(own_gradient, single),
+            tf.cast(weight, single),
+        )
 
-    def own(self, pairs: Pairs) -> tf.Tensor:
-        """Return the block of each atom with itself [N, 3, 3] eV/A^2."""
-        of_others = tf.gather(self.weight, pairs.source)[:, tf.newaxis, tf.newaxis] * _outer(self.gradient)
-        of_itself = self.weight[:, tf.newaxis, tf.newaxis] * _outer(self.own_gradient)
-        n_atoms = tf.shape(self.weight)[0]
-        return self.own_pair + of_itself + tf.math.unsorted_segment_sum(of_others, pairs.target, n_atoms)
-
-    def hessians(self, regions: Regions, pairs: Pairs) -> tf.Tensor:
+    def hessians(self, regions: Regions) -> tf.Tensor:
         """Return the Hessian of each region [B, 3 M, 3 M] eV/A^2, the identity at unused places."""
+        return self._pair_term(regions) + self._embedding_term(regions)
+
+    def _pair_term(self, regions: Regions) -> tf.Tensor:
+        """Return the term of pairs of each region [B, 3 M, 3 M], the identity at unused places."""
         n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
-        pair, member = pairs.received_by(regions.atom)
         # Flat indices of tables are faster than indices of several dimensions.
+        member = regions.row * n_atoms + regions.atom  # of a table of regions and atoms [B, N]
         place = regions.row * size + regions.place  # of a table of regions and places [B, M]
-        cell = regions.row * n_atoms + regions.atom  # of a table of regions and atoms [B, N]
-        sender = tf.gather(regions.row * n_atoms, member) + tf.gather(pairs.source, pair)
-        embedding = self._embedding(regions, pair, sender, tf.gather(place, member), cell, place)
-        places = tf.tensor_scatter_nd_update(tf.fill([n_regions * n_atoms], -1), cell[:, tf.newaxis], regions.place)
-        other = tf.gather(places, sender)
+        places = tf.tensor_scatter_nd_update(tf.fill([n_regions * n_atoms], -1), member[:, tf.newaxis], regions.place)
+        pair, receiver = self.half.received_by(regions.atom)
+        other = tf.gather(places, tf.gather(regions.row * n_atoms, receiver) + tf.gather(self.half.source, pair))
         free = tf.where(other >= 0)[:, 0]
-        unused = tf.cast(tf.where(tf.reshape(tf.range(size) < size - regions.count[:, tf.newaxis], [-1])), tf.int32)
-        unused = unused[:, 0]
+        unused = tf.where(tf.reshape(tf.range(size) < size - regions.count[:, tf.newaxis], [-1]))[:, 0]
+        unused = tf.cast(unused, tf.int32)
         at = [
-            tf.gather(tf.gather(place, member) * size + other, free),
+            tf.gather(tf.gather(place, receiver) * size + other, free),
             place * size + regions.place,
             unused * size + unused % size,
         ]
+        # Half of the matrix, to which its transpose is added.
         blocks = [
             tf.gather(self.pair, tf.gather(pair, free)),
-            tf.gather(self.own_pair, regions.atom),
-            tf.eye(3, batch_shape=tf.shape(unused)),
+            tf.gather(self.own_pair, regions.atom) / 2,
+            tf.eye(3, batch_shape=tf.shape(unused)) / 2,
         ]
-        of_pairs = tf.math.unsorted_segment_sum(tf.concat(blocks, 0), tf.concat(at, 0), n_regions * size**2)
-        of_pairs = tf.transpose(tf.reshape(of_pairs, [n_regions, size, size, 3, 3]), [0, 1, 3, 2, 4])
-        return tf.reshape(of_pairs, [n_regions, 3 * size, 3 * size]) + embedding
+        half = tf.math.unsorted_segment_sum(tf.concat(blocks, 0), tf.concat(at, 0), n_regions * size**2)
+        half = tf.transpose(tf.reshape(half, [n_regions, size, size, 3, 3]), [0, 1, 3, 2, 4])
+        half = tf.reshape(half, [n_regions, 3 * size, 3 * size])
+        return half + tf.linalg.matrix_transpose(half)
 
-    def _embedding(
-        self,
-        regions: Regions,
-        pair: tf.Tensor,
-        sender: tf.Tensor,
-        receiver: tf.Tensor,
-        cell: tf.Tensor,
-        place: tf.Tensor,
-    ) -> tf.Tensor:
-        """Return the term of embedding of each region [B, 3 M, 3 M].
-
-        Args:
-            regions: the regions.
-            pair: i32[P], the pairs that their members receive.
-            sender: i32[P], the cell of each pair's sender.
-            receiver: i32[P], the place of its receiver.
-            cell: i32[A], flat index of a table of regions and atoms [B, N] of each member.
-            place: i32[A], flat index of a table of regions and places [B, M] of each member.
-        """
+    def _embedding_term(self, regions: Regions) -> tf.Tensor:
+        """Return the term of embedding of each region [B, 3 M, 3 M]."""
         n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
-        kept = tf.where(tf.gather(self.matters, pair))[:, 0]
-        gradient = tf.concat(
-            [tf.gather(self.gradient, tf.gather(pair, kept)), tf.gather(self.own_gradient, regions.atom)], axis=0
-        )
-        cell = tf.concat([tf.gather(sender, kept), cell], axis=0)
-        place = tf.concat([tf.gather(receiver, kept), place], axis=0)
+        pair, receiver = self.close.received_by(regions.atom)
+        gradient = tf.concat([tf.gather(self.gradient, pair), tf.gather(self.own_gradient, regions.atom)], axis=0)
+        sender = tf.gather(regions.row * n_atoms, receiver) + tf.gather(self.close.source, pair)
+        place = tf.concat([tf.gather(regions.place, receiver), regions.place], axis=0)
         # The atoms whose densities matter to a region, numbered.
-        used = tf.tensor_scatter_nd_update(
-            tf.zeros([n_regions * n_atoms], tf.int32), cell[:, tf.newaxis], tf.ones_like(cell)
-        )
-        number = tf.cumsum(tf.reshape(used, [n_regions, n_atoms]), axis=1) - 1
+        cell = tf.concat([sender, regions.row * n_atoms + regions.atom], axis=0)  # of a table [B, N], flat
+        used = tf.scatter_nd(cell[:, tf.newaxis], tf.ones_like(cell), [n_regions * n_atoms]) > 0
+        number = tf.cumsum(tf.cast(tf.reshape(used, [n_regions, n_atoms]), tf.int32), axis=1) - 1
         most = tf.reduce_max(number) + 1
-        number = tf.reshape(number, [-1])
-        row = cell // n_atoms * most + tf.gather(number, cell)  # of a table of regions and numbers
-        gradients = tf.math.unsorted_segment_sum(gradient, row * size + place % size, n_regions * most * size)
+        row = number + most * tf.range(n_regions)[:, tf.newaxis]  # of a table of regions and numbers, flat
+        row = tf.reshape(row, [-1])
+        at = tf.gather(row, cell) * size + place
+        gradients = tf.math.unsorted_segment_sum(gradient, at, n_regions * most * size)
         gradients = tf.reshape(gradients, [n_regions, most, 3 * size])
-        weight = tf.scatter_nd(
-            row[:, tf.newaxis], tf.gather(self.weight, cell % n_atoms), tf.reshape(n_regions * most, [1])
+        users = tf.cast(tf.where(used)[:, 0], tf.int32)
+        weight = tf.tensor_scatter_nd_update(
+            tf.zeros([n_regions * most]), tf.gather(row, users)[:, tf.newaxis], tf.gather(self.weight, users % n_atoms)
         )
-        count = tf.scatter_nd(row[:, tf.newaxis], tf.ones_like(row, tf.float32), tf.reshape(n_regions * most, [1]))
-        weight = tf.reshape(tf.math.divide_no_nan(weight, count), [n_regions, most, 1])
-        return tf.matmul(gradients * weight, gradients, transpose_a=True)
+        return tf.matmul(gradients * tf.reshape(weight, [n_regions, most, 1]), gradients, transpose_a=True)
 
 
 def _outer(vectors: tf.Tensor) -> tf.Tensor:

@@ -80,13 +80,13 @@ class PotentialDescriptors(tf.Module):
         terms = HessianTerms.of(self.potential, state, pairs)
         of_atoms = [self.potential.energies(state, target), tf.math.log(state.density)]
         of_atoms = [tf.cast(values, tf.float32) for values in of_atoms]
-        of_atoms.append(tf.math.log(tf.linalg.trace(terms.own(pairs))))
+        of_atoms.append(tf.math.log(tf.linalg.trace(terms.own)))
         batches = -(-n_centers // CENTERS)
         responses = tf.TensorArray(tf.float32, size=batches, infer_shape=False, element_shape=[None, N_RESPONSES])
         for batch in tf.range(batches):
             centers = tf.range(batch * CENTERS, tf.minimum((batch + 1) * CENTERS, n_centers))
             regions = Regions.around(centers, pairs, state.distance, REGION, n_atoms)
-            responses = responses.write(batch, _responses(regions, terms.hessians(regions, pairs)))
+            responses = responses.write(batch, _responses(regions, terms.hessians(regions)))
         descriptors = tf.concat([tf.stack(of_atoms, axis=1)[:n_centers], responses.concat()], axis=1)
         return descriptors, self.potential.forces(state, source, target)[:n_centers]
 
