@@ -30,7 +30,7 @@ myst_heading_anchors = 4
 # Tutorials are executed at each build and may use files of the repository. A cell that fails ends the build.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 600  # seconds of a cell, on a busy machine
 nb_merge_streams = True
 nb_output_stderr = "remove"  # progress bars
 suppress_warnings = ["myst-nb.lexer"]  # of cells that are not executed, without a language
