@@ -108,6 +108,15 @@ def test_a_pair_of_atoms_by_hand():
     assert virial[2, 2] == pytest.approx(-slope * 2.03)
 
 
+def test_pairs_beyond_the_cutoff_change_nothing(copper_zirconium, structures):
+    atoms = structures(("Cu", "Zr"))
+    energies, forces, _ = evaluate(copper_zirconium, atoms)
+    pairs = PairArrays.of(atoms, 1.5 * copper_zirconium.cutoff)
+    more, same = copper_zirconium.energies_and_forces(*pairs)
+    np.testing.assert_allclose(more, energies, atol=1e-10)
+    np.testing.assert_allclose(same, forces, atol=1e-10)
+
+
 def test_an_atom_without_neighbors_has_the_energy_of_no_density(copper_zirconium):
     energies, forces, _ = evaluate(copper_zirconium, ase.Atoms("Zr", cell=[30] * 3, pbc=True))
     np.testing.assert_allclose(energies, 0, atol=1e-12)

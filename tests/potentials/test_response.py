@@ -7,8 +7,10 @@ import tensorflow as tf
 from ase.build import bulk
 
 from tf_symgnn.potentials import response
+from tf_symgnn.potentials.eam import EamPotential
 from tf_symgnn.potentials.hessian import HessianTerms, Pairs, Regions
 from tf_symgnn.potentials.response import DESCRIPTORS, PUSHED, REGION, PotentialDescriptors
+from tf_symgnn.potentials.tables import read_tables
 from tf_symgnn.simulate.engine import Forces, Potential
 
 from .conftest import PairArrays
@@ -98,6 +100,18 @@ def test_energy_and_density_are_those_of_the_potential(glass, columns, copper_zi
     np.testing.assert_allclose(columns["energy"], Forces(glass, Potential()).atom_energies(glass.positions), atol=1e-5)
     state = copper_zirconium.state(*PairArrays.of(glass, copper_zirconium.cutoff))
     np.testing.assert_allclose(np.exp(columns["density"]), state.density, rtol=1e-5)
+
+
+def test_a_region_is_whole_where_the_cutoff_is_smaller(lammps_potentials):
+    """87 atoms of fcc copper are within 6.5 A, and 55 within the cutoff of this potential, 5.5 A."""
+    potential = EamPotential(read_tables(lammps_potentials / "Cu_mishin1.eam.alloy", "eam/alloy"))
+    describe = PotentialDescriptors(potential)
+    assert potential.cutoff < describe.cutoff == REGION
+    crystal = bulk("Cu", "fcc", a=3.615, cubic=True).repeat(6)
+    arrays = PairArrays.of(crystal, describe.cutoff)
+    pairs = Pairs.of(arrays.source, arrays.target, len(crystal))
+    distance = potential.state(*arrays).distance
+    assert Regions.around(tf.constant([0]), pairs, distance, REGION, len(crystal)).size == 87
 
 
 def test_atoms_of_a_crystal_are_alike(copper_zirconium):

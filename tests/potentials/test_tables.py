@@ -44,6 +44,11 @@ def test_values_are_where_lammps_has_them(tmp_path):
     assert tables.pair[:, :, 0].tolist() == [[30, 35], [35, 40]]
 
 
+def test_comments_end_a_line(tmp_path):
+    commented = SMALL.replace("0 1 2 3 4\n", "0 1 2 # embedding\n# of copper\n3 4\n")
+    assert read_tables(write(tmp_path, commented), "eam/fs").embedding[0].tolist() == [0, 1, 2, 3, 4]
+
+
 def test_one_density_is_that_at_all_species(lammps_potentials):
     tables = read_tables(lammps_potentials / "NiAlH_jea.eam.alloy", "eam/alloy")
     np.testing.assert_array_equal(tables.density[0, 0], tables.density[0, 2])
@@ -80,6 +85,10 @@ def test_thinned_tables_have_every_kth_point(tmp_path, lammps_potentials):
         (SMALL.replace("5 0.5 5 1.0 4.0", "5 0.5 5"), "line 5: found IndexError"),
         (SMALL.replace("5 0.5 5 1.0 4.0", "5 0.5 5 1.0 nan"), "cutoff: found nan, expected a number above 0"),
         (SMALL.replace("5 0.5 5 1.0 4.0", "5 0.5 4 1.0 4.0"), "points of distances: found 4"),
+        (SMALL.replace("5 0.5 5 1.0 4.0", "5 0.5 999999999999 1.0 4.0"), "points of distances: found 999999999999"),
+        (SMALL.replace("5 0.5 5 1.0 4.0", "5 0.5 5 1.0 5.1"), "cutoff: found 5.1 A, and distances up to 4 A"),
+        (SMALL.replace("5 0.5 5 1.0 4.0", "5 0.5 5 1e6 4e6"), "cutoff, which is at most 20 A"),
+        (SMALL.replace("7 8 9", "7 8 1e999"), "density of Cu: found inf, expected finite numbers"),
         (SMALL.replace("29 63.5", "29 copper"), "line 6: found ValueError"),
         (SMALL.replace("7 8 9", "7 8 nan"), "density of Cu: found nan, expected finite numbers"),
         (SMALL.replace("7 8 9", "7 8 x"), "density of Cu: found ValueError"),

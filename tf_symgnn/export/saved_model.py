@@ -19,6 +19,7 @@ from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.export.versions import METADATA, versions
 from tf_symgnn.export.warmup import small_glass, write_warmup
 from tf_symgnn.models.base import BarrierModel
+from tf_symgnn.potentials.response import MAX_FORCE
 from tf_symgnn.runs import RunFolder
 
 # Start of the name of a folder with an unfinished version.
@@ -82,7 +83,9 @@ def _save(run: RunFolder, model: BarrierModel, new: Path) -> None:
     (new / "assets" / METADATA).write_text(
         json.dumps(metadata(run) | {"signatures": _signatures(new)}, indent=2) + "\n"
     )
-    write_warmup(new, SERVING_DEFAULT, small_glass(statistics.species))
+    # With a potential, only a glass at rest under it could be predicted.
+    if statistics.potential is None:
+        write_warmup(new, SERVING_DEFAULT, small_glass(statistics.species))
 
 
 def _move_to_next(new: Path, directory: Path) -> Path:
@@ -99,9 +102,17 @@ def _move_to_next(new: Path, directory: Path) -> Path:
 
 
 def metadata(run: RunFolder) -> dict:
-    """Return the properties of a run's model that clients need: species, cutoff, units and scaling."""
-    config, statistics = run.config(), run.statistics()
-    return {
+    """Return the properties of a run's model that clients need: species, cutoff, units, scaling and potential."""
+    config, statistics, potential = run.config(), run.statistics(), run.potential()
+    physics = {}
+    if potential is not None:
+        physics["potential"] = {
+            "cutoff": potential.cutoff,
+            "species": potential.potential.tables.symbols,
+            "max_force": MAX_FORCE,
+            "sha256": statistics.potential,
+        }
+    return physics | {
         "model": config.model,
         "species": {chemical_symbols[z]: z for z in statistics.species},
         "cutoff": config.graph.cutoff,

@@ -12,10 +12,10 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.data.limits import max_neighbors
 from tf_symgnn.graph import graph_spec, neighbor_pairs
-from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, require
+from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, repeated, require
 from tf_symgnn.graph.tensors import assemble
 from tf_symgnn.models.base import BarrierModel
-from tf_symgnn.potentials.response import PotentialDescriptors
+from tf_symgnn.potentials.response import MAX_FORCE, PotentialDescriptors
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 N_ATOMS = "n_atoms"
@@ -76,7 +76,7 @@ class ServedModel:
         # Only weights and signatures. Loading the Keras model would require TF-GNN, and other functions of the object
         # would be traced and stored a second time.
         content = tf.Module()
-        content.weights, content.metadata, content.potential = self._weights, self._metadata, self._potential
+        content.weights, content.metadata = self._weights, self._metadata
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # half the size of the graph
         tf.saved_model.save(content, str(path), signatures=self.signatures(), options=options)
 
@@ -90,8 +90,7 @@ class ServedModel:
         pairs = neighbor_pairs(positions, cell, pbc, cutoff=self._cutoff, self_loops=self._self_loops)
         arrays = as_arrays(positions, cell[tf.newaxis], atomic_numbers, pairs)
         if self._potential:
-            far = neighbor_pairs(positions, cell, pbc, cutoff=self._potential.potential.cutoff, self_loops=False)
-            arrays[names.DESCRIPTORS] = self._descriptors(atomic_numbers, far)
+            arrays[names.DESCRIPTORS] = self._descriptors(positions, cell, pbc, atomic_numbers)
         n_atoms, n_pairs = tf.shape(positions)[:1], tf.shape(pairs.source)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs)}
 
@@ -124,9 +123,7 @@ class ServedModel:
         )
         arrays = as_arrays(positions, cells, atomic_numbers, pairs)
         if self._potential:
-            reach = self._potential.potential.cutoff
-            far, _ = neighbor_pairs_of_each(positions, n_atoms, cells, pbc, cutoff=reach, self_loops=False)
-            arrays[names.DESCRIPTORS] = self._descriptors(atomic_numbers, far)
+            arrays[names.DESCRIPTORS] = self._descriptors_of_each(positions, cells, pbc, atomic_numbers, n_atoms)
         return {names.ENERGY_BARRIER: self._barriers(arrays, n_atoms, n_pairs), N_ATOMS: n_atoms}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -149,15 +146,42 @@ class ServedModel:
             functions["serialized_graphs"] = self.serialized_graphs
         return {name: function.get_concrete_function() for name, function in functions.items()}
 
-    def _descriptors(self, atomic_numbers: tf.Tensor, pairs: Pairs) -> tf.Tensor:
-        """Return the descriptors of atoms from the potential f32[N, D]."""
-        displacement = tf.cast(pairs.displacement, tf.float64)
-        found, _ = self._potential(atomic_numbers, pairs.source, pairs.target, displacement, tf.size(atomic_numbers))
-        at_rest = tf.reduce_all(tf.math.is_finite(found), axis=1)
-        number = tf.math.count_nonzero(~at_rest)
-        expected = "a glass relaxed with the potential of the model"
-        with tf.control_dependencies([require(number == 0, "positions", expected, number)]):
-            return tf.ensure_shape(tf.identity(found), [None, self._n_descriptors])
+    def _descriptors(
+        self, positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the descriptors f32[N, D] of the atoms of a glass from the potential."""
+        n_atoms, cutoff = tf.shape(positions)[0], self._potential.cutoff
+        copies, cell = repeated(positions, cell, pbc, width=self._potential.min_width)
+        numbers = tf.tile(atomic_numbers, [tf.shape(copies)[0] // n_atoms])
+        pairs = neighbor_pairs(copies, cell, pbc, cutoff=cutoff, self_loops=False)
+        most = tf.reduce_max(tf.math.bincount(pairs.target, minlength=1))
+        few = require(most <= max_neighbors(cutoff), "positions", f"A, and at most {max_neighbors(cutoff)} pairs", most)
+        with tf.control_dependencies([few]):
+            displacement = tf.cast(pairs.displacement, tf.float64)
+        descriptors, forces = self._potential(numbers, pairs.source, pairs.target, displacement, n_atoms)
+        force = tf.reduce_max(tf.norm(forces, axis=1))
+        unstable = tf.math.count_nonzero(~tf.reduce_all(tf.math.is_finite(descriptors), axis=1))
+        expected = f"forces of at most {MAX_FORCE} eV/A under the potential of the model"
+        checks = [
+            require(force <= MAX_FORCE, "positions", expected, force),
+            require(unstable == 0, "positions", "no atoms at no minimum of the energy of the potential", unstable),
+        ]
+        with tf.control_dependencies(checks):
+            return tf.ensure_shape(tf.identity(descriptors), [None, self._n_descriptors])
+
+    def _descriptors_of_each(
+        self, positions: tf.Tensor, cells: tf.Tensor, pbc: tf.Tensor, atomic_numbers: tf.Tensor, n_atoms: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the descriptors f32[N, D] of all atoms of several glasses, which are concatenated."""
+        ends = tf.cumsum(n_atoms)
+        found = tf.TensorArray(
+            tf.float32, tf.size(n_atoms), infer_shape=False, element_shape=[None, self._n_descriptors]
+        )
+        for k in tf.range(tf.size(n_atoms)):
+            atoms = tf.range(ends[k] - n_atoms[k], ends[k])
+            glass = tf.gather(positions, atoms), cells[k], pbc[k], tf.gather(atomic_numbers, atoms)
+            found = found.write(k, self._descriptors(*glass))
+        return found.concat()
 
     def _barriers_of_arrays(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
         """Return the barriers f32[N] eV of B glasses with cells [B, 3, 3]."""

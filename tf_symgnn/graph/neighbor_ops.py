@@ -23,6 +23,7 @@ from tf_symgnn.data.limits import (
 )
 from tf_symgnn.errors import require_number
 
+MAX_REPEATED = 200_000  # atoms of the copies of a glass in a narrow cell
 # Size of the hash table of bins, per atom. Several bins share a row of it where the grid has more.
 TABLE_PER_ATOM = 4
 
@@ -102,6 +103,33 @@ def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cut
     order = tf.argsort(ends[1] * n_atoms + ends[0], stable=True)
     source, target = (tf.cast(tf.gather(end, order), tf.int32) for end in ends)
     return Pairs(source, target, tf.ensure_shape(tf.gather(displacement, order), [None, 3]))
+
+
+def repeated(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, width: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return copies of a glass, itself first, that fill a cell of at least a width along periodic cell vectors.
+
+    Args:
+        positions: f32[N, 3] A.
+        cell: f32[3, 3] A, rows are cell vectors.
+        pbc: bool[3], whether the cell repeats along each cell vector.
+        width: A.
+
+    Returns:
+        Positions f32[C N, 3] A of C copies, and their cell f32[3, 3] A.
+
+    Raises:
+        InvalidArgumentError: there would be over `MAX_REPEATED` atoms.
+    """
+    heights = 1 / tf.norm(tf.linalg.inv(cell), axis=0)
+    times = tf.where(pbc, tf.maximum(tf.math.ceil(width / heights), 1), 1)
+    number = tf.reduce_prod(times) * tf.cast(tf.shape(positions)[0], tf.float32)
+    fits = require(number <= MAX_REPEATED, "cell", f"at most {MAX_REPEATED} atoms in copies {width:g} A wide", number)
+    with tf.control_dependencies([fits]):
+        counts = tf.cast(times, tf.int32)
+    grid = tf.meshgrid(*[tf.range(counts[axis]) for axis in range(3)], indexing="ij")
+    shifts = tf.cast(tf.reshape(tf.stack(grid, axis=-1), [-1, 3]), tf.float32)
+    copies = positions[tf.newaxis] + tf.matmul(shifts, cell)[:, tf.newaxis]
+    return tf.reshape(copies, [-1, 3]), cell * times[:, tf.newaxis]
 
 
 def neighbor_pairs_of_each(

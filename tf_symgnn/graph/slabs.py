@@ -89,13 +89,6 @@ class SlabbedGlass:
         """Return i64[K], the number of atoms of each slab."""
         return np.diff(self.splits)
 
-    @property
-    def pbc_in_slab(self) -> np.ndarray:
-        """Return bool[3], whether the cell repeats along each vector beside the ghosts of `with_ghosts`."""
-        periodic = self.glass.pbc.copy()
-        periodic[self._axis] = False  # ghosts are the images along this vector
-        return periodic
-
     def positions(self, begin: int, stop: int) -> np.ndarray:
         """Return the positions f32[M, 3] A of atoms `begin` to before `stop`, not wrapped into the cell."""
         return self.glass.positions[self.order[begin:stop]].astype(np.float32)
@@ -118,8 +111,10 @@ class SlabbedGlass:
             InputError: two atoms coincide, or an atom has too many neighbors.
         """
         begin, stop = self.splits[first], self.splits[end]
-        atom, points = self.with_ghosts(first, end)
-        target, source, displacement = find_pairs(points, self.glass.cell, self.pbc_in_slab, self._cutoff)
+        atom, points = self._with_ghosts(first, end)
+        periodic = self.glass.pbc.copy()
+        periodic[self._axis] = False  # ghosts are the images along this vector
+        target, source, displacement = find_pairs(points, self.glass.cell, periodic, self._cutoff)
         received = np.flatnonzero(target < stop - begin)
         target, source = target[received].astype(np.int32), atom[source[received]]
         displacement = displacement[received]
@@ -139,7 +134,7 @@ class SlabbedGlass:
             for a, b, start in zip(edges, edges[1:], bounds, strict=False)
         ]
 
-    def with_ghosts(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    def _with_ghosts(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Return indices i32[M] and positions f64[M, 3] A: of atoms of some slabs, then of images within the cutoff."""
         begin, stop = self.splits[first], self.splits[end]
         low, high = self._lower[first] - self._margin - 1e-9, self._upper[end - 1] + self._margin + 1e-9

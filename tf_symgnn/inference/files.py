@@ -30,7 +30,7 @@ from tf_symgnn.data import (
 from tf_symgnn.domain.extrapolation import Extrapolation, summarize
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.extrapolation import slab_extrapolation
-from tf_symgnn.inference.memory import cut_to_fit, peak_resident, require_room_to_read
+from tf_symgnn.inference.memory import cut_to_fit, peak_resident, require_room_for_descriptors, require_room_to_read
 from tf_symgnn.inference.partial import PartialPrediction, identity_of
 from tf_symgnn.inference.schedule import needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
@@ -191,7 +191,10 @@ def _predict_within(
         identity = identity_of(glass, model, {"cutoff": graph.cutoff, "self_loops": graph.self_loops})
         path = unfinished / f"{k}"
         with naming(path), closing(PartialPrediction(path, identity, glass.n_atoms, overwrite=overwrite)) as partial:
-            descriptors = None if potential is None else glass_descriptors(potential, glass)
+            descriptors = None
+            if potential is not None:
+                require_room_for_descriptors(potential, glass, memory, taken=taken)
+                descriptors = glass_descriptors(potential, glass)
             slabbed = SlabbedGlass(
                 glass,
                 cutoff=graph.cutoff,

@@ -16,6 +16,8 @@ from tf_symgnn.data import Glass, InputError
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.schedule import Sweep, needed_levels
 from tf_symgnn.inference.stage_functions import StageFunctions
+from tf_symgnn.potentials.glasses import peak_bytes
+from tf_symgnn.potentials.response import PotentialDescriptors
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 # Memory that reading takes, in bytes per byte of the file. A text file of a million atoms took 3.4 to 5.4, one in gzip
@@ -121,6 +123,24 @@ def cut_to_fit(
         number = int(np.ceil(1.3 * number))
     where = f"{glass.place}, {glass.n_atoms} atoms"
     raise InputError(where, "--memory", _as_text(memory), f"at least {_as_text(smallest.peak_bytes)}")
+
+
+def require_room_for_descriptors(potential: PotentialDescriptors, glass: Glass, memory: int, *, taken: int) -> None:
+    """Check that the descriptors of a glass from a potential can be computed within a memory.
+
+    Args:
+        potential: computes them.
+        glass: the glass.
+        memory: largest memory of the process, bytes.
+        taken: memory of the process before, bytes.
+
+    Raises:
+        InputError: they cannot.
+    """
+    needed = taken + peak_bytes(potential, glass)
+    if needed > memory:
+        where = f"{glass.place}, {glass.n_atoms} atoms"
+        raise InputError(where, "--memory", _as_text(memory), f"at least {_as_text(needed)} for the potential")
 
 
 def _extent(glass: Glass, cutoff: float) -> float:

@@ -74,24 +74,30 @@ class EamPotential(tf.Module):
             numbers: i32[N], atomic numbers, all among `species`.
             source: i32[E], the sender of each directed pair, without self-loops.
             target: i32[E], the receiver.
-            displacement: f64[E, 3] A, x[source] - x[target] + periodic shift, shorter than `cutoff`.
+            displacement: f64[E, 3] A, x[source] - x[target] + periodic shift. All functions are zero beyond the cutoff.
         """
         kind = tf.argmax(tf.equal(numbers[:, tf.newaxis], tf.constant(self.species, numbers.dtype)), axis=1)
         distance = tf.norm(displacement, axis=1)
         sender, receiver = tf.gather(kind, source), tf.gather(kind, target)
-        received = _spline(self._density, sender * len(self.species) + receiver, distance, self._distance_step)
-        sent = _spline(self._density, receiver * len(self.species) + sender, distance, self._distance_step)
-        times_r = _spline(self._pair, receiver * len(self.species) + sender, distance, self._distance_step)
+        by_sender = sender * len(self.species) + receiver
+        by_receiver = receiver * len(self.species) + sender
+        received = self._within(_spline(self._density, by_sender, distance, self._distance_step), distance)
+        sent = self._within(_spline(self._density, by_receiver, distance, self._distance_step), distance)
+        pair = _over_distance(_spline(self._pair, by_receiver, distance, self._distance_step), distance)
         density = tf.math.unsorted_segment_sum(received.value, target, tf.size(numbers))
         return EamState(
             density,
             self._embedded(kind, density),
-            _over_distance(times_r, distance),
+            self._within(pair, distance),
             received,
             sent,
             distance,
             displacement / distance[:, tf.newaxis],
         )
+
+    def _within(self, function: Function, distance: tf.Tensor) -> Function:
+        """Return a function and its derivatives, zero beyond the cutoff."""
+        return Function(*(tf.where(distance < self.cutoff, part, 0.0) for part in function))
 
     def energies(self, state: EamState, target: tf.Tensor) -> tf.Tensor:
         """Return the energy of each atom f64[N] eV, half of each pair's with either atom."""

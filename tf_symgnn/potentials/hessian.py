@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tf_symgnn.potentials.eam import EamPotential, EamState
 
-# eV/A^2. Smaller contributions of one density to an element of the Hessian are left out of the term of embedding.
-# The diagonal has 5 to 30 eV/A^2.
+# eV/A^2. Pairs whose density contributes less than this to the diagonal of the Hessian, which has 5 to 30 eV/A^2, are
+# left out of the term of embedding. This changes the logarithms of the response by up to 0.003.
 NEGLIGIBLE = 2e-5
 
 
@@ -67,7 +67,8 @@ class Regions(NamedTuple):
     ) -> Regions:
         """Return the atoms within a radius of each center, the farthest first and the center last.
 
-        An atom is one member, even if several of its periodic images are within the radius.
+        An atom is one member, even if several of its periodic images are within the radius; in a cell of at least
+        `PotentialDescriptors.min_width`, none has several.
 
         Args:
             centers: i32[B], atoms.

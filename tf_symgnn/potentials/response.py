@@ -12,7 +12,9 @@ N_RESPONSES = 7  # the last ones of `DESCRIPTORS`
 REGION = 6.5  # A; the atoms within it of an atom are free, all others are fixed
 PUSHED = 3.8  # A; the atoms that the push of a saddle search moves
 CENTERS = 32  # atoms whose regions are computed at once
-SQUARINGS = 6  # of a matrix, for its largest eigenvalue: of a mode with 5% less, 0.1% remains
+MAX_FORCE = 0.1  # eV/A; with larger ones a glass is not at rest, or is one of another potential
+MIN_DENSITY = 1e-6  # of an atom that has no neighbors
+SQUARINGS = 6  # of a matrix; the larger of two eigenvalues that are 5% apart is then found to 0.2%
 
 # The columns of the descriptors. All but the energy are logarithms. G is the inverse of the Hessian of the free atoms.
 DESCRIPTORS = (
@@ -39,14 +41,18 @@ class PotentialDescriptors(tf.Module):
 
     Attributes:
         potential: the potential.
+        cutoff: A. Pairs must contain all atoms that are closer.
+        min_width: A. In a narrower periodic cell, an image of an atom of a region would move with it.
         receptive_field: the largest distance of an atom that affects a descriptor, A.
     """
 
     def __init__(self, potential: EamPotential):
         super().__init__(name="potential_descriptors")
         self.potential = potential
+        self.cutoff = max(potential.cutoff, REGION)
+        self.min_width = 2 * REGION + self.cutoff
         # An atom affects the density of a neighbor of an atom of the region.
-        self.receptive_field = REGION + 2 * potential.cutoff
+        self.receptive_field = REGION + 2 * self.cutoff
 
     @tf.function(
         input_signature=[
@@ -66,7 +72,7 @@ class PotentialDescriptors(tf.Module):
 
         Args:
             numbers: i32[N], atomic numbers.
-            source: i32[E], the sender of each directed pair within the cutoff of the potential, without self-loops.
+            source: i32[E], the sender of each directed pair within `cutoff`, without self-loops.
             target: i32[E], the receiver, ascending.
             displacement: f64[E, 3] A, x[source] - x[target] + periodic shift.
             n_centers: number of the first atoms that descriptors are computed of.
@@ -78,7 +84,7 @@ class PotentialDescriptors(tf.Module):
         pairs = Pairs.of(source, target, n_atoms)
         state = self.potential.state(numbers, source, target, displacement)
         terms = HessianTerms.of(self.potential, state, pairs)
-        of_atoms = [self.potential.energies(state, target), tf.math.log(state.density)]
+        of_atoms = [self.potential.energies(state, target), tf.math.log(tf.maximum(state.density, MIN_DENSITY))]
         of_atoms = [tf.cast(values, tf.float32) for values in of_atoms]
         of_atoms.append(tf.math.log(tf.linalg.trace(terms.own)))
         batches = -(-n_centers // CENTERS)

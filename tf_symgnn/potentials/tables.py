@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import deque
 from dataclasses import dataclass, replace
@@ -17,8 +16,9 @@ from tf_symgnn.errors import InputError, as_input_error, require_choice, require
 ALLOY, FINNIS_SINCLAIR = "eam/alloy", "eam/fs"
 STYLES = (ALLOY, FINNIS_SINCLAIR)
 
-MAX_BYTES = 256 * 2**20  # of a file; the largest published tables have about 10 MB
+MAX_BYTES = 64 * 2**20  # of a file; the largest published tables have about 10 MB
 MAX_SPECIES = 20
+MAX_CUTOFF = 20.0  # A
 MIN_POINTS = 5  # of a table; the splines of LAMMPS need them
 
 
@@ -131,7 +131,7 @@ def _read(path: Path, _modified: int, pair_style: str) -> EamTables:
     if len(lines) < 6:
         raise InputError(path, "lines", len(lines), f"a table of {pair_style}")
     symbols = _symbols(path, lines[3])
-    n_embedding, density_step, n_distances, distance_step, cutoff = _grid(path, lines[4])
+    n_embedding, density_step, n_distances, distance_step, cutoff = _grid(path, lines[4], 2 * sum(map(len, lines)))
     n_species, n_densities = len(symbols), len(symbols) if pair_style == FINNIS_SINCLAIR else 1
     reader = _Reader(path, lines[5:])
     masses, lattices, embedding = [], [], []
@@ -170,16 +170,20 @@ def _symbols(path: Path, line: str) -> tuple[str, ...]:
     return tuple(symbols)
 
 
-def _grid(path: Path, line: str) -> tuple[int, float, int, float, float]:
-    """Return the numbers of points, the spacings and the cutoff of the fifth line."""
+def _grid(path: Path, line: str, most: int) -> tuple[int, float, int, float, float]:
+    """Return the numbers of points, at most `most`, the spacings and the cutoff of the fifth line."""
     words = line.split()
     with as_input_error(path, "line 5", "points and spacing of densities, points and spacing of distances, cutoff"):
         n_embedding, n_distances = int(words[0]), int(words[2])
         density_step, distance_step, cutoff = float(words[1]), float(words[3]), float(words[4])
     for field, count in (("points of densities", n_embedding), ("points of distances", n_distances)):
-        require_integer(path, field, count, least=MIN_POINTS)
+        require_integer(path, field, count, least=MIN_POINTS, most=most)
     for field, length in (("density spacing", density_step), ("distance spacing", distance_step), ("cutoff", cutoff)):
         require_number(path, field, length, above=0)
+    reach = (n_distances - 1) * distance_step
+    if not cutoff - distance_step * 1.001 <= reach or cutoff > MAX_CUTOFF:
+        found = f"{cutoff:g} A, and distances up to {reach:g} A"
+        raise InputError(path, "cutoff", found, f"distances up to the cutoff, which is at most {MAX_CUTOFF:g} A")
     return n_embedding, density_step, n_distances, distance_step, cutoff
 
 
@@ -187,7 +191,7 @@ class _Reader:
     """Reads the lines after the fifth: a header of each species on a line of its own, and numbers."""
 
     def __init__(self, path: Path, lines: list[str]):
-        self._path, self._lines = path, deque((number, line.split()) for number, line in enumerate(lines, start=6))
+        self._path, self._lines = path, deque(enumerate(lines, start=6))
 
     def header(self, symbol: str) -> tuple[float, tuple[str, ...]]:
         """Return the mass of a species, u, and its lattice, which may be missing."""
@@ -207,19 +211,24 @@ class _Reader:
             values = np.array(words, np.float64)
         if len(values) > count:
             raise InputError(self._path, field, f"{len(values)} numbers on its lines", count)
-        if not math.isfinite(values.sum()):
+        if not np.isfinite(values).all():
             raise InputError(self._path, field, values[~np.isfinite(values)][0], "finite numbers")
         return values
 
     def require_end(self, pair_style: str) -> None:
         """Check that no number is left: a table of another pair style has more."""
-        rest = sum(len(words) for _, words in self._lines)
+        rest = sum(len(_words(line)) for _, line in self._lines)
         if rest:
             raise InputError(self._path, "end", f"{rest} more numbers", f"the end of a table of {pair_style}")
 
     def _next_line(self, field: str) -> tuple[int, list[str]]:
         while self._lines:
-            number, words = self._lines.popleft()
-            if words:
+            number, line = self._lines.popleft()
+            if words := _words(line):
                 return number, words
         raise InputError(self._path, field, "the end of the file", "more numbers")
+
+
+def _words(line: str) -> list[str]:
+    """Return the words of a line before a comment."""
+    return line.partition("#")[0].split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from tf_symgnn.config import RunConfig
@@ -59,6 +60,12 @@ def read_potential(path: Path, expected: str) -> PotentialDescriptors:
     if not path.is_file() or potential_digest(path) != expected:
         found = "another file" if path.is_file() else "no such file"
         raise InputError(path, "potential", found, "the tables that training wrote")
+    return _descriptors(expected, path)
+
+
+@lru_cache(maxsize=2)
+def _descriptors(_digest: str, path: Path) -> PotentialDescriptors:
+    """Return the descriptors from a potential, made once: TensorFlow takes seconds to compile them."""
     return PotentialDescriptors(EamPotential(read_tables(path, FINNIS_SINCLAIR)))
 
 

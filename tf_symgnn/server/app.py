@@ -140,7 +140,7 @@ class Service:
 
     def _predict_file(self, glass: Glass, frames: int, notices: list[str], name: str) -> bytes:
         servable = self.servable
-        inputs = admit_frame(glass, servable.species, servable.cutoff, name)
+        inputs = admit_frame(glass, servable.species, servable.reach, name)
         barrier = servable.predict(protocol.DEFAULT_SIGNATURE, inputs)[names.ENERGY_BARRIER]
         found = glass_extrapolation(servable.metadata, glass, barrier)
         with tempfile.TemporaryDirectory(prefix="tf-symgnn-") as folder:

@@ -43,6 +43,7 @@ class Servable:
         metadata: metadata of the export.
         species: atomic numbers of the model.
         cutoff: cutoff of the neighbor graph, A.
+        reach: the largest cutoff that neighbors are searched to, A: that of the graph or of a potential.
         signature_defs: JSON forms of the SignatureDefs, by name.
         signatures: inputs of each signature, by name.
     """
@@ -55,6 +56,8 @@ class Servable:
             self.metadata: dict[str, Any] = json.loads(file.read_text())
             self.species = sorted(int(number) for number in self.metadata["species"].values())
             self.cutoff = float(self.metadata["cutoff"])
+            self._needs_rest = "potential" in self.metadata
+            self.reach = max(self.cutoff, float(self.metadata["potential"]["cutoff"]) if self._needs_rest else 0.0)
         with as_input_error(path, "SavedModel", "one that TensorFlow can load"):
             stored = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0]
             self.signature_defs = _signature_defs(stored)
@@ -83,7 +86,7 @@ class Servable:
             InputError: a glass is invalid or too large, or has an unknown species.
             RequestError: status 400, an output is not finite.
         """
-        admit_request(inputs, self.species, self.cutoff)
+        admit_request(inputs, self.species, self.reach)
         admit_examples(inputs.get("examples", ()))
         try:
             outputs = self._functions[signature](**{name: tf.constant(array) for name, array in inputs.items()})
@@ -96,7 +99,12 @@ class Servable:
         return arrays
 
     def warm_up(self) -> None:
-        """Predict the barrier of one atom, so that the first client does not wait for TensorFlow's initialization."""
+        """Predict the barrier of one atom, so that the first client does not wait for TensorFlow's initialization.
+
+        A model with a potential predicts only glasses at rest under it, of which there is none at hand.
+        """
+        if self._needs_rest:
+            return
         self.predict(
             DEFAULT_SIGNATURE,
             {

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
+from tf_symgnn.errors import InputError
 from tf_symgnn.models.base import BarrierModel, Stage, State
 from tf_symgnn.models.ridge.components import PrincipalComponents
 from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
@@ -75,7 +76,7 @@ class RidgeModel(BarrierModel):
             "kernel": kernel,
         }
         self.cutoff, self.label_mean, self.label_std = cutoff, label_mean, label_std
-        self.receptive_field = cutoff * (spectrum + HOPS)  # A: a spectrum has one hop, its averages have HOPS
+        self.receptive_field = cutoff * (HOPS + int(spectrum))  # A: a spectrum has one hop, its averages have HOPS
         self.n_descriptors = n_descriptors
         single = tf.float32  # the regression does not use the precision of the network
         if spectrum:
@@ -129,7 +130,7 @@ class RidgeModel(BarrierModel):
             direction, presence = self.spectrum(view)
             parts.append(self.components(direction, view.atomic_numbers) * presence)
         if self.n_descriptors:
-            parts.append(self.scaling(graph.node_sets[names.ATOMS][names.DESCRIPTORS], view.atomic_numbers))
+            parts.append(self.scaling(_given(graph), view.atomic_numbers))
         return tf.concat(parts, axis=1), view
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
@@ -165,12 +166,16 @@ class RidgeModel(BarrierModel):
         return tf.stack(terms, axis=1)
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N]."""
-        view = PairView.of(graph, tf.float32)
+        """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N].
+
+        With both kinds of descriptors it is the larger of their novelties.
+        """
+        view, parts = PairView.of(graph, tf.float32), []
         if self._config["spectrum"]:
-            return self.components.novelty(self.spectrum(view)[0], view.atomic_numbers)
-        scaled = self.scaling(graph.node_sets[names.ATOMS][names.DESCRIPTORS], view.atomic_numbers)
-        return tf.reduce_mean(tf.square(scaled), axis=1)
+            parts.append(self.components.novelty(self.spectrum(view)[0], view.atomic_numbers))
+        if self.n_descriptors:
+            parts.append(self.scaling.novelty(_given(graph), view.atomic_numbers))
+        return tf.reduce_max(tf.stack(parts), axis=0)
 
     def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
         """Compute the principal components and the scaling, and solve the regression.
@@ -196,7 +201,7 @@ class RidgeModel(BarrierModel):
                 part.append(self.components(direction, view.atomic_numbers) * presence)
             expected.append(self.components.relative_variance**PRIOR_EXPONENT)
         if self.n_descriptors:
-            given = [graph.node_sets[names.ATOMS][names.DESCRIPTORS] for graph in graphs]
+            given = [_given(graph) for graph in graphs]
             if not self.scaling.fitted:
                 self.scaling.fit([descriptors.numpy() for descriptors in given], numbers)
             for part, view, descriptors in zip(parts, views, given, strict=True):
@@ -217,3 +222,15 @@ class RidgeModel(BarrierModel):
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return super().get_config() | self._config
+
+
+def _given(graph: tfgnn.GraphTensor) -> tf.Tensor:
+    """Return the descriptors from a potential f32[N, D] of a graph.
+
+    Raises:
+        InputError: it has none.
+    """
+    atoms = graph.node_sets[names.ATOMS]
+    if names.DESCRIPTORS not in atoms.features:
+        raise InputError("graph", names.DESCRIPTORS, "none", "those from the potential, as in RunFolder.graphs")
+    return atoms[names.DESCRIPTORS]
