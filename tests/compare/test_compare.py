@@ -15,6 +15,7 @@ from tf_symgnn.compare.compare import configuration
 from tf_symgnn.compare.published import comparable_models, contender
 from tf_symgnn.compare.rows import read_rows, write_row
 from tf_symgnn.compare.table import write_table
+from tf_symgnn.errors import InputError
 from tf_symgnn.models.catalog import CATALOG
 from tf_symgnn.runs import RunFolder
 
@@ -55,7 +56,7 @@ def finished(data, interrupted):
 
 def test_committed_rows_have_the_protocol_of_new_rows():
     """Changed defaults of a single run do not change the protocol."""
-    own = {"data", "run_dir", "model", "seed", "minutes"}
+    own = {"data", "run_dir", "model", "potential", "pair_style", "seed", "minutes"}
     rows = read_rows(COMMITTED)
     assert rows
     for found in rows:
@@ -128,6 +129,16 @@ def test_finished_runs_are_not_repeated_on_another_machine(data, results, no_tra
     assert {path.name: path.read_bytes() for path in (results / "rows").iterdir()} == before
 
 
+def test_rows_of_different_potentials_are_not_mixed(tmp_path):
+    """Rows of models that read no potential, such as rows of earlier versions, go with any."""
+    for written in (row("gcn", 0), row("ridge_physics", 0, potential="a"), row("symgnn_physics", 0, potential="a")):
+        write_row(tmp_path, written)
+    assert len(read_rows(tmp_path)) == 3
+    write_row(tmp_path, row("ridge_physics", 1, potential="b"))
+    with pytest.raises(InputError, match="potential: found .*, expected .*, as all rows of one table"):
+        read_rows(tmp_path)
+
+
 def test_bad_input_gives_a_message_of_one_line(data, results, tmp_path, capsys, no_training):
     def refused(*words: str, **changes) -> None:
         options = {"--data": data, "--output": results, "--models": "mlp", "--budget": 0.02} | changes
@@ -137,6 +148,8 @@ def test_bad_input_gives_a_message_of_one_line(data, results, tmp_path, capsys, 
         assert all(word in message for word in words), message
 
     refused("models", "nosuch", "one of symgnn", **{"--models": "nosuch"})
+    refused("potential: found none", "which ridge_physics reads descriptors from", **{"--models": "ridge_physics"})
+    refused("potential: found any.eam.fs, expected none, as no model reads", **{"--potential": "any.eam.fs"})
     refused("budget", **{"--budget": -1})
     refused("nowhere", **{"--data": tmp_path / "nowhere"})
     refused("mlp-0.json", "budget_minutes", "found 0.02, expected 3", **{"--budget": 3})

@@ -2,14 +2,12 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.potentials.conftest import at_rest
-from tests.small_runs import small_config
+from tests.potentials.conftest import SOFTNESS, STEMS
 from tf_symgnn import load_model
 from tf_symgnn.cli import main
 from tf_symgnn.config import RunConfig
@@ -18,55 +16,10 @@ from tf_symgnn.export.saved_model import export
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.models.catalog import CATALOG, needs_potential
-from tf_symgnn.potentials.glasses import glass_descriptors
-from tf_symgnn.potentials.response import DESCRIPTORS, PotentialDescriptors
+from tf_symgnn.potentials.response import DESCRIPTORS
 from tf_symgnn.runs import RunFolder
 from tf_symgnn.server.servable import Servable
 from tf_symgnn.training import train
-
-SOFTNESS = DESCRIPTORS.index("softness of the pushed atoms")
-STEMS = ("train0", "train1", "train2", "val0", "test0")
-
-
-@pytest.fixture(scope="module")
-def potential_file(lammps_potentials) -> Path:
-    return lammps_potentials / "CuZr_mm.eam.fs"
-
-
-@pytest.fixture(scope="module")
-def glasses(copper_zirconium) -> dict[str, Glass]:
-    """Return glasses at rest by stem; the barrier of an atom is -1 eV times the softness about it, and 2 eV."""
-    describe, found = PotentialDescriptors(copper_zirconium), {}
-    for seed, stem in enumerate(STEMS):
-        glass = Glass.from_ase(at_rest(seed, (2, 2, 3)), source=f"{stem}.npz")
-        softness = glass_descriptors(describe, glass)[:, SOFTNESS].astype(float)
-        found[stem] = replace(glass, barrier=2.0 - softness)
-    return found
-
-
-@pytest.fixture(scope="module")
-def data(glasses, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("at_rest")
-    for stem, glass in glasses.items():
-        write_glasses(folder / f"{stem}.npz", [glass])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def config(data, potential_file, tmp_path_factory) -> RunConfig:
-    return small_config(
-        data, tmp_path_factory.mktemp("runs") / "hybrid", model="symgnn_physics", potential=str(potential_file)
-    )
-
-
-@pytest.fixture(scope="module")
-def run(config) -> RunFolder:
-    return train(config)
-
-
-@pytest.fixture(scope="module")
-def ridge(config) -> RunFolder:
-    return train(replace(config, run_dir=config.run_dir + "-ridge", model="ridge_physics"))
 
 
 def predicted(run: RunFolder, glass: Glass) -> np.ndarray:

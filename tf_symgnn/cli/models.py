@@ -18,6 +18,7 @@ from tf_symgnn.cli.arguments import ReadConfig, add_reading, command_parser, par
 from tf_symgnn.config import GraphConfig, RunConfig
 from tf_symgnn.data import InputError, check_output, read_splits, structure_files
 from tf_symgnn.locations import find_model, require_run
+from tf_symgnn.potentials.tables import STYLES
 
 _MOST_USED = (
     *("data", "run_dir", "config", "model", "init", "epochs", "minutes", "patience", "seed", "label", "species"),
@@ -249,6 +250,8 @@ def compare_parser() -> ArgumentParser:
     parser.add_argument("--budget", type=PositiveFloat, default=30.0, help="training time per run, minutes")
     parser.add_argument("--label", default=names.ENERGY_BARRIER, help="column or key of the energy barrier, eV")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ..., for example Cu,Zr")
+    parser.add_argument("--potential", help="LAMMPS file of an embedded-atom potential, for models with physics")
+    parser.add_argument("--pair_style", choices=STYLES, help="of the potential, if its name does not end with it")
     return parser
 
 
@@ -266,6 +269,8 @@ def compare(args: Namespace) -> None:
             budget_minutes=args.budget,
             label=args.label,
             species=args.species,
+            potential=args.potential,
+            pair_style=args.pair_style,
         )
     except TrainingStopped as stopped:
         sys.exit(f"tf-symgnn: {stopped}")

@@ -11,10 +11,11 @@ from tf_symgnn.compare.published import comparable_models
 from tf_symgnn.compare.rows import Protocol, read_rows, require_protocol, row_file, write_row
 from tf_symgnn.compare.runs import RUNS, network_row, ridge_row
 from tf_symgnn.compare.table import write_table
-from tf_symgnn.config import NetworkConfig, OptimizerConfig, RunConfig
+from tf_symgnn.config import NetworkConfig, OptimizerConfig, PairStyle, RunConfig
 from tf_symgnn.data import Glass, InputError, require_species
-from tf_symgnn.models.catalog import complete, is_chunked
-from tf_symgnn.runs import read_labeled
+from tf_symgnn.models.catalog import complete, is_chunked, needs_potential
+from tf_symgnn.potentials.tables import read_potential_file
+from tf_symgnn.runs import read_labeled, tables_digest
 
 RIDGE = "ridge"
 
@@ -38,6 +39,8 @@ def compare(
     budget_minutes: float,
     label: str = names.ENERGY_BARRIER,
     species: str | None = None,
+    potential: str | None = None,
+    pair_style: PairStyle | None = None,
 ) -> Path:
     """Train each model with each seed under one protocol, and tabulate every finished run of the results folder.
 
@@ -54,22 +57,23 @@ def compare(
         budget_minutes: training time per run.
         label: per-atom column or key of the energy barrier in the files, eV.
         species: chemical symbols of LAMMPS types 1, 2, ..., for example `Cu,Zr`.
+        potential: LAMMPS file of the potential that the glasses are at rest under, for the models that need one.
+        pair_style: of the potential; None takes it from the end of the file's name.
 
     Returns:
         The path of `table.md`.
 
     Raises:
-        InputError: a model is unknown, the data cannot be used, or the folder has rows of another protocol.
+        InputError: a model is unknown, the potential is missing or not read by any model, the data cannot be used, or
+            the folder has rows of another protocol.
         TrainingStopped: a loss is no longer finite.
     """
     output = Path(output)
-    for model in models:
-        if model not in comparable_models():
-            raise InputError("command line", "models", model, "one of " + ", ".join(comparable_models()))
+    digest = _checked_potential(models, potential, pair_style)
     runtime.configure(chunked=all(is_chunked(model) for model in models))
     config = configuration(data, budget_minutes, label=label, species=species)
     glasses = _read_splits(config)
-    protocol = Protocol.of(config, glasses)
+    protocol = Protocol.of(config, glasses, digest)
     for row in read_rows(output):
         require_protocol(row_file(output, row.model, row.seed), row, protocol)
 
@@ -80,6 +84,8 @@ def compare(
         folder = output / RUNS / f"{model}-{seed}"
         # An empty network configuration takes each model's own heads and distribution.
         run = replace(config, model=model, seed=seed, run_dir=str(folder), network=NetworkConfig())
+        if needs_potential(model):
+            run = replace(run, potential=potential, pair_style=pair_style)
         write_row(output, ridge_row(glasses, protocol) if model == RIDGE else network_row(run, glasses, protocol))
     return write_table(output, read_rows(output))
 
@@ -99,6 +105,24 @@ def configuration(
         network=NETWORK,
         optimizer=OPTIMIZER,
     )
+
+
+def _checked_potential(models: Sequence[str], potential: str | None, pair_style: PairStyle | None) -> str | None:
+    """Check the models, and return the digest of the tables of the potential that some need, or None without one.
+
+    Raises:
+        InputError: a model is unknown, the file is no potential, a model needs one and there is none, or no model reads it.
+    """
+    for model in models:
+        if model not in comparable_models():
+            raise InputError("command line", "models", model, "one of " + ", ".join(comparable_models()))
+    needing = next((model for model in models if needs_potential(model)), None)
+    if needing and potential is None:
+        expected = f"the file of an interatomic potential, which {needing} reads descriptors from"
+        raise InputError("command line", "potential", "none", expected)
+    if potential is not None and not needing:
+        raise InputError("command line", "potential", potential, "none, as no model reads descriptors from it")
+    return None if potential is None else tables_digest(read_potential_file(potential, pair_style))
 
 
 def _read_splits(config: RunConfig) -> dict[str, list[Glass]]:

@@ -28,7 +28,7 @@ class Contender(NamedTuple):
 
 
 # By name in the catalog, in the order of the table: models of the slides, further models of the article, models that
-# practitioners use instead, and this project's default model. Other models of the catalog need no entry here.
+# practitioners use instead, and this project's default models. Other models of the catalog need no entry here.
 _CONTENDERS = {
     "symgnn": Contender("SymGNN", 0.85, 0.78, 0.7859),
     "symgnn_unsymmetrized": Contender("SymGNN without symmetrization", 0.87, 0.71, 0.2669),
@@ -44,6 +44,8 @@ _CONTENDERS = {
     "ridge": Contender("Ridge on structural descriptors"),
     "bapst": Contender("Graph network of Bapst et al."),
     "symgnn_spectral": Contender("SymGNN, exactly symmetrized, correcting a ridge on power spectra"),
+    "symgnn_physics": Contender("The same with descriptors from the potential"),
+    "ridge_physics": Contender("Ridge on descriptors from the potential"),
 }
 
 

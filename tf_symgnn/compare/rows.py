@@ -13,7 +13,7 @@ from tf_symgnn.data import Glass, InputError, as_input_error, label_scaling, rep
 FOLDER = "rows"
 
 # Fields of a configuration that may differ between the rows of a table.
-_RUN_FIELDS = ("data", "run_dir", "model", "seed", "minutes")
+_RUN_FIELDS = ("data", "run_dir", "model", "potential", "pair_style", "seed", "minutes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Protocol:
         splits: names of the glasses of each split.
         label_mean: mean of the training labels, eV, rounded to digits that all machines reproduce.
         label_std: standard deviation of the training labels, eV, rounded likewise.
+        potential: digest of the tables that models with a potential read; None for a row of a model that reads none.
     """
 
     budget_minutes: float
@@ -33,10 +34,17 @@ class Protocol:
     splits: dict[str, list[str]]
     label_mean: float
     label_std: float
+    potential: str | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, glasses: dict[str, list[Glass]]) -> Protocol:
-        """Return the protocol of runs with a configuration on a data set, given its glasses by split."""
+    def of(cls, config: RunConfig, glasses: dict[str, list[Glass]], potential: str | None = None) -> Protocol:
+        """Return the protocol of runs with a configuration on a data set.
+
+        Args:
+            config: that all runs share.
+            glasses: of the data set, by split.
+            potential: digest of the tables of the potential, or None.
+        """
         common = {name: value for name, value in config.as_plain().items() if name not in _RUN_FIELDS}
         splits = {split: [glass.name for glass in members] for split, members in glasses.items()}
         scaling = label_scaling(glasses[names.TRAIN])
@@ -46,6 +54,7 @@ class Protocol:
             splits=splits,
             label_mean=round(scaling.mean, 6),
             label_std=round(scaling.std, 6),
+            potential=potential,
         )
 
 
@@ -113,8 +122,10 @@ def read_rows(output: Path) -> list[Row]:
                 path, "row", f"that of {row.model}, seed {row.seed}", "the row of the run in the file's name"
             )
         rows.append(row)
-    for row in rows[1:]:
-        require_protocol(row_file(output, row.model, row.seed), row, rows[0])
+    # A row without a potential has the protocol of rows with any.
+    first = next((row for row in rows if row.potential), rows[0] if rows else None)
+    for row in rows:
+        require_protocol(row_file(output, row.model, row.seed), row, first)
     return rows
 
 
@@ -128,12 +139,14 @@ def _completed(configuration: dict) -> dict:
 
 
 def require_protocol(path: Path, row: Row, other: Protocol) -> None:
-    """Check that a row has the protocol `other`.
+    """Check that a row has the protocol `other`; their potentials are compared only where both have one.
 
     Raises:
         InputError: a field of the protocol differs; the message starts with `path`.
     """
     for field in fields(Protocol):
+        if field.name == "potential" and None in (row.potential, other.potential):
+            continue
         found, expected = (
             _by_name(field.name, getattr(row, field.name)),
             _by_name(field.name, getattr(other, field.name)),

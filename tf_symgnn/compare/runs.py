@@ -15,6 +15,7 @@ from tf_symgnn.compare.rows import Protocol, Row
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass
 from tf_symgnn.inference import CompiledModel
+from tf_symgnn.models.catalog import needs_potential
 from tf_symgnn.runs import package_versions, read_history
 from tf_symgnn.training import invariance_error, scores_by_glass, train
 
@@ -39,7 +40,8 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
     """
     folder = train(config, resume=(Path(config.run_dir) / "config.yaml").exists())
     metrics = folder.metrics()
-    predict = CompiledModel(folder.load_model())
+    model = folder.load_model()
+    predict = CompiledModel(model)
     graphs = folder.graphs(glasses[names.TRAIN])
 
     def barrier(glass: Glass) -> np.ndarray:
@@ -53,6 +55,7 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
         splits=protocol.splits,
         label_mean=protocol.label_mean,
         label_std=protocol.label_std,
+        potential=protocol.potential if needs_potential(config.model) else None,
         train=scores_by_glass(graphs, [predict(graph) for graph in graphs]),
         validation=metrics[names.VALIDATION],
         test=metrics[names.TEST],
@@ -62,7 +65,8 @@ def network_row(config: RunConfig, glasses: dict[str, list[Glass]], protocol: Pr
         best_epoch=metrics["best_epoch"],
         training_seconds=round(metrics["seconds"], 3),
         prediction_seconds=_mean_seconds(barrier, glasses[names.VALIDATION]),
-        rising=still_rising(read_history(folder)),
+        # A model without gradient descent is finished after its only epoch.
+        rising=bool(model.trained.trainable_variables) and still_rising(read_history(folder)),
         machine=machine(),
         versions=package_versions(),
     )

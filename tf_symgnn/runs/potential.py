@@ -6,6 +6,8 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import replacing
 from tf_symgnn.errors import InputError
@@ -67,6 +69,15 @@ def read_potential(path: Path, expected: str) -> PotentialDescriptors:
 def _descriptors(_digest: str, path: Path) -> PotentialDescriptors:
     """Return the descriptors from a potential, made once: TensorFlow takes seconds to compile them."""
     return PotentialDescriptors(EamPotential(read_tables(path, FINNIS_SINCLAIR)))
+
+
+def tables_digest(tables: EamTables) -> str:
+    """Return a SHA-256 digest of the functions of a potential, which is the same for every file that holds them."""
+    digest = hashlib.sha256(" ".join(tables.symbols).encode())
+    numbers = np.array([tables.cutoff, tables.density_step, tables.distance_step])
+    for values in (numbers, tables.embedding, tables.density, tables.pair):
+        digest.update(np.ascontiguousarray(values, "<f8").tobytes())
+    return digest.hexdigest()
 
 
 def potential_digest(path: Path) -> str:
