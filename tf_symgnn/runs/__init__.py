@@ -5,7 +5,7 @@ from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.runs.glasses import glass_graphs, read_labeled, read_labeled_splits, stored_in_run
 from tf_symgnn.runs.history import read_history, write_history
 from tf_symgnn.runs.models import configured_model
-from tf_symgnn.runs.potential import configured_potential, require_potential, tables_digest
+from tf_symgnn.runs.potential import configured_potential, tables_digest
 from tf_symgnn.runs.records import write_record
 from tf_symgnn.runs.statistics import DatasetStatistics, package_versions
 
@@ -21,7 +21,6 @@ __all__ = [
     "read_history",
     "read_labeled",
     "read_labeled_splits",
-    "require_potential",
     "stored_in_run",
     "tables_digest",
     "write_history",

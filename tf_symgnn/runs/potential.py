@@ -19,28 +19,29 @@ from tf_symgnn.potentials.tables import FINNIS_SINCLAIR, EamTables, read_potenti
 POTENTIAL = "potential.eam.fs"  # file of a run
 
 
-def configured_potential(config: RunConfig) -> PotentialDescriptors | None:
-    """Return the descriptors from the potential that a configuration names, or None if it names none.
+def configured_potential(config: RunConfig, before: PotentialDescriptors | None = None) -> PotentialDescriptors | None:
+    """Return the descriptors from the potential of a new run, or None if its model reads none.
+
+    Args:
+        config: of the run.
+        before: descriptors from the potential of the run to start from, whose tables those of `config` must be.
 
     Raises:
-        InputError: the file is no potential of the pair style.
+        InputError: the file is no potential of the pair style or has other tables than `before`, the model needs a
+            potential and there is none, or the model reads none.
     """
-    if config.potential is None:
-        return None
-    return PotentialDescriptors(EamPotential(read_potential_file(config.potential, config.pair_style)))
-
-
-def require_potential(config: RunConfig, potential: PotentialDescriptors | None) -> None:
-    """Check that a run has a potential if, and only if, its model reads descriptors from one.
-
-    Raises:
-        InputError: it is not so.
-    """
-    if needs_potential(config.model) and potential is None:
+    potential = before
+    if config.potential is not None:
+        if not needs_potential(config.model):
+            raise InputError("configuration", "potential", config.potential, f"none with model {config.model}")
+        tables = read_potential_file(config.potential, config.pair_style)
+        if before is not None and tables_digest(tables) != tables_digest(before.potential.tables):
+            raise InputError(config.potential, "potential", "other tables", "those of the run to start from")
+        potential = before or PotentialDescriptors(EamPotential(tables))
+    if potential is None and needs_potential(config.model):
         expected = f"the file of an interatomic potential, which {config.model} reads descriptors from"
         raise InputError("configuration", "potential", "none", expected)
-    if potential is not None and not needs_potential(config.model):
-        raise InputError("configuration", "potential", config.potential, f"none with model {config.model}")
+    return potential
 
 
 def write_potential(path: Path, tables: EamTables) -> None:

@@ -25,7 +25,6 @@ from tf_symgnn.runs import (
     glass_graphs,
     package_versions,
     read_labeled,
-    require_potential,
 )
 from tf_symgnn.training import finishing
 from tf_symgnn.training.batch_statistics import MAX_BATCHES, BatchStatistics
@@ -121,16 +120,16 @@ def _prepared(
             folder.remove_unfinished()
     elif workers.is_chief:
         folder.require_free(overwrite=overwrite)
+    # A resumed run keeps what it took from the other, which may be gone by now.
+    before = None if config.init is None else folder if resume else _to_start_from(config)
     splits = read_labeled(config) if glasses is None else glasses
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
             raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
-    potential = _potential(config, folder, resume=resume)
+    potential = folder.potential() if resume else configured_potential(config, before and before.potential())
     graphs = {split: glass_graphs(config, members, potential) for split, members in splits.items()}
     statistics = DatasetStatistics.of(splits[names.TRAIN], graphs[names.TRAIN], config.graph.cutoff)
-    if config.init:
-        # A resumed run keeps what it took from the other, which may be gone by now.
-        before = folder if resume else _to_start_from(config)
+    if before is not None:
         statistics = replace(before.statistics(), versions=package_versions(), domain=statistics.domain)
     if resume:
         folder.require_data(splits, statistics)
@@ -140,21 +139,6 @@ def _prepared(
     if resume and workers.is_chief:
         folder.extend(config)
     return folder, splits, statistics, potential, graphs
-
-
-def _potential(config: RunConfig, folder: RunFolder, *, resume: bool) -> PotentialDescriptors | None:
-    """Return the descriptors from the potential of the run, of its configuration or of the run to start from.
-
-    Raises:
-        InputError: it cannot be read, the model needs one and there is none, or the model reads none.
-    """
-    if resume:
-        return folder.potential()
-    potential = configured_potential(config)
-    if potential is None and config.init:
-        potential = RunFolder.open(config.init).potential()
-    require_potential(config, potential)
-    return potential
 
 
 def _to_start_from(config: RunConfig) -> RunFolder:
