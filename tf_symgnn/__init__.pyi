@@ -1,5 +1,5 @@
 from .api.calculator import BarrierCalculator
-from .api.functions import evaluate, explain_barriers, export_model, graph_tensor, train
+from .api.functions import evaluate, explain_barriers, export_model, graph_tensor, relax, train
 from .api.predictor import Predictor, load_model
 from .config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
 from .data import Glass, ReadOptions, iter_glasses, read_glass, read_glasses, write_glasses
@@ -34,6 +34,7 @@ __all__ = [
     "read_glass",
     "read_glasses",
     "register_model",
+    "relax",
     "train",
     "write_glasses",
 ]

@@ -14,14 +14,18 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.api.predictor import Structure, to_glass
-from tf_symgnn.config import RunConfig
+from tf_symgnn.config import PairStyle, RunConfig
 from tf_symgnn.data import Glass, InputError, ReadOptions, require_species
+from tf_symgnn.data.limits import RELAXED_FORCE
 from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
 from tf_symgnn.errors import require_choice, require_type
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
 from tf_symgnn.locations import find_model
+from tf_symgnn.potentials.eam import EamPotential
+from tf_symgnn.potentials.relaxation import relaxed
+from tf_symgnn.potentials.tables import read_potential_file
 from tf_symgnn.runs import RunFolder, read_labeled_splits, stored_in_run
 
 if TYPE_CHECKING:
@@ -99,6 +103,30 @@ def graph_tensor(structure: Structure, *, cutoff: float = 5.0, self_loops: bool 
         InputError: the structure is invalid, or exceeds a limit of `tf_symgnn.data.limits`.
     """
     return to_graph_tensor(build_graph(to_glass(structure), cutoff=cutoff, self_loops=self_loops))
+
+
+def relax(
+    structure: Structure,
+    potential: str | os.PathLike[str],
+    pair_style: PairStyle | None = None,
+    max_force: float = RELAXED_FORCE,
+) -> Glass:
+    """Return a structure moved downhill to a minimum of the energy of a potential, in the same cell.
+
+    Labels and other columns belong to the positions before and are dropped.
+
+    Args:
+        structure: `ase.Atoms` or a `Glass`, in A, or the path of a structure file.
+        potential: LAMMPS file of an embedded-atom potential, or the `potential.eam.fs` of a run folder.
+        pair_style: of the potential; None takes it from the end of the file's name.
+        max_force: largest force on an atom at the end, eV/A.
+
+    Raises:
+        InputError: the structure or the potential is invalid, a species has no table, two atoms coincide, or the
+            forces remain larger.
+    """
+    tables = read_potential_file(os.fspath(potential), pair_style)
+    return relaxed(EamPotential(tables), to_glass(structure), max_force=max_force)
 
 
 def evaluate(

@@ -7,6 +7,7 @@ from jsonargparse.typing import PositiveFloat
 
 from tf_symgnn.cli.arguments import add_reading, command_parser, read_options
 from tf_symgnn.data import check_output, read_frames, structure_files, write_glasses
+from tf_symgnn.data.limits import RELAXED_FORCE
 from tf_symgnn.potentials.tables import STYLES, read_potential_file
 
 
@@ -18,7 +19,7 @@ def relax_parser() -> ArgumentParser:
     parser.add_argument("--potential", required=True, help="LAMMPS file of an embedded-atom potential")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz")
     parser.add_argument("--pair_style", choices=STYLES, help="of the potential, if its name does not end with it")
-    parser.add_argument("--max_force", type=PositiveFloat, default=0.005, help="largest force at the end, eV/A")
+    parser.add_argument("--max_force", type=PositiveFloat, default=RELAXED_FORCE, help="largest force at the end, eV/A")
     add_reading(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     return parser
@@ -34,7 +35,7 @@ def check_relax(args: Namespace) -> None:
 
 
 def relax(args: Namespace) -> None:
-    """Relax glasses to a minimum of the energy of a potential."""
+    """Relax glasses downhill to a minimum of the energy of a potential."""
     from tf_symgnn.potentials.eam import EamPotential
     from tf_symgnn.potentials.relaxation import relaxed
 

@@ -60,3 +60,7 @@ def max_bins_in_reach(cutoff: float) -> float:
     A cell as wide as a cutoff has 5 of them along each vector; a crystal's primitive cell may have twice as many.
     """
     return max(5.0, 2.0 * cutoff) ** 3
+
+
+# eV/A, the largest force on an atom of a glass after a relaxation. Published glasses have 0.002.
+RELAXED_FORCE = 0.005
