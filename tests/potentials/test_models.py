@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tf_symgnn
 from tests.potentials.conftest import at_rest
 from tests.small_runs import small_config
 from tf_symgnn import load_model
@@ -256,3 +257,23 @@ def test_model_and_potential_are_those_of_the_run_to_start_from(data, ridge, tmp
     assert tuned.config().model == "ridge_physics" and tuned.config().potential is None
     assert tuned.statistics().potential == ridge.statistics().potential
     assert tuned.metrics()["test"]["pearson"] > 0.99
+
+
+def test_graph_tensors_are_as_the_model_of_a_run_takes_them(ridge, glasses):
+    graph = tf_symgnn.graph_tensor(glasses["test0"], run=ridge)
+    np.testing.assert_array_equal(load_model(ridge.path).model(graph), predicted(ridge, glasses["test0"]))
+    with pytest.raises(InputError, match="graph_tensor: cutoff: found 4.0, expected none beside a run"):
+        tf_symgnn.graph_tensor(glasses["test0"], run=ridge.path, cutoff=4.0)
+
+
+@pytest.mark.slow
+def test_the_model_of_a_run_trains_in_keras(run, glasses):
+    """As on the page about training."""
+    model = load_model(run.path).model
+    pairs = [(tf_symgnn.graph_tensor(glasses[stem], run=run), glasses[stem].barrier) for stem in STEMS[:2]]
+    signature = (pairs[0][0].spec.relax(num_nodes=True, num_edges=True), tf.TensorSpec([None], tf.float64))
+    dataset = tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=signature)
+    before = [variable.numpy() for variable in model.trained.trainable_variables]
+    model.compile("adam", loss="mse", run_eagerly=True)
+    assert np.isfinite(model.fit(dataset, epochs=1, verbose=0).history["loss"]).all()
+    assert any(not np.array_equal(old, new) for old, new in zip(before, model.trained.trainable_variables, strict=True))

@@ -14,7 +14,7 @@ import tensorflow_gnn as tfgnn
 
 from tf_symgnn import names
 from tf_symgnn.api.predictor import Structure, to_glass
-from tf_symgnn.config import PairStyle, RunConfig
+from tf_symgnn.config import GraphConfig, PairStyle, RunConfig
 from tf_symgnn.data import Glass, InputError, ReadOptions, require_species
 from tf_symgnn.data.limits import RELAXED_FORCE
 from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
@@ -91,18 +91,34 @@ def _labeled(structure: ase.Atoms | Glass, label: str, name: str) -> Glass:
     return structure if isinstance(structure, Glass) else Glass.from_ase(structure, label=label, source=name)
 
 
-def graph_tensor(structure: Structure, *, cutoff: float = 5.0, self_loops: bool = True) -> tfgnn.GraphTensor:
+def graph_tensor(
+    structure: Structure, *, cutoff: float | None = None, self_loops: bool | None = None, run: Run | None = None
+) -> tfgnn.GraphTensor:
     """Return the GraphTensor of a structure, as a model takes it; `schemas/glass.pbtxt` describes it.
 
     Args:
         structure: `ase.Atoms` or a `Glass`, in A, or the path of a structure file.
-        cutoff: atoms closer than this are neighbors, A.
-        self_loops: whether each atom is also a neighbor of itself.
+        cutoff: atoms closer than this are neighbors, A; 5 by default.
+        self_loops: whether each atom is also a neighbor of itself; by default it is.
+        run: a run or its folder, in place of the two: the graph is as its model takes it, with descriptors from its
+            potential if the model reads them.
 
     Raises:
-        InputError: the structure is invalid, or exceeds a limit of `tf_symgnn.data.limits`.
+        InputError: the structure is invalid, exceeds a limit of `tf_symgnn.data.limits`, or is not at rest under the
+            potential; or there is a cutoff or `self_loops` beside a run.
     """
-    return to_graph_tensor(build_graph(to_glass(structure), cutoff=cutoff, self_loops=self_loops))
+    if run is None:
+        graph = GraphConfig(
+            cutoff=GraphConfig.cutoff if cutoff is None else cutoff,
+            self_loops=GraphConfig.self_loops if self_loops is None else self_loops,
+        )
+        return to_graph_tensor(build_graph(to_glass(structure), cutoff=graph.cutoff, self_loops=graph.self_loops))
+    for name, value in (("cutoff", cutoff), ("self_loops", self_loops)):
+        if value is not None:
+            raise InputError("graph_tensor", name, value, "none beside a run, which has its own")
+    folder = open_run(run)
+    (graph,) = folder.graphs([to_glass(structure, type_names=folder.config().type_names)])
+    return to_graph_tensor(graph)
 
 
 def relax(
