@@ -152,7 +152,7 @@ def status() -> None:
 def commands(name: str) -> None:
     """Print the commands that make a glass of the data set."""
     (entry,) = [entry for entry in entries() if entry.name == name]
-    potential = "--potential eam/fs CuZr_2009.eam.fs"
+    potential = "--potential CuZr_2009.eam.fs"
     print(
         f"tf-symgnn simulate glass --composition {entry.composition} --atoms {entry.atoms} "
         f"--quench_rate {entry.rate:g} --seed {entry.seed} {potential} --output quenched/{name}.xyz\n"

@@ -139,7 +139,7 @@ def test_help_has_defaults_and_choices_as_they_are_typed(capsys, monkeypatch):
         ("simulate", "glass"): [
             "--quench-rate",
             "(default: 1e+12)",
-            "(default: eam/fs CuZr_mm.eam.fs)",
+            "(default: CuZr_mm.eam.fs)",
             "(default: 0)",
         ],
         ("evaluate",): ["{train,validation,test,all}", "(default: test)", "--atom-style"],
@@ -171,7 +171,7 @@ def test_the_help_of_train_fits_a_screen_and_names_the_rest(capsys):
         texts.append(capsys.readouterr().out)
     short, full = texts
     assert len(short.splitlines()) <= 24 and max(map(len, short.splitlines())) <= 120
-    for option in ("--data", "--run-dir", "--model", "--init", "--epochs", "--resume", "--help-all"):
+    for option in ("--data", "--run-dir", "--model", "--potential", "--init", "--epochs", "--resume", "--help-all"):
         assert option in short
     assert "--optimizer.learning-rate" in full and "--optimizer" not in short
 

@@ -21,8 +21,8 @@ from tf_symgnn.locations import find_model, require_run
 from tf_symgnn.potentials.tables import STYLES
 
 _MOST_USED = (
-    *("data", "run_dir", "config", "model", "init", "epochs", "minutes", "patience", "seed", "label", "species"),
-    *("resume", "overwrite"),
+    *("data", "run_dir", "config", "model", "potential", "init", "epochs", "minutes", "patience", "seed", "label"),
+    *("species", "resume", "overwrite"),
 )  # options that `train --help` lists
 
 

@@ -9,8 +9,10 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tf_symgnn.cli.arguments import add_reading, command_parser, parse_seed, read_options
+from tf_symgnn.data import InputError
+from tf_symgnn.potentials.tables import STYLES
 from tf_symgnn.simulate.barriers import EVENTS, Labelling, LabellingStopped
-from tf_symgnn.simulate.engine import DEFAULT_FILE, DEFAULT_STYLE, Potential
+from tf_symgnn.simulate.engine import DEFAULT_FILE, Potential
 from tf_symgnn.simulate.events import Distinction
 from tf_symgnn.simulate.files import check_glass_output, label_files, write_glass
 from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
@@ -64,7 +66,7 @@ def _glass(args: Namespace) -> None:
         rate=args.quench_rate,
         seed=args.seed,
         melt_temperature=args.melt_temperature,
-        potential=Potential(*args.potential),
+        potential=_potential(args),
     )
     checkpoint = Path(args.output).with_suffix(".checkpoint")
     glass = quench_glass(quench, checkpoint)
@@ -113,7 +115,7 @@ def _barriers(args: Namespace) -> None:
         seed=args.seed,
         search=SearchSettings(radius=args.radius, require_connected=args.require_connected),
         distinction=Distinction(args.barrier_tolerance, args.distance_tolerance),
-        potential=Potential(*args.potential),
+        potential=_potential(args),
     )
     try:
         glasses = label_files(
@@ -132,8 +134,24 @@ def _barriers(args: Namespace) -> None:
 def _add_potential(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--potential",
-        nargs=2,
-        default=[DEFAULT_STYLE, DEFAULT_FILE],
-        metavar=("STYLE", "FILE"),
-        help="LAMMPS pair style and its file: a path, or a name in LAMMPS' folder of potentials",
+        default=DEFAULT_FILE,
+        help="file of coefficients of a LAMMPS pair style: a path, or a name in LAMMPS' folder of potentials",
     )
+    parser.add_argument(
+        "--pair_style",
+        help="any of LAMMPS; needed unless the name ends with .eam.fs or .eam.alloy",
+    )
+
+
+def _potential(args: Namespace) -> Potential:
+    """Return the potential of a command, of the pair style that the end of its name states if none is given.
+
+    Raises:
+        InputError: neither states the style.
+    """
+    ends = {"." + style.replace("/", "."): style for style in STYLES}
+    style = args.pair_style or next((ends[end] for end in ends if args.potential.endswith(end)), None)
+    if style is None:
+        expected = f"a name that ends with {' or '.join(ends)}, or --pair-style"
+        raise InputError(args.potential, "potential", "a file of unknown pair style", expected)
+    return Potential(style, args.potential)
