@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import ase.io
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +17,9 @@ from tf_symgnn import load_model
 from tf_symgnn.cli import main
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import Glass, InputError, read_glass, write_glasses
+from tf_symgnn.explain.explain import explain
+from tf_symgnn.explain.masks import MaskSettings
+from tf_symgnn.explain.report import write_report
 from tf_symgnn.export.saved_model import export
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.inference.extrapolation import graph_extrapolation
@@ -277,3 +281,21 @@ def test_the_model_of_a_run_trains_in_keras(run, glasses):
     model.compile("adam", loss="mse", run_eagerly=True)
     assert np.isfinite(model.fit(dataset, epochs=1, verbose=0).history["loss"]).all()
     assert any(not np.array_equal(old, new) for old, new in zip(before, model.trained.trainable_variables, strict=True))
+
+
+def test_explanations_have_the_contributions_of_all_atoms(ridge, glasses, tmp_path):
+    glass, model = glasses["test0"], ridge.load_model()
+    (graph,) = ridge.graphs([glass])
+    found = explain(model, graph, [3, 7], cutoff=4.0, settings=MaskSettings(steps=2))
+    write_report(found, tmp_path / "report", glass=glass)
+    atoms = ase.io.read(tmp_path / "report" / "atoms.xyz")
+    columns = {f"contribution_{name.replace(' ', '_')}" for name in ("mean", *DESCRIPTORS)}
+    assert columns == {name for name in atoms.arrays if name.startswith("contribution_")}
+    np.testing.assert_allclose(sum(atoms.arrays[name] for name in columns), atoms.arrays["energy_barrier"], atol=1e-4)
+    means = json.loads((tmp_path / "report" / "report.json").read_text())["contributions"]
+    softness = DESCRIPTORS[SOFTNESS]
+    expected = atoms.arrays[f"contribution_{softness.replace(' ', '_')}"][[3, 7]].mean()
+    assert means[softness] == pytest.approx(expected, abs=1e-6)
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert f"<th>{softness}</th><td>{means[softness]:+.3f} eV</td>" in page
+    assert "Pair weights do not act on descriptors from the potential." in page

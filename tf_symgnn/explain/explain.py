@@ -28,7 +28,7 @@ from tf_symgnn.explain.probe import Probe, choose_reach
 from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.explain.structure import cycle_statistics, distance_statistics, environment_statistics
 from tf_symgnn.explain.voronoi import voronoi_indices
-from tf_symgnn.graph import GlassGraph
+from tf_symgnn.graph import GlassGraph, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.base import BarrierModel
 
@@ -46,6 +46,7 @@ class Explanation:
     Attributes:
         graph: graph of the glass.
         barrier: predicted barriers f64[N], eV.
+        contributions: additive terms of the predictions by name, f64[N] eV each; empty of a model with one term.
         neighborhoods: those of the centers, cut at the distance `figures["reach"]`.
         masks: edge masks of the centers.
         importance: f64[P] for the pairs of each center, by method; integrated gradients are in eV and of either sign.
@@ -57,6 +58,7 @@ class Explanation:
 
     graph: GlassGraph
     barrier: np.ndarray
+    contributions: dict[str, np.ndarray]
     neighborhoods: list[Neighborhood]
     masks: Masks
     importance: dict[str, Importance]
@@ -90,6 +92,7 @@ def explain(
     settings, cache = settings or MaskSettings(), cache or ResultCache()
     predict, probe = CompiledModel(model), Probe(model)
     barrier = predict(graph)
+    contributions = _contributions(model, graph)
     spread = float(barrier.std())
     reach, change = choose_reach(probe, graph, centers, barrier, cutoff)
     neighborhoods = cut_all(graph, centers, reach)
@@ -117,8 +120,17 @@ def explain(
         "distances": distance_statistics(neighborhoods, important, min(reach, MAX_DISTANCE)),
         "cycles": cycle_statistics(graph, neighborhoods, important, cycles, seed),
         "surroundings": environment_statistics(graph, barrier, voronoi_indices(graph)),
+        "contributions": {name: float(term[list(centers)].mean()) for name, term in contributions.items()},
     }
-    return Explanation(graph, barrier, neighborhoods, masks, importance, important, curves, cycles, figures)
+    return Explanation(
+        graph, barrier, contributions, neighborhoods, masks, importance, important, curves, cycles, figures
+    )
+
+
+def _contributions(model: BarrierModel, graph: GlassGraph) -> dict[str, np.ndarray]:
+    """Return the additive terms of the predictions by name, f64[N] eV each; empty of a model with one term."""
+    terms = model.contributions(to_graph_tensor(graph)) or {}
+    return {name: term.numpy().astype(np.float64) for name, term in terms.items()}
 
 
 def _rankings(neighborhoods: list[Neighborhood], importance: dict[str, Importance], seed: int) -> dict[str, Importance]:
@@ -134,6 +146,7 @@ def _settings(
     return {
         "glass": graph.name,
         "model": model.name,
+        "descriptors": model.n_descriptors,
         "seed": seed,
         "targets": centers,
         "isolated": [n.center for n in neighborhoods if not n.explained.any()],

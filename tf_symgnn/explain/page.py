@@ -30,8 +30,17 @@ def page(explanation: Explanation) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         f"<style>{_STYLE}</style>\n<script>{get_plotlyjs()}</script></head>\n"
-        f"<body><h1>{title}</h1>\n{_table(summary(figures))}\n{body}\n</body></html>\n"
+        f"<body><h1>{title}</h1>\n{_table(summary(figures))}\n{_terms(figures)}\n{body}\n</body></html>\n"
     )
+
+
+def _terms(figures: dict) -> str:
+    """Return a table of the mean contributions to the barriers of the centers, and what pair weights do not act on."""
+    note = "<p>Pair weights do not act on descriptors from the potential.</p>" if figures["descriptors"] else ""
+    if not figures["contributions"]:
+        return note
+    rows = {name: f"{term:+.3f} eV" for name, term in figures["contributions"].items()}
+    return f"<h2>Mean contributions to the barriers of the explained atoms</h2>\n{_table(rows)}\n{note}"
 
 
 def summary(figures: dict) -> dict[str, str]:

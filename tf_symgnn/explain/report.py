@@ -3,7 +3,8 @@
 report.html   page for a browser, which needs no network
 report.json   all results
 edges.csv     most important pairs of each center (column `target`), by method
-atoms.xyz     extended XYZ with the importance, the predicted barrier and, as `target`, whether it is a center, per atom
+atoms.xyz     extended XYZ with the importance, the predicted barrier, its contributions (eV) and, as `target`, whether
+              it is a center, per atom
 *.png         plots
 logs/         the same plots for TensorBoard
 """
@@ -133,4 +134,6 @@ def _atoms(explanation: Explanation, glass: Glass | None) -> ase.Atoms:
     atoms.set_array("importance", importance)
     atoms.set_array("target", is_center)
     atoms.set_array(names.ENERGY_BARRIER, explanation.barrier)
+    for name, term in explanation.contributions.items():
+        atoms.set_array(f"contribution_{name.replace(' ', '_')}", term)
     return atoms
