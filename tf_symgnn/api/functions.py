@@ -108,11 +108,11 @@ def graph_tensor(
             potential; or there is a cutoff or `self_loops` beside a run.
     """
     if run is None:
-        graph = GraphConfig(
+        settings = GraphConfig(
             cutoff=GraphConfig.cutoff if cutoff is None else cutoff,
             self_loops=GraphConfig.self_loops if self_loops is None else self_loops,
         )
-        return to_graph_tensor(build_graph(to_glass(structure), cutoff=graph.cutoff, self_loops=graph.self_loops))
+        return to_graph_tensor(build_graph(to_glass(structure), cutoff=settings.cutoff, self_loops=settings.self_loops))
     for name, value in (("cutoff", cutoff), ("self_loops", self_loops)):
         if value is not None:
             raise InputError("graph_tensor", name, value, "none beside a run, which has its own")
