@@ -9,8 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tf_symgnn.cli.arguments import add_reading, command_parser, parse_seed, read_options
-from tf_symgnn.data import InputError
-from tf_symgnn.potentials.tables import STYLES
+from tf_symgnn.potentials.tables import named_style
 from tf_symgnn.simulate.barriers import EVENTS, Labelling, LabellingStopped
 from tf_symgnn.simulate.engine import DEFAULT_FILE, Potential
 from tf_symgnn.simulate.events import Distinction
@@ -149,9 +148,4 @@ def _potential(args: Namespace) -> Potential:
     Raises:
         InputError: neither states the style.
     """
-    ends = {"." + style.replace("/", "."): style for style in STYLES}
-    style = args.pair_style or next((ends[end] for end in ends if args.potential.endswith(end)), None)
-    if style is None:
-        expected = f"a name that ends with {' or '.join(ends)}, or --pair-style"
-        raise InputError(args.potential, "potential", "a file of unknown pair style", expected)
-    return Potential(style, args.potential)
+    return Potential(args.pair_style or named_style(args.potential), args.potential)

@@ -93,12 +93,20 @@ def read_potential_file(path: Path | str, pair_style: str | None = None) -> EamT
     Raises:
         InputError: neither states the style, or the file is not of it.
     """
-    named = (style for style in STYLES if str(path).endswith(_suffix(style)))
-    style = pair_style or next(named, None)
+    return read_tables(path, pair_style or named_style(path))
+
+
+def named_style(path: Path | str) -> str:
+    """Return the pair style that the end of a file's name states, `eam/fs` for `.eam.fs`.
+
+    Raises:
+        InputError: it states none.
+    """
+    style = next((style for style in STYLES if str(path).endswith(_suffix(style))), None)
     if style is None:
         expected = f"a name that ends with {' or '.join(map(_suffix, STYLES))}, or --pair-style"
         raise InputError(path, "potential", "a file of unknown pair style", expected)
-    return read_tables(path, style)
+    return style
 
 
 def _suffix(style: str) -> str:
