@@ -20,7 +20,7 @@ from tf_symgnn.server.workers import Limits
 class Slow:
     """A substitute for a model, which predicts after `release` is set and counts its calls in `called`."""
 
-    version, species, symbols, cutoff = 1, list(SPECIES), ["Cu", "Zr"], 5.0
+    version, species, symbols, cutoff, reach = 1, list(SPECIES), ["Cu", "Zr"], 5.0, 5.0
     metadata: dict = {}
     signature_defs: dict = {}
     signatures = {"serving_default": {"x": Tensor(np.dtype("float32"), (None,))}}

@@ -36,7 +36,7 @@ pytestmark = [
 class Ramp:
     """A substitute for a model, whose barriers are 1 eV + 0.1 eV/A * x."""
 
-    version, species, symbols, cutoff = 1, list(SPECIES), ["Cu", "Zr"], 5.0
+    version, species, symbols, cutoff, reach = 1, list(SPECIES), ["Cu", "Zr"], 5.0, 5.0
     metadata = {"model": "ramp", "cutoff": 5.0, "domain": TrainingDomain(barrier=(0.0, 10.0)).record()}
 
     def predict(self, signature: str, inputs: dict) -> dict:
