@@ -130,7 +130,7 @@ class RidgeModel(BarrierModel):
             direction, presence = self.spectrum(view)
             parts.append(self.components(direction, view.atomic_numbers) * presence)
         if self.n_descriptors:
-            parts.append(self.scaling(_given(graph), view.atomic_numbers))
+            parts.append(self.scaling(_potential_descriptors(graph), view.atomic_numbers))
         return tf.concat(parts, axis=1), view
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
@@ -174,7 +174,7 @@ class RidgeModel(BarrierModel):
         if self._config["spectrum"]:
             parts.append(self.components.novelty(self.spectrum(view)[0], view.atomic_numbers))
         if self.n_descriptors:
-            parts.append(self.scaling.novelty(_given(graph), view.atomic_numbers))
+            parts.append(self.scaling.novelty(_potential_descriptors(graph), view.atomic_numbers))
         return tf.reduce_max(tf.stack(parts), axis=0)
 
     def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
@@ -201,7 +201,7 @@ class RidgeModel(BarrierModel):
                 part.append(self.components(direction, view.atomic_numbers) * presence)
             expected.append(self.components.relative_variance**PRIOR_EXPONENT)
         if self.n_descriptors:
-            given = [_given(graph) for graph in graphs]
+            given = [_potential_descriptors(graph) for graph in graphs]
             if not self.scaling.fitted:
                 self.scaling.fit([descriptors.numpy() for descriptors in given], numbers)
             for part, view, descriptors in zip(parts, views, given, strict=True):
@@ -224,7 +224,7 @@ class RidgeModel(BarrierModel):
         return super().get_config() | self._config
 
 
-def _given(graph: tfgnn.GraphTensor) -> tf.Tensor:
+def _potential_descriptors(graph: tfgnn.GraphTensor) -> tf.Tensor:
     """Return the descriptors from a potential f32[N, D] of a graph.
 
     Raises:
