@@ -2,6 +2,7 @@
 
 import ast
 import io
+import pkgutil
 import re
 import subprocess
 import tokenize
@@ -70,6 +71,9 @@ DOCUMENTS = [
     )
     for path in sorted(ROOT.glob(pattern))
 ]
+
+# Files with names that the package had in another version, or never had.
+OF_OTHER_VERSIONS = (ROOT / "benchmarks/search_cost.py", ROOT / "tests/test_init.py")
 
 
 def package_of(path: Path) -> str:
@@ -306,6 +310,21 @@ def test_the_call_paths_in_the_contributing_guide_exist():
             members = (part.name for part in node.body if isinstance(part, ast.FunctionDef))
             defined |= {node.name, *(f"{node.name}.{member}" for member in members)}
     assert len(steps) > 20 and set(steps) <= defined
+
+
+def test_dotted_names_of_the_package_exist():
+    # Also those in strings, of which an import checks none: filters of warnings, replaced attributes, pages.
+    named = {
+        name
+        for path in {*CODE, *DOCUMENTS} - {ROOT / "CHANGELOG.md", *OF_OTHER_VERSIONS}
+        for name in re.findall(r"(?<![\w/.-])tf_symgnn(?:\.[A-Za-z_]\w*)+", path.read_text())
+    }
+    assert len(named) > 100
+    for name in named:
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            pytest.fail(f"{name} does not exist")
 
 
 @pytest.mark.parametrize("path", [*CODE, *DOCUMENTS], ids=lambda path: str(path.relative_to(ROOT)))

@@ -12,7 +12,7 @@ from tf_symgnn.data import InputError
 
 PROPERTY, ARRAY = "energy_barriers", "energy_barrier"
 
-pytestmark = pytest.mark.filterwarnings("ignore::tf_symgnn.inference.extrapolation.ExtrapolationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::tf_symgnn.ExtrapolationWarning")
 
 
 @pytest.fixture(scope="module")
