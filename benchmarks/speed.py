@@ -17,15 +17,18 @@ Prints Markdown tables and writes `figures/scaling.png` beside this file.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
+import pty
 import re
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable
 from functools import partial
@@ -200,21 +203,27 @@ def commands(glass: str) -> list[str]:
 
 
 def seconds_to_first_step(*arguments: str) -> float:
-    """Run a `tf-symgnn train` command, and return the seconds until its progress bar shows the first step."""
-    start, shown = time.perf_counter(), b""
-    with tempfile.TemporaryFile() as output:
-        command = [sys.executable, "-m", "tf_symgnn.cli", *arguments]
-        environment = os.environ | ON_THE_HOST
-        with subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, env=environment) as process:
-            while not re.search(rb"\b1step ", shown):
-                byte = process.stderr.read(1)
-                if not byte:
-                    raise RuntimeError(f"no training step: {shown.decode()}")
-                shown += byte
-            seconds = time.perf_counter() - start
-            process.stderr.read()
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
+    """Run a `tf-symgnn train` command, and return the seconds until its progress bar shows the first step.
+
+    The command writes to a pseudo-terminal: elsewhere, progress is one line per minute.
+    """
+    start, shown, seconds = time.perf_counter(), b"", None
+    command = [sys.executable, "-m", "tf_symgnn.cli", *arguments]
+    terminal, end_of_process = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=end_of_process, env=os.environ | ON_THE_HOST
+    ) as process:
+        os.close(end_of_process)
+        with contextlib.suppress(OSError), open(terminal, "rb", buffering=0) as output:  # EIO: the process has ended
+            while part := output.read(4096):
+                shown += part
+                if seconds is None and re.search(rb"\b1(/\d+|step) \[", shown):
+                    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=shown.decode())
+    if seconds is None:
+        raise RuntimeError(f"no training step: {shown.decode()}")
     return seconds
 
 
