@@ -22,7 +22,7 @@ CELL = "cell"  # f32[3, 3]  A, rows are cell vectors
 
 # Readout: stored with the graph in records, and removed from the input of the model.
 ENERGY_BARRIER = "energy_barrier"  # f32[N]     eV
-LOSS_WEIGHT = "loss_weight"  # f32[N]     1 for atoms that carry the loss, 0 for halo and padding
+LOSS_WEIGHT = "loss_weight"  # f32[N]     above 0 for atoms that carry the loss, 0 for halo and padding
 
 # Splits of a data set, by glass.
 TRAIN = "train"

@@ -14,6 +14,7 @@ from tf_symgnn.data import (
     InputError,
     LabelScaling,
     label_scaling,
+    label_weights,
     perpendicular_heights,
     replacing,
     require_species,
@@ -139,6 +140,21 @@ def test_label_scaling_of_equal_labels_is_one():
 def test_label_scaling_is_checked(mean, std):
     with pytest.raises(InputError, match="label scaling: (mean|std): found"):
         LabelScaling(mean, std)
+
+
+def test_label_weights_are_the_share_of_variance_that_is_no_noise():
+    """Of labels of 2 and 6 events and of infinitely many, with six times the variance within atoms: 1/4, 1/2 and 1."""
+    of_events = dataclasses.replace(_labeled([1.0, 2.0, np.nan]), events=[2, 6, 0])
+    first, second = label_weights([of_events, _labeled([1.5, np.nan])])
+    np.testing.assert_allclose(first * 1.75 / 3, [0.25, 0.5, 0], rtol=1e-6)
+    np.testing.assert_allclose(second * 1.75 / 3, [1, 0], rtol=1e-6)
+    assert first.dtype == np.float32
+
+
+def test_labels_of_equally_many_events_have_weight_one():
+    for events in (None, [4] * 7):
+        (weights,) = label_weights([dataclasses.replace(_labeled(np.arange(7.0)), events=events)])
+        np.testing.assert_array_equal(weights, np.ones(7, np.float32))
 
 
 def test_label_scaling_needs_labels(make_glass):

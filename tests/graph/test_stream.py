@@ -82,6 +82,15 @@ def test_names_of_a_step_are_those_of_its_batch(graphs):
         assert stream.names_at(seed=3, epoch=1, step=step) == [by_size[n] for n in sizes]
 
 
+@pytest.mark.parametrize("patch_size", [None, 5.0])
+def test_each_label_has_its_own_weight(graphs, patch_size):
+    weights = [1 + np.arange(graph.n_atoms, dtype=np.float32) for graph in graphs]
+    stream = SubsetStream(graphs, batch_size=2, patch_size=patch_size, halo=3.0, weights=weights)
+    found = {float(label): float(w) for _, *pair in stream.in_order() for label, w in zip(*pair, strict=True) if w}
+    given = zip((graph.barrier for graph in graphs), weights, strict=True)
+    assert found == {float(label): float(w) for pair in given for label, w in zip(*pair, strict=True)}
+
+
 def test_patches_carry_each_label_once(graphs):
     stream = SubsetStream(graphs, batch_size=3, patch_size=5.0, halo=3.0)
     assert stream.n_subsets > len(graphs)

@@ -47,9 +47,10 @@ def test_regressions_are_fitted_to_labeled_atoms(monkeypatch):
     model(to_graph_tensor(graph()))
     for found in (graph(), partly(graph())):
         model.prepare([to_graph_tensor(found)], [found.barrier])
-    (((every, labels),), ((features, scaled),)) = fitted
+    (((every, labels, _),), ((features, scaled, weight),)) = fitted
     np.testing.assert_allclose(features, every[LABELED], atol=1e-6)
     np.testing.assert_array_equal(scaled, labels[LABELED])
+    np.testing.assert_array_equal(weight, np.ones(LABELED.sum()))
     described = descriptor_graph(random_glass(5, 40))
     assert np.isfinite(DescriptorRidge((29, 40)).fit([partly(described)]).predict(described)).all()
 

@@ -14,7 +14,7 @@ from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVER
 from tf_symgnn.models.ridge.components import ATOMS_PER_COMPONENT, PrincipalComponents
 from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
-from tf_symgnn.models.ridge.solver import PENALTIES
+from tf_symgnn.models.ridge.solver import MAX_FOLDS, PENALTIES, LabeledFeatures, folds
 from tf_symgnn.nn.pairs import PairView
 
 CUTOFF = 4.0
@@ -69,6 +69,11 @@ def predict(layer: NeighborhoodRidge, descriptors: np.ndarray, view: PairView) -
     return barrier.numpy()
 
 
+def labeled(features: list, barriers: list) -> list[LabeledFeatures]:
+    """Return the features and barriers of glasses, each label of weight 1."""
+    return [LabeledFeatures(*glass) for glass in zip(features, barriers, strict=True)]
+
+
 @pytest.fixture(scope="module")
 def neighborhood():
     """Return the pairs of two glasses, the glasses, and three random descriptors per atom."""
@@ -116,7 +121,7 @@ def test_the_regression_matches_scikit_learn(neighborhood, expected):
         predict(layer, descriptors, view)
         features.append(layer.features(tf.constant(descriptors), view).numpy())
         barriers.append(features[-1] @ weights + rng.normal(size=300) + 2)
-    penalty = layer.fit(list(zip(features, barriers, strict=True)), np.array(expected))
+    penalty = layer.fit(labeled(features, barriers), np.array(expected))
     assert penalty <= PENALTIES[1]  # 600 atoms suffice for 21 weights
     scaled = StandardScaler().fit_transform(np.concatenate(features)) * np.tile(expected, 7)
     predicted = Ridge(alpha=penalty).fit(scaled, np.concatenate(barriers)).predict(scaled)
@@ -131,7 +136,7 @@ def test_a_second_fit_is_to_the_residuals(neighborhood):
         predict(layer, descriptors, view)
         features.append(layer.features(tf.constant(descriptors), view).numpy())
         barriers.append(2 + features[-1] @ np.linspace(-1, 1, 21))
-    glasses = list(zip(features, barriers, strict=True))
+    glasses = labeled(features, barriers)
     layer.fit(glasses[:1], EQUAL)
     first = layer.kernel.numpy().T.ravel(), layer.bias.numpy()
     residual = barriers[1] - features[1] @ first[0] - first[1]
@@ -149,11 +154,11 @@ def test_a_second_fit_to_nearly_constant_features_changes_the_constant_only(neig
     predict(layer, descriptors, view)
     features = layer.features(tf.constant(descriptors), view).numpy()
     rng = np.random.default_rng(4)
-    layer.fit([(features, features @ np.linspace(-1, 1, 21))], EQUAL)
+    layer.fit([LabeledFeatures(features, features @ np.linspace(-1, 1, 21))], EQUAL)
     before = predict(layer, descriptors, view)
     crystal = (50 * rng.normal(size=21) * (1 + 1e-7 * rng.normal(size=(300, 21)))).astype(np.float32)
     barrier = crystal @ layer.kernel.numpy().T.ravel() + layer.bias.numpy()
-    layer.fit([(crystal, barrier + 0.1 * rng.normal(size=300) + 1.0)], EQUAL)
+    layer.fit([LabeledFeatures(crystal, barrier + 0.1 * rng.normal(size=300) + 1.0)], EQUAL)
     np.testing.assert_allclose(predict(layer, descriptors, view) - before, 1.0, atol=0.05)
 
 
@@ -164,10 +169,46 @@ def test_a_second_fit_to_noisy_glasses_keeps_the_weights():
     barriers = features @ weights + rng.normal(size=(3, 200)) * [[0.01], [10.0], [10.0]]
     layer = NeighborhoodRidge(species=())
     layer.build(tf.TensorShape([None, 50]))
-    layer.fit([(features[0], barriers[0])], np.ones(50))
+    layer.fit([LabeledFeatures(features[0], barriers[0])], np.ones(50))
     before = layer.kernel.numpy()
-    assert layer.fit(list(zip(features[1:], barriers[1:], strict=True)), np.ones(50)) == PENALTIES[-1]
+    assert layer.fit(labeled(features[1:], barriers[1:]), np.ones(50)) == PENALTIES[-1]
     np.testing.assert_allclose(layer.kernel, before, atol=0.1)
+
+
+def test_a_label_of_weight_three_is_worth_three_labels():
+    rng = np.random.default_rng(6)
+    weight = rng.integers(1, 4, size=(2, 100))
+    features = rng.normal(size=(2, 100, 10)).astype(np.float32)
+    barriers = features.sum(axis=-1) + rng.normal(size=(2, 100))
+    repeated = [
+        LabeledFeatures(np.repeat(x, n, axis=0), np.repeat(y, n))
+        for x, y, n in zip(features, barriers, weight, strict=True)
+    ]
+    weighted = [LabeledFeatures(*glass) for glass in zip(features, barriers, weight, strict=True)]
+    layers = [NeighborhoodRidge(species=()) for _ in range(3)]
+    for layer, glasses in zip(layers, (repeated, weighted, labeled(features, barriers)), strict=True):
+        layer.build(tf.TensorShape([None, 10]))
+        layer.fit(glasses, np.ones(10))
+    np.testing.assert_allclose(layers[1].kernel, layers[0].kernel, atol=1e-4)
+    np.testing.assert_allclose(layers[1].bias, layers[0].bias, atol=1e-4)
+    assert np.abs(layers[2].kernel.numpy() - layers[0].kernel.numpy()).max() > 0.02
+
+
+def test_many_glasses_share_a_few_folds_in_which_neighbors_of_a_list_are_apart():
+    parts = folds(range(2 * MAX_FOLDS + 1))
+    assert len(parts) == MAX_FOLDS and sorted(sum(map(list, parts), [])) == list(range(2 * MAX_FOLDS + 1))
+    assert all(np.diff(part).min() == MAX_FOLDS for part in parts)
+    assert [list(part) for part in folds([7, 8])] == [[7], [8]]
+    rng = np.random.default_rng(7)
+    features = rng.normal(size=(15, 40, 10)).astype(np.float32) + rng.normal(size=(15, 1, 10)).astype(np.float32)
+    barriers = features.sum(axis=-1) + rng.normal(size=(15, 40))
+    layer = NeighborhoodRidge(species=())
+    layer.build(tf.TensorShape([None, 10]))
+    penalty = layer.fit(labeled(features, barriers), np.ones(10))
+    everything = np.concatenate(features)
+    expected = Ridge(alpha=penalty).fit(StandardScaler().fit_transform(everything), np.concatenate(barriers))
+    weights = expected.coef_ / everything.std(axis=0)
+    np.testing.assert_allclose(layer.kernel[:, 0], weights, atol=1e-4)
 
 
 def test_noisier_barriers_give_a_larger_penalty():
@@ -180,7 +221,7 @@ def test_noisier_barriers_give_a_larger_penalty():
         layer = NeighborhoodRidge(species=())
         layer.build(tf.TensorShape([None, 30]))
         barriers = hidden.sum(axis=-1) + noise * rng.normal(size=(2, 100))
-        penalties.append(layer.fit(list(zip(features, barriers, strict=True)), np.ones(30)))
+        penalties.append(layer.fit(labeled(features, barriers), np.ones(30)))
     assert penalties[0] < penalties[1]
 
 
@@ -192,7 +233,7 @@ def test_a_glass_of_equal_barriers_does_not_affect_the_penalty():
     for glasses in (2, 3):
         layer = NeighborhoodRidge(species=())
         layer.build(tf.TensorShape([None, 30]))
-        penalties.append(layer.fit(list(zip(features[:glasses], barriers[:glasses], strict=True)), np.ones(30)))
+        penalties.append(layer.fit(labeled(features[:glasses], barriers[:glasses]), np.ones(30)))
     assert penalties[0] == penalties[1] > PENALTIES[0]
 
 

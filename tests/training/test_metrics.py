@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.stats import pearsonr
 
 from tests.conftest import random_glass
+from tf_symgnn.data import LabelScaling
 from tf_symgnn.graph import build_graph
+from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.training.evaluation import invariance_error, scores
 from tf_symgnn.training.metrics import PearsonCorrelation
+from tf_symgnn.training.regressor import BarrierRegressor
 
 
 def correlated(n=1000, offset=1.5):
@@ -73,3 +77,12 @@ def test_the_invariance_of_predictions_that_are_all_the_same_is_not_defined():
     graph = build_graph(random_glass(0, 100), cutoff=5.0, self_loops=True)
     constant = np.full(100, 0.1)
     assert invariance_error(lambda graph: constant, [graph], [constant]) is None
+
+
+def test_the_loss_is_a_mean_over_atoms_that_carry_it():
+    """Errors of 1, 0 and 2 eV with weights 1/2, 3/2 and 0, for labels of standard deviation 2 eV: (1/2) / 4 / 2."""
+    regressor = BarrierRegressor(
+        RidgeModel(species=(29, 40), cutoff=4.0, label_mean=1.0, label_std=2.0), LabelScaling(1.0, 2.0)
+    )
+    loss = regressor._mean_squared_error(*(tf.constant(x) for x in ([1.0, 2, 3], [2.0, 2, 5], [0.5, 1.5, 0])))
+    np.testing.assert_allclose(loss, 0.0625)

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the labels."""
+"""Mean, standard deviation and weights of the labels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from tf_symgnn import names
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError, require_number
+
+# Variance of the barriers of one atom's events over the variance of atoms' means, of glasses at 1e12 to 1e13 K/s
+# (benchmarks/label_noise.py): the number of events of a label whose noise is as large as its signal.
+NOISE_IN_EVENTS = 6.0
 
 _FEWEST = 10  # labels, of which a share can be judged
 _MOST_EQUAL = 0.05
@@ -56,6 +60,23 @@ def label_scaling(glasses: Sequence[Glass]) -> LabelScaling:
     _note_odd_labels(glasses[0].place, labels)
     # By their range, because rounding can leave equal labels a standard deviation of 1e-17.
     return LabelScaling(float(labels.mean()), float(labels.std()) if np.ptp(labels) > 0 else 1.0)
+
+
+def label_weights(glasses: Sequence[Glass]) -> list[np.ndarray]:
+    """Return the weight of each label in the loss, f32[N] per glass: n / (n + 6) for a mean over n events.
+
+    This is the share of the variance of such labels that is not noise. It is 1 in glasses that do not have the numbers
+    of events, as for means over many events, and 0 for an atom without a label. Weights are divided by their mean over
+    the labels of all glasses.
+    """
+    weights = []
+    for glass in glasses:
+        events = np.inf if glass.events is None else glass.events
+        weight = np.broadcast_to(1 / (1 + NOISE_IN_EVENTS / np.maximum(events, 1)), (glass.n_atoms,))
+        weights.append(np.where(np.isfinite(glass.barrier), weight, 0.0))
+    labeled = np.concatenate(weights)
+    mean = labeled[labeled > 0].mean()
+    return [(weight / mean).astype(np.float32) for weight in weights]
 
 
 def _note_odd_labels(place: str, labels: np.ndarray) -> None:

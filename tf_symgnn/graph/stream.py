@@ -63,6 +63,7 @@ class SubsetStream:
         patch_size: edge of a patch's core, A; None streams whole glasses.
         halo: width of a patch's halo, A. If it is the model's receptive field, predictions in the core are exact. In
             training, batch statistics are those of the whole patch.
+        weights: of the labels in the loss, f32[N] of each glass; None for 1.
 
     Raises:
         InputError: a number is out of range, there is no glass, or one is unlabeled.
@@ -75,6 +76,7 @@ class SubsetStream:
         batch_size: int = 1,
         patch_size: float | None = None,
         halo: float = 0.0,
+        weights: Sequence[np.ndarray] | None = None,
     ):
         require_integer("stream", "batch_size", batch_size, least=1)
         self.graphs = list(graphs)
@@ -84,6 +86,7 @@ class SubsetStream:
             if graph.barrier is None:
                 raise InputError(graph.name, names.ENERGY_BARRIER, "no labels", "one per atom, eV")
         self.batch_size = batch_size
+        self.weights = weights or [np.ones(graph.n_atoms, np.float32) for graph in self.graphs]
         self._fields, described = _FIELDS, self.graphs[0].descriptors
         if described is not None:
             self._fields = _FIELDS | {names.DESCRIPTORS: (tf.float32, [None, described.shape[1]])}
@@ -144,10 +147,9 @@ class SubsetStream:
             return _padding(self.graphs[0]), np.zeros(1, np.float32)
         glass, patch = self._subsets[index]
         if self._patched:
-            graph, _, core = self._patched[glass].extract(patch)
-            return graph, core.astype(np.float32)
-        graph = self.graphs[glass]
-        return graph, np.ones(graph.n_atoms, np.float32)
+            graph, atoms, core = self._patched[glass].extract(patch)
+            return graph, np.where(core, self.weights[glass][atoms], np.float32(0))
+        return self.graphs[glass], self.weights[glass]
 
     def _order(self, seed: int, epoch: tf.Tensor) -> tf.Tensor:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])

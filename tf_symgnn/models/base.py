@@ -118,12 +118,18 @@ class BarrierModel(tf.keras.Model):
         """Return the submodel that gradient descent fits to the labels; by default the model itself."""
         return self
 
-    def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
+    def prepare(
+        self,
+        graphs: Sequence[tfgnn.GraphTensor],
+        labels: Sequence[np.ndarray],
+        weights: Sequence[np.ndarray] | None = None,
+    ) -> None:
         """Fit, before training, the weights that are not trained by gradient descent; by default none.
 
         Args:
             graphs: of the training glasses.
             labels: barriers f[N] eV of each glass; NaN for atoms to leave out.
+            weights: of the labels, f[N] of each glass; None for 1.
         """
 
     def cache(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:

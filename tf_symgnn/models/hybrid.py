@@ -145,11 +145,16 @@ class HybridModel(BarrierModel):
         """Return the trained submodel of the network."""
         return self.network.trained
 
-    def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
-        """Prepare both models on training glasses and their barriers [N] eV, and reset the blend weight."""
+    def prepare(
+        self,
+        graphs: Sequence[tfgnn.GraphTensor],
+        labels: Sequence[np.ndarray],
+        weights: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        """Prepare both models on training glasses, their barriers [N] eV and weights, and reset the blend weight."""
         self.blend.assign(self._initial_blend)
-        self.baseline.prepare(graphs, labels)
-        self.network.prepare(graphs, labels)
+        self.baseline.prepare(graphs, labels, weights)
+        self.network.prepare(graphs, labels, weights)
 
     def cache(self, graph: tfgnn.GraphTensor) -> tfgnn.GraphTensor:
         """Return the graph with the prediction of the baseline, which does not change in training, as a feature."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import SAMPLE, Glass, InputError, require_species
+from tf_symgnn.data import SAMPLE, Glass, InputError, label_weights, require_species
 from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_tensor
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
@@ -78,7 +78,7 @@ def train(
                 held.enter_context(folder.locked())
                 folder = RunFolder.create(config, splits, statistics, potential=potential, overwrite=overwrite)
         with workers.reraise_worker_loss():
-            training = subset_stream(config, model, graphs[names.TRAIN])
+            training = subset_stream(config, model, graphs[names.TRAIN], weights=label_weights(splits[names.TRAIN]))
             state = _fit(config, workers, folder, model, statistics, graphs, training, callbacks)
         if workers.is_chief:
             # Scored by this process alone, in variables that no other one shares.
@@ -179,7 +179,7 @@ def _fit(
     first = checkpointing.state.epochs
     if first < config.epochs and not checkpointing.exhausted and not (clock and clock.exhausted):
         if first == 0:
-            _start(config, workers, model, graphs[names.TRAIN])
+            _start(config, workers, model, training)
         _run_epochs(config, workers, folder, regressor, graphs, training, checkpointing, clock, callbacks)
     return checkpointing.state
 
@@ -227,12 +227,15 @@ def _run_epochs(
         )
 
 
-def _start(config: RunConfig, workers: Workers, model: BarrierModel, glasses: Sequence[GlassGraph]) -> None:
+def _start(config: RunConfig, workers: Workers, model: BarrierModel, training: SubsetStream) -> None:
     """Give a new run's model the weights that it starts from, and solve what is solved before training."""
     with workers.strategy.scope():
         if config.init:
             RunFolder.open(config.init).load_weights(model)
-        model.prepare([to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses])
+        glasses = training.graphs
+        model.prepare(
+            [to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses], training.weights
+        )
 
 
 def _clock(config: RunConfig, state: State) -> TimeBudget | None:

@@ -17,9 +17,10 @@ NETWORK_PREFIX = "network_"
 class BarrierRegressor(tf.keras.Model):
     """Trains the sub-model `trained` of a model on (graph, labels f32[N] eV, loss weights f32[N]); scores the model.
 
-    The loss is the mean squared error over the atoms that carry it, in units of the labels' variance; over several
-    replicas it is weighted by atoms. Scores of training are those of `trained`, as it learns. Where that is a part of
-    the model only, validation scores both, so that there are curves of training and validation for one model.
+    The loss is the mean, over the atoms that carry it, of the squared error in units of the labels' variance times the
+    weight of the label, whose mean over the training atoms is 1. Over several replicas it is weighted by atoms. Scores
+    of training are those of `trained`, as it learns. Where that is a part of the model only, validation scores both, so
+    that there are curves of training and validation for one model.
 
     Args:
         model: takes a GraphTensor, predicts f[N] eV.
@@ -65,7 +66,7 @@ class BarrierRegressor(tf.keras.Model):
         if variables:
             self._descend(tape, scaled, variables)
         self._score(self._scores, label, prediction, weight)
-        self._atoms.update_state(weight)
+        self._atoms.update_state(tf.sign(weight))
         return {metric.name: metric.result() for metric in (*self._scores, self._gradient_norm, self._atoms)}
 
     def _descend(self, tape: tf.GradientTape, scaled: tf.Tensor, variables: list[tf.Variable]) -> None:
@@ -94,7 +95,7 @@ class BarrierRegressor(tf.keras.Model):
 
     def _mean_squared_error(self, label: tf.Tensor, prediction: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         """Return this replica's part of the mean over all atoms of the global batch that carry the loss."""
-        atoms = sum_over_replicas(tf.reduce_sum(weight))
+        atoms = sum_over_replicas(tf.reduce_sum(tf.sign(weight)))
         return tf.math.divide_no_nan(tf.reduce_sum(weight * self._squared_error(label, prediction)), atoms)
 
     def _squared_error(self, label: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:

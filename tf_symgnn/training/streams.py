@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.config import RunConfig
@@ -13,12 +14,21 @@ from tf_symgnn.training.distribution import Workers
 
 
 def subset_stream(
-    config: RunConfig, model: BarrierModel, graphs: Sequence[GlassGraph], *, halo: float | None = None
+    config: RunConfig,
+    model: BarrierModel,
+    graphs: Sequence[GlassGraph],
+    *,
+    halo: float | None = None,
+    weights: Sequence[np.ndarray] | None = None,
 ) -> SubsetStream:
-    """Return the stream of whole glasses or patches; the halo is by default that of the configuration."""
+    """Return the stream of whole glasses or patches, with weights of their labels, f32[N] each, by default 1.
+
+    The halo is by default that of the configuration.
+    """
     if halo is None:
         halo = model.receptive_field if config.stream.halo is None else config.stream.halo
-    return SubsetStream(graphs, batch_size=config.stream.batch_size, patch_size=config.stream.patch_size, halo=halo)
+    stream = config.stream
+    return SubsetStream(graphs, batch_size=stream.batch_size, patch_size=stream.patch_size, halo=halo, weights=weights)
 
 
 def validation_batches(

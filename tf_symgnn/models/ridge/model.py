@@ -16,6 +16,7 @@ from tf_symgnn.models.base import BarrierModel, Stage, State
 from tf_symgnn.models.ridge.components import PrincipalComponents
 from tf_symgnn.models.ridge.regression import HOPS, NeighborhoodRidge
 from tf_symgnn.models.ridge.scaling import SpeciesScaling
+from tf_symgnn.models.ridge.solver import LabeledFeatures
 from tf_symgnn.nn.pairs import PairView
 from tf_symgnn.nn.power_spectrum import PowerSpectrum
 from tf_symgnn.potentials.response import DESCRIPTORS
@@ -177,7 +178,12 @@ class RidgeModel(BarrierModel):
             parts.append(self.scaling.novelty(_potential_descriptors(graph), view.atomic_numbers))
         return tf.reduce_max(tf.stack(parts), axis=0)
 
-    def prepare(self, graphs: Sequence[tfgnn.GraphTensor], labels: Sequence[np.ndarray]) -> None:
+    def prepare(
+        self,
+        graphs: Sequence[tfgnn.GraphTensor],
+        labels: Sequence[np.ndarray],
+        weights: Sequence[np.ndarray] | None = None,
+    ) -> None:
         """Compute the principal components and the scaling, and solve the regression.
 
         If the model is already fitted to other glasses, these do not change, and the regression is fitted to its
@@ -186,6 +192,7 @@ class RidgeModel(BarrierModel):
         Args:
             graphs: of the training glasses.
             labels: barriers f[N] eV of each glass; NaN for atoms to leave out.
+            weights: of the labels in the regression, f[N] of each glass; None for 1.
         """
         print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
         views = [PairView.of(graph, tf.float32) for graph in graphs]
@@ -208,10 +215,13 @@ class RidgeModel(BarrierModel):
                 part.append(self.scaling(descriptors, view.atomic_numbers))
             expected.append(np.ones(self.n_descriptors))
         glasses = []
-        for part, view, label in zip(parts, views, labels, strict=True):
-            scaled, labeled = (label - self.label_mean) / self.label_std, np.isfinite(label)
-            features = self.ridge.features(tf.concat(part, axis=1), view).numpy()
-            glasses.append((features, scaled) if labeled.all() else (features[labeled], scaled[labeled]))
+        weights = weights or [np.ones(len(label), np.float32) for label in labels]
+        for part, view, label, weight in zip(parts, views, labels, weights, strict=True):
+            labeled = slice(None) if np.isfinite(label).all() else np.isfinite(label)
+            features = self.ridge.features(tf.concat(part, axis=1), view).numpy()[labeled]
+            glasses.append(
+                LabeledFeatures(features, ((label - self.label_mean) / self.label_std)[labeled], weight[labeled])
+            )
         self.ridge.fit(glasses, np.concatenate(expected))
         if self.n_descriptors:
             terms = [

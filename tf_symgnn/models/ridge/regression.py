@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.models.ridge.averages import NeighborhoodAverages, average_bytes
-from tf_symgnn.models.ridge.solver import NormalEquations, best_penalty
+from tf_symgnn.models.ridge.solver import LabeledFeatures, NormalEquations, best_penalty, folds
 from tf_symgnn.nn.pairs import PairView
 
 HOPS = 3  # of averages
@@ -83,14 +83,14 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
             return [averages.over_species(z, x) for z, x in zip(self.species, values, strict=True)]
         return [averages.over_all(x) for x in values]
 
-    def fit(self, glasses: Sequence[tuple[np.ndarray, np.ndarray]], expected: np.ndarray) -> float:
+    def fit(self, glasses: Sequence[LabeledFeatures], expected: np.ndarray) -> float:
         """Fit the residuals of the present weights, and add the result to the weights.
 
-        Leave-one-glass-out cross-validation selects the penalty. If the weights were fitted to other glasses, the
+        Cross-validation on glasses left out selects the penalty. If the weights were fitted to other glasses, the
         penalty keeps them close to their present values.
 
         Args:
-            glasses: features f[N, blocks K] of each glass, and barriers [N] in standard deviations from the mean.
+            glasses: of `blocks` K features each, with barriers in standard deviations from the mean.
             expected: f[K], the expected relative size of the weight of each standardized descriptor. The penalty is on
                 the weight over this size; a descriptor of size zero is not used.
 
@@ -99,10 +99,11 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
         """
         weights, expected = self.kernel.numpy().T.ravel(), np.tile(expected, self.blocks)
         nonzero = np.flatnonzero(expected)
-        predicted = [features @ weights + self.bias.numpy() for features, _ in glasses]
-        used = [(features[:, nonzero], x, barrier) for (features, barrier), x in zip(glasses, predicted, strict=True)]
-        equations = [NormalEquations.of(features, barrier - x) for features, x, barrier in used]
-        penalty = best_penalty(equations, used, expected[nonzero])
+        predicted = [glass.features @ weights + self.bias.numpy() for glass in glasses]
+        used = [glass._replace(features=glass.features[:, nonzero]) for glass in glasses]
+        residuals = [glass._replace(barrier=glass.barrier - x) for glass, x in zip(used, predicted, strict=True)]
+        equations = [NormalEquations.sum(map(NormalEquations.of, fold)) for fold in folds(residuals)]
+        penalty = best_penalty(equations, folds(predicted), folds(used), expected[nonzero])
         change, bias = NormalEquations.sum(equations).solve(penalty, expected[nonzero])
         weights[nonzero] += change
         self.kernel.assign(weights.reshape(self.blocks, -1).T)
