@@ -19,7 +19,15 @@ from tf_symgnn.explain import parse_centers
 from tf_symgnn.explain import report as report_file
 
 FILES = {"report.html", "report.json", "edges.csv", "atoms.xyz", "logs"}
-PLOTS = {"fidelity", "distances", "convergence", "cycles", "barriers"}
+PLOTS = {
+    "barriers",
+    "displacements",
+    "fidelity",
+    "distances",
+    "cycles",
+    "surroundings",
+    "convergence",
+}
 
 
 def argv(*cache) -> list[str]:

@@ -153,8 +153,13 @@ def test_pairs_on_many_rings_are_on_more_rings_than_random_pairs():
     found = cycle_statistics(graph, neighborhoods, selection, cycles, seed=0)
     assert found["important"] == pytest.approx(np.mean([count[:][np.argsort(-count)[:20]].mean() for count in counts]))
     assert found["important"] > found["random"] and found["p_random"] == pytest.approx(1 / 256, abs=1e-3)
+    of_centers = [np.sort(count)[-20:].mean() for count in counts]
+    error = np.std(of_centers, ddof=1) / np.sqrt(8)
+    low, high = found["intervals"]["important"]
+    assert low < found["important"] < high and high - low == pytest.approx(4 * error, rel=0.3)
     nothing = cycle_statistics(graph, neighborhoods, [np.zeros(0, int)] * 8, cycles, seed=0)
     assert nothing["important"] is None and nothing["p_random"] is None
+    assert nothing["intervals"]["important"] is None
 
 
 def test_important_pairs_are_not_compared_with_themselves():
@@ -189,10 +194,16 @@ def test_environments_of_the_highest_and_lowest_barriers():
     barrier = np.zeros(13)
     barrier[0] = 1.0
     found = environment_statistics(graph, barrier, voronoi_indices(graph))
+    # Wilson's interval of one of one begins at 1 / (1 + 1.96^2).
     assert found["high"] == {
         "atoms": 1,
         "species": {"Cu": 1.0},
         "coordination": 12.0,
-        "indices": {"<0, 0, 12, 0>": 1.0},
+        "indices": {"<0, 0, 12, 0>": 1.0, "open": 0.0},
+        "intervals": {
+            "<0, 0, 12, 0>": [pytest.approx(0.2065, abs=1e-4), 1.0],
+            "open": [0.0, pytest.approx(0.7935, abs=1e-4)],
+        },
     }
-    assert found["low"]["coordination"] is None and found["low"]["indices"] == {"open": 1.0}
+    assert found["low"]["coordination"] is None
+    assert list(found["low"]["indices"].items()) == [("open", 1.0), ("<0, 0, 12, 0>", 0.0)]

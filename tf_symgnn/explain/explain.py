@@ -10,6 +10,15 @@ import numpy as np
 
 from tf_symgnn.explain.attention import attention_rollout
 from tf_symgnn.explain.cycles import Cycles, shortest_cycles
+from tf_symgnn.explain.displacements import (
+    ATOM_FRACTIONS,
+    SIZE,
+    Displacements,
+    atom_importance,
+    displacement_changes,
+    nearest_atoms,
+    random_atoms,
+)
 from tf_symgnn.explain.faithfulness import (
     FRACTIONS,
     IMPORTANT,
@@ -52,6 +61,7 @@ class Explanation:
         importance: f64[P] for the pairs of each center, by method; integrated gradients are in eV and of either sign.
         important: i64, the most important pairs of each center by its mask.
         fidelity: fidelity curves, by ranking of pairs.
+        displacements: changes by displaced atoms, by ranking.
         cycles: cycles of the glass.
         figures: all results, as in `report.json`, where centers are called targets.
     """
@@ -64,6 +74,7 @@ class Explanation:
     importance: dict[str, Importance]
     important: list[np.ndarray]
     fidelity: dict[str, Fidelity]
+    displacements: dict[str, Displacements]
     cycles: Cycles
     figures: dict
 
@@ -102,10 +113,7 @@ def explain(
     attention = attention_rollout(model, neighborhoods)
     if attention is not None:
         importance[ATTENTION] = attention
-    curves = {
-        name: fidelity(probe, neighborhoods, ranking, spread=spread, cache=cache, title=name)
-        for name, ranking in _rankings(neighborhoods, importance, seed).items()
-    }
+    curves, displacements = _faithfulness(probe, neighborhoods, importance, spread, seed, cache)
     important = [most_important(n, mask, IMPORTANT) for n, mask in zip(neighborhoods, masks.importance, strict=True)]
     cycles = shortest_cycles(graph)
     trust = _trust(predict, probe, graph, neighborhoods[:N_CHECKED], masks, spread, seed, settings, cache)
@@ -116,6 +124,7 @@ def explain(
         "masks": _mask_statistics(masks, settings),
         "gradients": {"incompleteness": gradients.incompleteness},
         "fidelity": _fidelity_statistics(curves),
+        "displacements": _displacement_statistics(displacements),
         "trust": trust,
         "distances": distance_statistics(neighborhoods, important, min(reach, MAX_DISTANCE)),
         "cycles": cycle_statistics(graph, neighborhoods, important, cycles, seed),
@@ -123,7 +132,17 @@ def explain(
         "contributions": {name: float(term[list(centers)].mean()) for name, term in contributions.items()},
     }
     return Explanation(
-        graph, barrier, contributions, neighborhoods, masks, importance, important, curves, cycles, figures
+        graph,
+        barrier,
+        contributions,
+        neighborhoods,
+        masks,
+        importance,
+        important,
+        curves,
+        displacements,
+        cycles,
+        figures,
     )
 
 
@@ -133,10 +152,41 @@ def _contributions(model: BarrierModel, graph: GlassGraph) -> dict[str, np.ndarr
     return {name: term.numpy().astype(np.float64) for name, term in terms.items()}
 
 
+def _faithfulness(
+    probe: Probe,
+    neighborhoods: list[Neighborhood],
+    importance: dict[str, Importance],
+    spread: float,
+    seed: int,
+    cache: ResultCache,
+) -> tuple[dict[str, Fidelity], dict[str, Displacements]]:
+    """Return the changes of predictions without the most important pairs, and with displaced atoms, by ranking."""
+    curves = {
+        name: fidelity(probe, neighborhoods, ranking, spread=spread, cache=cache, title=name)
+        for name, ranking in _rankings(neighborhoods, importance, seed).items()
+    }
+    displacements = {
+        name: displacement_changes(probe, neighborhoods, ranking, spread=spread, seed=seed, cache=cache, title=name)
+        for name, ranking in _atom_rankings(neighborhoods, importance, seed).items()
+    }
+    return curves, displacements
+
+
 def _rankings(neighborhoods: list[Neighborhood], importance: dict[str, Importance], seed: int) -> dict[str, Importance]:
     """Return the absolute importances of the methods, and two rankings that do not depend on the model."""
     magnitudes = {name: [np.abs(x) for x in of_centers] for name, of_centers in importance.items()}
     return magnitudes | {NEAREST: nearness_ranking(neighborhoods), RANDOM: random_ranking(neighborhoods, seed)}
+
+
+def _atom_rankings(
+    neighborhoods: list[Neighborhood], importance: dict[str, Importance], seed: int
+) -> dict[str, Importance]:
+    """Return the importances of atoms by the methods, and two rankings that do not depend on the model."""
+    of_methods = {
+        name: [atom_importance(n, np.abs(x)) for n, x in zip(neighborhoods, of_centers, strict=True)]
+        for name, of_centers in importance.items()
+    }
+    return of_methods | {NEAREST: nearest_atoms(neighborhoods), RANDOM: random_atoms(neighborhoods, seed)}
 
 
 def _settings(
@@ -151,6 +201,7 @@ def _settings(
         "targets": centers,
         "isolated": [n.center for n in neighborhoods if not n.explained.any()],
         "barrier": barrier[centers].tolist(),
+        "mean": float(barrier.mean()),
         "spread": float(barrier.std()),
         "pairs_a_target": float(np.mean([n.explained.sum() for n in neighborhoods])),
     }
@@ -197,6 +248,11 @@ def _fidelity_statistics(curves: dict[str, Fidelity]) -> dict:
         for name, curve in curves.items()
     }
     return {"shares": list(FRACTIONS), **by_ranking}
+
+
+def _displacement_statistics(curves: dict[str, Displacements]) -> dict:
+    by_ranking = {name: {"change": curve.change.tolist(), "mean": curve.mean} for name, curve in curves.items()}
+    return {"shares": list(ATOM_FRACTIONS), "size": SIZE, **by_ranking}
 
 
 def _trust(

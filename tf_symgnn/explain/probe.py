@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
+from tf_symgnn import names
 from tf_symgnn.explain.neighborhoods import Neighborhood, cut_all
 from tf_symgnn.graph import GlassGraph, graph_spec, join_graphs, with_pair_weights
 from tf_symgnn.models.base import BarrierModel
@@ -53,6 +54,16 @@ class Batch:
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """Return values [E] of pairs by neighborhood."""
         return np.split(values, self._bounds[1:-1])
+
+    def displaced(self, shift: np.ndarray) -> tfgnn.GraphTensor:
+        """Return the graph with all atoms displaced by f[M, 3] A, and the same pairs."""
+        pairs, atoms, shift = self.graph.edge_sets[names.NEIGHBORS], self.graph.node_sets[names.ATOMS], _float(shift)
+        ends = pairs.adjacency
+        moved = pairs[names.DISPLACEMENT] + tf.gather(shift, ends.source) - tf.gather(shift, ends.target)
+        return self.graph.replace_features(
+            node_sets={names.ATOMS: atoms.get_features_dict() | {names.POSITION: atoms[names.POSITION] + shift}},
+            edge_sets={names.NEIGHBORS: pairs.get_features_dict() | {names.DISPLACEMENT: moved}},
+        )
 
     def sum_pairs(self, values: np.ndarray) -> np.ndarray:
         """Return sums [B] of values [E] over the pairs of each neighborhood."""
@@ -102,9 +113,16 @@ class Probe:
 
         self._predict, self._slopes = predict, slopes
 
-    def predict(self, batch: Batch, weight: np.ndarray | None = None) -> np.ndarray:
-        """Return barriers f64[B] eV of the centers of a batch under pair weights [E], by default 1."""
-        return self._predict(batch.graph, _weight(batch, weight), batch.center_indices).numpy().astype(np.float64)
+    def predict(self, batch: Batch, weight: np.ndarray | None = None, *, shift: np.ndarray | None = None) -> np.ndarray:
+        """Return barriers f64[B] eV of the centers of a batch.
+
+        Args:
+            batch: B neighborhoods.
+            weight: of the pairs [E], by default 1.
+            shift: displacements of the atoms [M, 3] A, by default 0.
+        """
+        graph = batch.graph if shift is None else batch.displaced(shift)
+        return self._predict(graph, _weight(batch, weight), batch.center_indices).numpy().astype(np.float64)
 
     def slopes(self, batch: Batch, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return barriers f64[B] eV under pair weights [E], and derivatives f64[E] eV with respect to the weights.
@@ -116,7 +134,11 @@ class Probe:
 
 
 def _weight(batch: Batch, weight: np.ndarray | None) -> tf.Tensor:
-    return tf.constant(np.ones(batch.n_pairs) if weight is None else weight, tf.float32)
+    return _float(np.ones(batch.n_pairs) if weight is None else weight)
+
+
+def _float(values: np.ndarray) -> tf.Tensor:
+    return tf.constant(values, tf.float32)
 
 
 def choose_reach(

@@ -89,7 +89,7 @@ def _write_files(explanation: Explanation, folder: Path, glass: Glass | None) ->
     writer.close()
     _write_edges(explanation, folder / "edges.csv")
     ase.io.write(folder / "atoms.xyz", _atoms(explanation, glass), format="extxyz")
-    (folder / "report.html").write_text(page(explanation), encoding="utf-8")
+    (folder / "report.html").write_text(page(explanation, figures), encoding="utf-8")
     (folder / REPORT).write_text(json.dumps(explanation.figures, indent=1) + "\n")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from ase.data import chemical_symbols
 from scipy.signal import find_peaks
-from scipy.stats import permutation_test
+from scipy.stats import binomtest, bootstrap, permutation_test
 
 from tf_symgnn.explain.cycles import Cycles, pair_keys
 from tf_symgnn.explain.faithfulness import most_important, random_ranking
@@ -19,6 +19,7 @@ from tf_symgnn.graph import GlassGraph
 BIN = 0.2  # A, width of distance bins
 EXTREME = 0.1  # fraction of atoms whose barriers are called high, and whose barriers are called low
 N_INDICES = 8  # number of Voronoi indices that are listed
+CONFIDENCE = 0.95  # of intervals
 LENGTH_TOLERANCE = 0.1  # A, up to which two pairs have the same length
 
 PairSelection = Sequence[np.ndarray]  # i64, selected pairs of each center
@@ -102,7 +103,8 @@ def cycle_statistics(
     Returns:
         Means over centers: `important`; `random`; `random_of_same_length`, for unimportant pairs of the same length to
         0.1 A; `important_with_such`, for the important pairs with such a partner. `p_random` and `p_same_length` are
-        one-sided probabilities from permutations of important and random pairs within centers. `cycles` is the number
+        one-sided probabilities from permutations of important and random pairs within centers. `intervals` has the 95%
+        confidence intervals of the means, from bootstrap over centers, None for fewer than two. `cycles` is the number
         of cycles of the glass.
     """
     through = cycles.through()
@@ -125,7 +127,17 @@ def cycle_statistics(
     statistics: dict = {name: float(np.mean(means[name])) if means[name] else None for name in names}
     statistics["p_random"] = _significance(means["important"], means["random"], seed)
     statistics["p_same_length"] = _significance(means["important_with_such"], means["random_of_same_length"], seed)
-    return statistics | {"cycles": len(cycles.birth)}
+    intervals = {name: _interval_of_mean(means[name], seed) for name in names}
+    return statistics | {"intervals": intervals, "cycles": len(cycles.birth)}
+
+
+def _interval_of_mean(values: list[float], seed: int) -> list[float] | None:
+    if len(values) < 2:
+        return None
+    if np.ptp(values) == 0:  # of equal values, bootstrap has no interval
+        return [values[0], values[0]]
+    rng = np.random.default_rng(seed)
+    return [float(x) for x in bootstrap((values,), np.mean, confidence_level=CONFIDENCE, rng=rng).confidence_interval]
 
 
 def _of_same_length(
@@ -171,19 +183,28 @@ def environment_statistics(graph: GlassGraph, barrier: np.ndarray, indices: np.n
 
     Returns:
         For `high`, `low` and `all`: `atoms`, the number of atoms; `species`, fractions; `coordination`, the mean number
-        of faces with three to six edges, None if all cells are open; `indices`, the most frequent and their fractions.
+        of faces with three to six edges, None if all cells are open; `indices`, those that are most frequent in any of
+        the three groups, and their fractions, in descending order;
+        `intervals`, the 95% confidence intervals of these fractions (Wilson 1927).
     """
     number = max(1, round(EXTREME * len(barrier)))
     order = np.argsort(barrier, kind="stable")
-    statistics = {}
-    for name, atoms in (("high", order[-number:]), ("low", order[:number]), ("all", order)):
+    statistics, groups = {}, {"high": order[-number:], "low": order[:number], "all": order}
+    counts = {name: Counter(as_text(index) for index in indices[atoms]) for name, atoms in groups.items()}
+    listed = sorted({index for counted in counts.values() for index, _ in counted.most_common(N_INDICES)})
+    for name, atoms in groups.items():
         closed = indices[atoms][indices[atoms, 0] >= 0]
-        counted = Counter(as_text(index) for index in indices[atoms])
+        counted = {index: counts[name][index] for index in sorted(listed, key=lambda index: -counts[name][index])}
         symbols = Counter(chemical_symbols[z] for z in graph.atomic_numbers[atoms].tolist())
         statistics[name] = {
             "atoms": len(atoms),
             "species": {symbol: n / len(atoms) for symbol, n in sorted(symbols.items())},
             "coordination": float(closed.sum(axis=1).mean()) if len(closed) else None,
-            "indices": {index: n / len(atoms) for index, n in counted.most_common(N_INDICES)},
+            "indices": {index: n / len(atoms) for index, n in counted.items()},
+            "intervals": {index: _interval_of_share(n, len(atoms)) for index, n in counted.items()},
         }
     return statistics
+
+
+def _interval_of_share(number: int, total: int) -> list[float]:
+    return [float(x) for x in binomtest(number, total).proportion_ci(CONFIDENCE, method="wilson")]
