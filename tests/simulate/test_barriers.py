@@ -54,7 +54,14 @@ def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(smal
     journal = pieces / "a.searches.jsonl"
     program = [sys.executable, "-m", "tf_symgnn.cli", *command, "--output", str(pieces), "--processes", "2"]
     for searches, how, status in ((3, signal.SIGKILL, -signal.SIGKILL), (7, signal.SIGINT, 130)):
-        running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        # A shell that starts the tests in the background has them ignore SIGINT, and they pass this on.
+        running = subprocess.Popen(
+            program,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         while not journal.exists() or journal.read_text().count("\n") < 1 + searches:
             assert running.poll() is None
             time.sleep(0.02)

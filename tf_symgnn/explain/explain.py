@@ -131,19 +131,8 @@ def explain(
         "surroundings": environment_statistics(graph, barrier, voronoi_indices(graph)),
         "contributions": {name: float(term[list(centers)].mean()) for name, term in contributions.items()},
     }
-    return Explanation(
-        graph,
-        barrier,
-        contributions,
-        neighborhoods,
-        masks,
-        importance,
-        important,
-        curves,
-        displacements,
-        cycles,
-        figures,
-    )
+    of_pairs = (masks, importance, important, curves, displacements)
+    return Explanation(graph, barrier, contributions, neighborhoods, *of_pairs, cycles, figures)
 
 
 def _contributions(model: BarrierModel, graph: GlassGraph) -> dict[str, np.ndarray]:
