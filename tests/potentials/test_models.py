@@ -297,5 +297,5 @@ def test_explanations_have_the_contributions_of_all_atoms(ridge, glasses, tmp_pa
     expected = atoms.arrays[f"contribution_{softness.replace(' ', '_')}"][[3, 7]].mean()
     assert means[softness] == pytest.approx(expected, abs=1e-6)
     page = (tmp_path / "report" / "report.html").read_text()
-    assert f"<th>{softness}</th><td>{means[softness]:+.3f} eV</td>" in page
-    assert "Pair weights do not act on descriptors from the potential." in page
+    assert f"<th>contribution of {softness}</th><td>{means[softness]:+.3f} eV</td>" in page
+    assert "Pair weights do not act on descriptors from the potential" in page and '<figure id="contributions">' in page
