@@ -74,6 +74,7 @@ def test_the_page_loads_nothing(report):
     sources.feed(text)
     assert sources.sources == [] and "@import" not in text.split("<script>")[0]
     assert "Plotly.newPlot" in text and "scatter3d" in text and "atom 5" in text
+    assert text.count("<figcaption>") == len(PLOTS) and "So the masks" in text
 
 
 def test_the_json_file_has_settings_and_results(report):

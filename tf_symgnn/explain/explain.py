@@ -35,6 +35,7 @@ from tf_symgnn.explain.masks import Masks, MaskSettings, edge_masks
 from tf_symgnn.explain.neighborhoods import Neighborhood, cut_all
 from tf_symgnn.explain.probe import Probe, choose_reach
 from tf_symgnn.explain.result_cache import ResultCache
+from tf_symgnn.explain.sentences import sentences
 from tf_symgnn.explain.structure import cycle_statistics, distance_statistics, environment_statistics
 from tf_symgnn.explain.voronoi import voronoi_indices
 from tf_symgnn.graph import GlassGraph, to_graph_tensor
@@ -77,6 +78,11 @@ class Explanation:
     displacements: dict[str, Displacements]
     cycles: Cycles
     figures: dict
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return the main results as sentences."""
+        return sentences(self.figures)
 
 
 def explain(

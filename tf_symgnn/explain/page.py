@@ -17,7 +17,6 @@ from plotly.offline import get_plotlyjs
 
 from tf_symgnn.explain.explain import Explanation
 from tf_symgnn.explain.neighborhoods import Neighborhood
-from tf_symgnn.explain.sentences import sentences
 
 DRAWN_RADIUS = 8.0  # A; atoms within this distance of a center are drawn
 SCENE = "neighborhood"  # the figure that plotly draws
@@ -74,7 +73,7 @@ def page(explanation: Explanation, plots: Mapping[str, Figure]) -> str:
     title = html.escape(f"Explanation of predicted barriers: {figures['glass']}")
     drawn = {name: _svg(figure, name) for name, figure in plots.items() if name in CAPTIONS}
     drawn[SCENE] = _neighborhoods(explanation).to_html(full_html=False, include_plotlyjs=False)
-    listed = "\n".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences(figures))
+    listed = "\n".join(f"<li>{html.escape(sentence)}</li>" for sentence in explanation.sentences)
     numbered = [(name, caption) for name, caption in CAPTIONS.items() if name in drawn]
     body = "\n".join(
         f'<figure id="{name}">{drawn[name]}\n'
