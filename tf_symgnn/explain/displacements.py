@@ -51,24 +51,21 @@ def atom_importance(neighborhood: Neighborhood, importance: np.ndarray) -> np.nd
     total = np.zeros(neighborhood.graph.n_atoms)
     for ends in (neighborhood.graph.source, neighborhood.graph.target):
         np.add.at(total, ends, np.where(neighborhood.explained, importance, 0.0))
-    total[neighborhood.center_index] = -np.inf
-    return total
+    return _without_center(neighborhood, total)
 
 
 def nearest_atoms(neighborhoods: Sequence[Neighborhood]) -> list[np.ndarray]:
     """Return an importance of atoms that decreases with their distance from the center; -inf for the center."""
-    found = [-np.linalg.norm(n.relative_positions, axis=1) for n in neighborhoods]
-    for neighborhood, values in zip(neighborhoods, found, strict=True):
-        values[neighborhood.center_index] = -np.inf
-    return found
+    return [_without_center(n, -np.linalg.norm(n.relative_positions, axis=1)) for n in neighborhoods]
 
 
 def random_atoms(neighborhoods: Sequence[Neighborhood], seed: int) -> list[np.ndarray]:
     """Return a random importance of atoms, which depends on the seed and on the center; -inf for the center."""
-    found = [np.random.default_rng([seed, n.center]).random(n.graph.n_atoms) for n in neighborhoods]
-    for neighborhood, values in zip(neighborhoods, found, strict=True):
-        values[neighborhood.center_index] = -np.inf
-    return found
+    return [_without_center(n, np.random.default_rng([seed, n.center]).random(n.graph.n_atoms)) for n in neighborhoods]
+
+
+def _without_center(neighborhood: Neighborhood, importance: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(len(importance)) == neighborhood.center_index, -np.inf, importance)
 
 
 def displacement_changes(
