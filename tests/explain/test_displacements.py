@@ -27,8 +27,8 @@ CENTERS = [0, 7, 30, 101]
 SPREAD = 0.2
 
 
-class SofterNearZirconium(BarrierModel):
-    """Predicts 1 eV plus the mean squared length of the pairs that an atom receives from Zr, over 100 A^2."""
+class SquaredLengths(BarrierModel):
+    """Predicts 1 eV plus the sum of the squared lengths of the pairs that an atom receives from Zr, over 100 A^2/eV."""
 
     receptive_field = CUTOFF
 
@@ -46,7 +46,7 @@ def neighborhoods(graph):
 
 @pytest.fixture(scope="module")
 def heavy():
-    return Probe(SofterNearZirconium())
+    return Probe(SquaredLengths())
 
 
 def heavy_neighbors(neighborhoods):

@@ -12,8 +12,8 @@ from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError, require_number
 
-# Variance of the barriers of one atom's events over the variance of atoms' means, of glasses at 1e12 to 1e13 K/s
-# (benchmarks/label_noise.py): the number of events of a label whose noise is as large as its signal.
+# Variance of the barriers of one atom's events over the variance of atoms' means within a glass, of ten
+# glasses (benchmarks/label_noise.py): the number of events of a label whose noise is as large as its signal.
 NOISE_IN_EVENTS = 6.0
 
 _FEWEST = 10  # labels, of which a share can be judged

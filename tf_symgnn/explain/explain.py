@@ -109,7 +109,7 @@ def explain(
     settings, cache = settings or MaskSettings(), cache or ResultCache()
     predict, probe = CompiledModel(model), Probe(model)
     barrier = predict(graph)
-    contributions = _contributions(model, graph)
+    terms = _contributions(model, graph)
     spread = float(barrier.std())
     reach, change = choose_reach(probe, graph, centers, barrier, cutoff)
     neighborhoods = cut_all(graph, centers, reach)
@@ -135,10 +135,11 @@ def explain(
         "distances": distance_statistics(neighborhoods, important, min(reach, MAX_DISTANCE)),
         "cycles": cycle_statistics(graph, neighborhoods, important, cycles, seed),
         "surroundings": environment_statistics(graph, barrier, voronoi_indices(graph)),
-        "contributions": {name: float(term[list(centers)].mean()) for name, term in contributions.items()},
+        "contributions": {name: float(term[list(centers)].mean()) for name, term in terms.items()},
     }
-    of_pairs = (masks, importance, important, curves, displacements)
-    return Explanation(graph, barrier, contributions, neighborhoods, *of_pairs, cycles, figures)
+    return Explanation(
+        graph, barrier, terms, neighborhoods, masks, importance, important, curves, displacements, cycles, figures
+    )
 
 
 def _contributions(model: BarrierModel, graph: GlassGraph) -> dict[str, np.ndarray]:

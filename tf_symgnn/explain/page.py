@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
+from tf_symgnn.explain.displacements import SIZE
 from tf_symgnn.explain.explain import Explanation
 from tf_symgnn.explain.neighborhoods import Neighborhood
 
@@ -34,7 +35,7 @@ CAPTIONS = {
         f"Atoms within {DRAWN_RADIUS:g} Å are drawn, the explained one in black. Drag to turn, scroll to zoom."
     ),
     "displacements": (
-        "Change of the predictions when the most important atoms are displaced at random by 0.1 Å along each "
+        f"Change of the predictions when the most important atoms are displaced at random by {SIZE:g} Å along each "
         "axis, in standard deviations of predictions, by the method that ranks the atoms. A method whose "
         "curve is no higher than that of random atoms explains nothing."
     ),
@@ -84,7 +85,7 @@ def page(explanation: Explanation, plots: Mapping[str, Figure]) -> str:
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         f"<style>{_STYLE}</style>\n<script>{get_plotlyjs()}</script></head>\n"
         f"<body><h1>{title}</h1>\n<ul>\n{listed}\n</ul>\n{body}\n"
-        f"<h2>Appendix: all figures</h2>\n{_table(summary(figures))}\n</body></html>\n"
+        f"<h2>Appendix: numbers</h2>\n{_table(summary(figures))}\n</body></html>\n"
     )
 
 
@@ -107,6 +108,7 @@ def summary(figures: dict) -> dict[str, str]:
         "change of predictions by the restriction to these pairs": f"{figures['change_by_reach']:.2%} of their spread",
         "steps": f"{learned['steps']}; the last fifth gave {learned['still_falling']:.2%} of the decrease in loss",
         "important pairs": f"{figures['important_pairs_a_target']:.0f} per center",
+        "change by displaced atoms (mean over fractions)": _by_name(figures["displacements"], "mean"),
         "fidelity+ (mean over fractions)": _by_name(fidelity, "mean_removed"),
         "fidelity- (mean over fractions)": _by_name(fidelity, "mean_kept"),
     }
@@ -140,8 +142,8 @@ def summary(figures: dict) -> dict[str, str]:
     }
 
 
-def _by_name(fidelity: dict, key: str) -> str:
-    return ", ".join(f"{name} {curve[key]:.3f}" for name, curve in fidelity.items() if name != "shares")
+def _by_name(curves: dict, key: str) -> str:
+    return ", ".join(f"{name} {curve[key]:.3f}" for name, curve in curves.items() if isinstance(curve, dict))
 
 
 def _number(value: float | None, spec: str = ".2f") -> str:
