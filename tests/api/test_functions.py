@@ -54,7 +54,6 @@ def test_an_export_is_checked_before_it_is_written(finished_run, tmp_path):
 
 def test_centers_of_an_explanation_are_checked(finished_run, tmp_path):
     pytest.importorskip("gudhi")
-    pytest.importorskip("plotly")
     with pytest.raises(InputError, match="atoms: found 25, expected an index from 0 to 24"):
         tf_symgnn.explain_barriers(finished_run, random_glass(60, 25), [3, 25], output=tmp_path / "out")
     with pytest.raises(InputError, match="species: found Au"):

@@ -73,7 +73,7 @@ def test_the_page_loads_nothing(report):
     sources = Sources()
     sources.feed(text)
     assert sources.sources == [] and "@import" not in text.split("<script>")[0]
-    assert "Plotly.newPlot" in text and "scatter3d" in text and "atom 5" in text
+    assert "import " not in text.split('<script type="module">')[1] and "<option>atom 5</option>" in text
     assert text.count("<figcaption>") == len(PLOTS) and "So the masks" in text
 
 

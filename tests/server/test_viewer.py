@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,8 +10,10 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests import browser as chromium
+from tests.browser import PATIENCE, browser, colored, needs_browser  # noqa: F401 - a fixture
 from tests.conftest import SPECIES, random_glass
 from tests.server.servers import in_thread
 from tf_symgnn import names
@@ -22,15 +22,7 @@ from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.server.app import Service
 from tf_symgnn.server.workers import Limits
 
-CHROMIUM = shutil.which("chromium")
-# Chromium draws without a GPU here, and has no sandbox when it runs as root.
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-PATIENCE = 60_000  # ms
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
-]
+pytestmark = needs_browser
 
 
 class Ramp:
@@ -44,21 +36,13 @@ class Ramp:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with in_thread(Service(Ramp(), "symgnn", Limits()).app()) as port:
         yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
-def page(browser, address) -> Iterator[Page]:
+def page(browser, address) -> Iterator[Page]:  # noqa: F811
     """The viewer before a file is opened; it must neither log errors nor send requests to other servers."""
     page = browser.new_page(viewport={"width": 1000, "height": 700})
     page.set_default_timeout(PATIENCE)
@@ -89,8 +73,7 @@ def picture(page: Page) -> np.ndarray:
     """Return the canvas as [height, width, 3] from 0 to 1, without the elements above it."""
     above = "#stage > p, #empty, #legend"
     page.evaluate(f"() => document.querySelectorAll('{above}').forEach((e) => {{ e.style.opacity = 0; }})")
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return imread(io.BytesIO(page.locator("#atoms").screenshot()))[..., :3]
+    return chromium.picture(page, "#atoms")
 
 
 def set_slice(page: Page, percent: float) -> None:
@@ -98,9 +81,8 @@ def set_slice(page: Page, percent: float) -> None:
 
 
 def drawn(page: Page) -> float:
-    """Return the fraction of the canvas that atoms cover: they are colored; background, box and text are gray."""
-    colors = picture(page)
-    return float((np.ptp(colors, axis=2) > 0.12).mean())
+    """Return the fraction of the canvas that atoms cover."""
+    return float(colored(picture(page)).mean())
 
 
 def test_a_dropped_file_is_drawn_with_statistics_and_a_download(page, tmp_path):
@@ -168,10 +150,10 @@ def test_atoms_have_the_color_of_their_barrier_and_show_it_under_the_pointer(pag
     glass = Glass(np.array([[2.0, 5, 5], [8.0, 5, 5]]), np.eye(3) * 10, (True,) * 3, ["Cu", "Zr"], None, "two")
     open_file(page, "two.xyz", extxyz(glass, tmp_path))
     colors = picture(page)
-    colored = np.argwhere(np.ptp(colors, axis=2) > 0.12)
-    middle = colored[:, 1].mean()
-    for k, (side, fraction) in enumerate(((colored[:, 1] < middle, 0.0), (colored[:, 1] > middle, 1.0))):
-        row, column = colored[side].mean(axis=0)
+    covered = np.argwhere(colored(colors))
+    middle = covered[:, 1].mean()
+    for k, (side, fraction) in enumerate(((covered[:, 1] < middle, 0.0), (covered[:, 1] > middle, 1.0))):
+        row, column = covered[side].mean(axis=0)
         color = colors[int(row), int(column)]
         expected = np.array(matplotlib.colormaps["viridis"](fraction)[:3])
         # Highlights and haze add white, which the subtraction of the minimum removes; shade is a factor.
@@ -265,7 +247,7 @@ def test_colors_of_species_and_of_a_range_and_the_picture(page, tmp_path):
     expect(page.locator("#swatches")).to_have_text("CuZr")
     expect(page.locator("#scale")).to_be_hidden()
     colors = picture(page)
-    covered = np.argwhere(np.ptp(colors, axis=2) > 0.12)
+    covered = np.argwhere(colored(colors))
     left = covered[covered[:, 1] < covered[:, 1].mean()].mean(axis=0).astype(int)
     red, green, blue = colors[left[0], left[1]]
     assert red > green > blue  # copper
@@ -323,7 +305,7 @@ def test_a_glass_of_eight_thousand_atoms_is_drawn_and_sliced(page, tmp_path):
     assert 0 < drawn(page) < whole
 
 
-def test_the_page_reports_missing_webgl(browser, address, tmp_path):
+def test_the_page_reports_missing_webgl(browser, address, tmp_path):  # noqa: F811
     page = browser.new_page()
     page.add_init_script(
         "HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) "

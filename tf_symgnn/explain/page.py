@@ -8,20 +8,20 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
-import plotly.graph_objects as go
 from ase.data import chemical_symbols, covalent_radii
-from ase.data.colors import jmol_colors
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from plotly.offline import get_plotlyjs
 
+from tf_symgnn.drawing import Bonds, Scene, colors_of, scenes_html
 from tf_symgnn.explain.displacements import SIZE
 from tf_symgnn.explain.explain import Explanation
 from tf_symgnn.explain.neighborhoods import Neighborhood
 
 DRAWN_RADIUS = 8.0  # A; atoms within this distance of a center are drawn
-SCENE = "neighborhood"  # the figure that plotly draws
-THICKNESSES = ((0.0, 2), (1 / 3, 5), (2 / 3, 9))  # of lines, in pixels, from these fractions of the largest importance
+SCENE = "neighborhood"  # the figure that is drawn in 3D
+SPHERES = (0.45, 0.2)  # radius over the covalent radius of an atom with an important pair, and of others
+THICKNESS = (0.05, 0.25)  # A, radius of the bond of the least and of the most important of the pairs
+_CENTER, _BOND_COLORS = (0.1, 0.1, 0.1), ((0.95, 0.82, 0.72), (0.75, 0.05, 0.15))
 
 # Of the figures of the page, in its order.
 CAPTIONS = {
@@ -31,8 +31,9 @@ CAPTIONS = {
         "range of the middle 90%."
     ),
     SCENE: (
-        "Important pairs around an explained atom, which the menu selects: the thicker, the more important. "
-        f"Atoms within {DRAWN_RADIUS:g} Å are drawn, the explained one in black. Drag to turn, scroll to zoom."
+        "Important pairs around an explained atom, which the menu selects: the thicker and redder, the more "
+        f"important, by rank. Atoms within {DRAWN_RADIUS:g} Å are drawn, the explained one in black, those without "
+        "such a pair small. Drag to rotate, click and scroll to zoom, double-click to reset."
     ),
     "displacements": (
         f"Change of the predictions when the most important atoms are displaced at random by {SIZE:g} Å along each "
@@ -73,7 +74,15 @@ def page(explanation: Explanation, plots: Mapping[str, Figure]) -> str:
     figures = explanation.figures
     title = html.escape(f"Explanation of predicted barriers: {figures['glass']}")
     drawn = {name: _svg(figure, name) for name, figure in plots.items() if name in CAPTIONS}
-    drawn[SCENE] = _neighborhoods(explanation).to_html(full_html=False, include_plotlyjs=False)
+    drawn[SCENE] = scenes_html(
+        [
+            _scene(neighborhood, pairs, mask[pairs])
+            for neighborhood, pairs, mask in zip(
+                explanation.neighborhoods, explanation.important, explanation.masks.importance, strict=True
+            )
+        ],
+        [chemical_symbols[number] for number in set(explanation.graph.atomic_numbers.tolist())],
+    )
     listed = "\n".join(f"<li>{html.escape(sentence)}</li>" for sentence in explanation.sentences)
     numbered = [(name, caption) for name, caption in CAPTIONS.items() if name in drawn]
     body = "\n".join(
@@ -83,7 +92,7 @@ def page(explanation: Explanation, plots: Mapping[str, Figure]) -> str:
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-        f"<style>{_STYLE}</style>\n<script>{get_plotlyjs()}</script></head>\n"
+        f"<style>{_STYLE}</style></head>\n"
         f"<body><h1>{title}</h1>\n<ul>\n{listed}\n</ul>\n{body}\n"
         f"<h2>Appendix: numbers</h2>\n{_table(summary(figures))}\n</body></html>\n"
     )
@@ -155,45 +164,31 @@ def _table(rows: dict[str, str]) -> str:
     return f"<table>\n{cells}</table>"
 
 
-def _neighborhoods(explanation: Explanation) -> go.Figure:
-    """Return a scene of atoms and important pairs around one center, which a menu selects."""
-    figure, buttons, traces = go.Figure(), [], 1 + len(THICKNESSES)
-    n_centers = len(explanation.neighborhoods)
-    for k, (neighborhood, pairs) in enumerate(zip(explanation.neighborhoods, explanation.important, strict=True)):
-        importance = explanation.masks.importance[k][pairs]
-        _add_neighborhood(figure, neighborhood, pairs, importance, visible=k == 0)
-        visible = [i // traces == k for i in range(traces * n_centers)]
-        buttons.append({"label": f"atom {neighborhood.center}", "method": "update", "args": [{"visible": visible}]})
-    hidden = dict.fromkeys(("xaxis", "yaxis", "zaxis"), {"visible": False})
-    return figure.update_layout(
-        updatemenus=[{"buttons": buttons, "x": 0.0, "y": 1.0}],
-        scene={"aspectmode": "data", **hidden},
-        margin=dict.fromkeys("lrtb", 0),
-        height=600,
+def _scene(neighborhood: Neighborhood, pairs: np.ndarray, importance: np.ndarray) -> Scene:
+    """Return the atoms around a center, and pairs i64[P] as bonds, thicker and redder for a larger importance [P]."""
+    near = np.flatnonzero(np.linalg.norm(neighborhood.relative_positions, axis=1) <= DRAWN_RADIUS)
+    ends, graph = np.stack(neighborhood.ends)[:, pairs], neighborhood.graph
+    # The ends of pairs may be farther away, or other images of the atoms.
+    atoms = np.concatenate([near, graph.target[pairs], graph.source[pairs]])
+    positions = np.concatenate([neighborhood.relative_positions[near], *ends]).round(3)
+    _, once = np.unique(np.column_stack([atoms, positions]), axis=0, return_index=True)
+    atoms, positions = atoms[once], positions[once]
+    numbers, indices = graph.atomic_numbers[atoms], neighborhood.atoms[atoms].tolist()
+    symbols = [chemical_symbols[number] for number in numbers]
+    is_center = atoms == neighborhood.center_index
+    paired = np.isin(atoms, np.concatenate([graph.target[pairs], graph.source[pairs]])) | is_center
+    # Important pairs have similar importance: ranks show which is more important.
+    rank = importance.argsort(kind="stable").argsort(kind="stable") / max(len(pairs) - 1, 1)
+    return Scene(
+        name=f"atom {neighborhood.center}",
+        positions=positions,
+        radii=np.where(paired, *SPHERES) * covalent_radii[numbers],
+        colors=np.where(is_center[:, None], _CENTER, [colors_of(symbols)[symbol] for symbol in symbols]),
+        labels=[f"{symbol}, atom {index}" for symbol, index in zip(symbols, indices, strict=True)],
+        bonds=Bonds(
+            start=ends[0],
+            stop=ends[1],
+            radii=np.interp(rank, [0, 1], THICKNESS),
+            colors=np.stack([np.interp(rank, [0, 1], ends) for ends in np.transpose(_BOND_COLORS)], axis=1),
+        ),
     )
-
-
-def _add_neighborhood(
-    figure: go.Figure, neighborhood: Neighborhood, pairs: np.ndarray, importance: np.ndarray, *, visible: bool
-) -> None:
-    """Add the atoms around a center, and pairs i64[P] as lines, thicker for a larger importance [P], to a scene."""
-    atoms = np.flatnonzero(np.linalg.norm(neighborhood.relative_positions, axis=1) <= DRAWN_RADIUS)
-    numbers = neighborhood.graph.atomic_numbers[atoms]
-    x, y, z = np.round(neighborhood.relative_positions[atoms], 3).T
-    labels = [f"{chemical_symbols[n]} {i}" for n, i in zip(numbers.tolist(), neighborhood.atoms[atoms], strict=True)]
-    colors = ["rgb({:.0f},{:.0f},{:.0f})".format(*(255 * jmol_colors[n])) for n in numbers.tolist()]
-    colors = [
-        "black" if atom == neighborhood.center_index else color for atom, color in zip(atoms, colors, strict=True)
-    ]
-    marker = {"size": 9 * covalent_radii[numbers], "color": colors, "opacity": 1, "line": {"width": 0}}
-    common = {"visible": visible, "showlegend": False}
-    figure.add_scatter3d(x=x, y=y, z=z, mode="markers", text=labels, hoverinfo="text", marker=marker, **common)
-    bounds = [fraction for fraction, _ in THICKNESSES] + [np.inf]
-    share = importance / max(importance.max(initial=0.0), 1e-300)
-    receiver, sender = neighborhood.ends
-    for (low, width), high in zip(THICKNESSES, bounds[1:], strict=True):
-        chosen = pairs[(share >= low) & (share < high)]
-        gap = np.full_like(receiver[chosen], np.nan)
-        x, y, z = np.round(np.stack([receiver[chosen], sender[chosen], gap], axis=1).reshape(-1, 3), 3).T
-        line = {"width": width, "color": "crimson"}
-        figure.add_scatter3d(x=x, y=y, z=z, mode="lines", line=line, hoverinfo="skip", **common)

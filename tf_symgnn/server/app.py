@@ -8,8 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import orjson
-from ase.data import atomic_numbers, covalent_radii
-from ase.data.colors import jmol_colors
+from ase.data import covalent_radii
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -23,6 +22,7 @@ from tf_symgnn import names
 from tf_symgnn.data import SAMPLE, Glass, InputError, write_glasses
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
 from tf_symgnn.domain.extrapolation import ADVICE, glass_extrapolation
+from tf_symgnn.drawing import SCRIPTS, colors_of
 from tf_symgnn.server import parsing, protocol
 from tf_symgnn.server.admission import admit_frame
 from tf_symgnn.server.origins import require_own_origin
@@ -73,6 +73,7 @@ class Service:
             Route(f"{version}/metadata", self._metadata),
             Route(model, self._status),
             Route(version, self._status),
+            Mount("/drawing", StaticFiles(directory=SCRIPTS)),
             Mount("/", StaticFiles(directory=VIEWER, html=True)),
         ]
         handlers = {
@@ -154,9 +155,7 @@ class Service:
             "positions": inputs["positions"],
             "cell": inputs["cell"],
             "radii": covalent_radii[glass.atomic_numbers],
-            "species_colors": {
-                symbol: jmol_colors[atomic_numbers[symbol]] for symbol in sorted(set(glass.species.tolist()))
-            },
+            "species_colors": colors_of(set(glass.species.tolist())),
             names.ENERGY_BARRIER: barrier,
             "extrapolation": found.score,
             "notices": notices,

@@ -1,10 +1,11 @@
 // The page: sends a file to the server and shows the response. Text from files is inserted as text, never as HTML.
 import { drawBar, drawHistogram } from "./charts.js";
 import { color, css, cssColor } from "./colors.js";
+import { addControls } from "./drawing/controls.js";
+import { Scene } from "./drawing/scene.js";
+import { cross, dot, unit } from "./drawing/vectors.js";
 import { toPng } from "./picture.js";
-import { Scene } from "./scene.js";
 import { askTypes, unnamedTypes } from "./types.js";
-import { cross, dot, unit } from "./vectors.js";
 
 const $ = (id) => document.getElementById(id);
 const digits = (value) => value.toFixed(3);
@@ -16,6 +17,7 @@ let chosen = [null, null]; // ends of the range of colors, eV, null for that of 
 async function start() {
   try {
     scene = new Scene($("atoms"));
+    addControls(scene, (index) => { $("atom").textContent = describe(index); });
   } catch (error) {
     showError(error.message);
   }
@@ -225,26 +227,5 @@ $("whole").addEventListener("click", () => { chosen = [null, null]; paint(); });
 $("download").addEventListener("click", () => save(new Blob([result.extxyz], { type: "chemical/x-xyz" }), "xyz"));
 $("picture").addEventListener("click", savePicture);
 $("example").addEventListener("click", openExample);
-
-const canvas = $("atoms");
-canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
-canvas.addEventListener("pointermove", (event) => {
-  if (!scene || !result) return;
-  if (event.buttons) scene.turn(0.008 * event.movementX, 0.008 * event.movementY);
-  else $("atom").textContent = describe(scene.pick(event.offsetX, event.offsetY));
-});
-canvas.addEventListener("pointerleave", () => { $("atom").textContent = ""; });
-canvas.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  scene?.magnify(Math.exp(-0.0012 * event.deltaY));
-}, { passive: false });
-canvas.addEventListener("dblclick", () => scene?.reset());
-canvas.addEventListener("keydown", (event) => {
-  const turns = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
-  if (turns[event.key]) scene?.turn(...turns[event.key]);
-  else if ("+-".includes(event.key)) scene?.magnify(event.key === "+" ? 1.15 : 1 / 1.15);
-  else return;
-  event.preventDefault();
-});
 
 start().catch((error) => showError(error.message));

@@ -1,9 +1,23 @@
-// Draws atoms as shaded spheres in WebGL 2: each is a square facing the viewer, on which rays are intersected with
-// the sphere.
+// Draws atoms as shaded spheres and bonds as cylinders in WebGL 2. A sphere is a square facing the viewer, on which rays
+// are intersected with the sphere.
 import { apply, dot, plus, product, times, turn } from "./vectors.js";
 
 const GROUND = [0.953, 0.961, 0.973];
 const START = product(turn(0, 0.32), turn(-0.5, 0));
+
+const SIDES = 16; // of a cylinder
+
+const SHADE = `
+uniform vec3 ground; uniform float haze;
+vec3 shade(vec3 normal, vec3 albedo, float height) {
+  vec3 light = normalize(vec3(-0.45, 0.65, 0.75));
+  float lit = 0.56 + 0.5 * max(dot(normal, light), 0.0);
+  float shine = 0.18 * pow(max(dot(reflect(-light, normal), vec3(0.0, 0.0, 1.0)), 0.0), 26.0);
+  float rim = smoothstep(0.0, 0.42, normal.z);
+  vec3 shaded = albedo * lit * mix(0.45, 1.0, rim) + shine;
+  float far = clamp(0.5 - 0.5 * height / haze, 0.0, 1.0);
+  return mix(shaded, ground, 0.5 * far * far);
+}`;
 
 const SPHERE_VERTEX = `#version 300 es
 in vec2 corner; in vec4 atom; in vec3 tint;
@@ -19,23 +33,40 @@ void main() {
 const SPHERE_FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 across; in vec3 albedo; in float height; in float radius;
-uniform float depth; uniform vec3 ground; uniform float haze;
+uniform float depth;
 out vec4 color;
+${SHADE}
 void main() {
   float square = dot(across, across);
   float soft = fwidth(square);
   float cover = 1.0 - smoothstep(1.0 - soft, 1.0, square);
   if (cover <= 0.0) discard;
   vec3 normal = vec3(across, sqrt(max(1.0 - square, 0.0)));
-  vec3 light = normalize(vec3(-0.45, 0.65, 0.75));
-  float lit = 0.56 + 0.5 * max(dot(normal, light), 0.0);
-  float shine = 0.18 * pow(max(dot(reflect(-light, normal), vec3(0.0, 0.0, 1.0)), 0.0), 26.0);
-  float rim = smoothstep(0.0, 0.42, normal.z);
-  vec3 shaded = albedo * lit * mix(0.45, 1.0, rim) + shine;
-  float far = clamp(0.5 - 0.5 * height / haze, 0.0, 1.0);
-  color = vec4(mix(shaded, ground, 0.5 * far * far), cover);
+  color = vec4(shade(normal, albedo, height), cover);
   gl_FragDepth = 0.5 - 0.5 * (height + normal.z * radius) / depth;
 }`;
+
+const CYLINDER_VERTEX = `#version 300 es
+in vec2 rim; in vec4 from; in vec3 to; in vec3 tint;
+uniform mat3 rotation; uniform vec3 center; uniform vec2 scale; uniform float depth; uniform vec4 cut;
+out vec3 normal; out vec3 albedo; out float height;
+void main() {
+  vec3 start = rotation * (from.xyz - center), stop = rotation * (to - center);
+  vec3 along = normalize(stop - start);
+  vec3 side = normalize(cross(along, abs(along.z) < 0.9 ? vec3(0.0, 0.0, 1.0) : vec3(1.0, 0.0, 0.0)));
+  normal = cos(rim.x) * side + sin(rim.x) * cross(side, along); albedo = tint;
+  vec3 place = mix(start, stop, rim.y) + from.w * normal;
+  height = place.z;
+  gl_Position = vec4(place.xy * scale, -place.z / depth, 1.0);
+  if (max(dot(cut.xyz, from.xyz), dot(cut.xyz, to)) > cut.w) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+}`;
+
+const CYLINDER_FRAGMENT = `#version 300 es
+precision highp float;
+in vec3 normal; in vec3 albedo; in float height;
+out vec4 color;
+${SHADE}
+void main() { color = vec4(shade(normalize(normal), albedo, height), 1.0); }`;
 
 const LINE_VERTEX = `#version 300 es
 in vec3 end;
@@ -65,13 +96,16 @@ export class Scene {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** Shows atoms: positions, cell and radii in angstrom, and the color [red, green, blue] of each atom. */
-  show({ positions, cell, radii }, tints) {
+  /**
+   * Shows atoms: positions and radii in angstrom, and the color [red, green, blue] of each atom; the edges of a cell, if
+   * given; and bonds {from, to, radius, color} between two points.
+   */
+  show({ positions, cell, radii, bonds = [] }, tints) {
     this.atoms = positions.map((position, i) => ({ position, radius: radii[i] }));
     this.tints = tints;
-    this.cell = cell;
-    const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
-      cell.reduce((sum, vector, k) => plus(sum, times((bits >> k) & 1, vector)), [0, 0, 0]));
+    this.bonds = bonds;
+    const corners = cell ? [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
+      cell.reduce((sum, vector, k) => plus(sum, times((bits >> k) & 1, vector)), [0, 0, 0])) : [];
     this.corners = corners;
     const [low, high] = [0, 1].map((side) => [0, 1, 2].map((k) => [...positions, ...corners].reduce(
       (best, point) => (side ? Math.max(best, point[k]) : Math.min(best, point[k])), side ? -Infinity : Infinity)));
@@ -151,25 +185,29 @@ export class Scene {
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     if (!this.atoms) return;
     gl.enable(gl.DEPTH_TEST);
-    for (const [drawing, count] of [[this.spheres, this.atoms.length], [this.lines, 24]]) {
-      const at = (name) => gl.getUniformLocation(drawing.program, name);
-      gl.useProgram(drawing.program);
-      gl.bindVertexArray(drawing.arrays);
-      gl.uniformMatrix3fv(at("rotation"), true, this.rotation.flat());
-      gl.uniform3fv(at("center"), this.center);
-      gl.uniform2fv(at("scale"), this._scale(canvas.clientWidth, canvas.clientHeight));
-      gl.uniform1f(at("depth"), 2 * this.extent);
-      if (drawing === this.lines) {
-        gl.disable(gl.SAMPLE_ALPHA_TO_COVERAGE);
-        gl.drawArrays(gl.LINES, 0, count);
-      } else {
-        gl.uniform1f(at("haze"), this.extent);
-        gl.uniform3fv(at("ground"), GROUND);
-        gl.uniform4f(at("cut"), ...this.cut.normal, this.cut.limit);
-        gl.enable(gl.SAMPLE_ALPHA_TO_COVERAGE);
-        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
-      }
-    }
+    gl.enable(gl.SAMPLE_ALPHA_TO_COVERAGE);
+    this._use(this.spheres);
+    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.atoms.length);
+    gl.disable(gl.SAMPLE_ALPHA_TO_COVERAGE);
+    this._use(this.cylinders);
+    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 2 * (SIDES + 1), this.bonds.length);
+    this._use(this.lines);
+    gl.drawArrays(gl.LINES, 0, 3 * this.corners.length);
+  }
+
+  /** Selects a drawing and sets its uniforms; it may lack some of them. */
+  _use({ program, arrays }) {
+    const { gl, canvas } = this;
+    const at = (name) => gl.getUniformLocation(program, name);
+    gl.useProgram(program);
+    gl.bindVertexArray(arrays);
+    gl.uniformMatrix3fv(at("rotation"), true, this.rotation.flat());
+    gl.uniform3fv(at("center"), this.center);
+    gl.uniform2fv(at("scale"), this._scale(canvas.clientWidth, canvas.clientHeight));
+    gl.uniform1f(at("depth"), 2 * this.extent);
+    gl.uniform1f(at("haze"), this.extent);
+    gl.uniform3fv(at("ground"), GROUND);
+    gl.uniform4f(at("cut"), ...this.cut.normal, this.cut.limit);
   }
 
   /** Returns the scale from angstrom to canvas coordinates, which go from -1 to 1. */
@@ -180,6 +218,7 @@ export class Scene {
 
   _build() {
     this.spheres = this._drawing(SPHERE_VERTEX, SPHERE_FRAGMENT);
+    this.cylinders = this._drawing(CYLINDER_VERTEX, CYLINDER_FRAGMENT);
     this.lines = this._drawing(LINE_VERTEX, LINE_FRAGMENT);
   }
 
@@ -194,18 +233,23 @@ export class Scene {
     });
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost())
-      throw new Error(`this browser cannot draw spheres: ${gl.getProgramInfoLog(program)}`);
+      throw new Error(`this browser cannot draw atoms: ${gl.getProgramInfoLog(program)}`);
     return { program, arrays: gl.createVertexArray(), buffers: {} };
   }
 
   _upload() {
     if (!this.atoms) return;
-    const edges = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((from) =>
-      [1, 2, 4].filter((bit) => !(from & bit)).flatMap((bit) => [this.corners[from], this.corners[from | bit]]));
+    const edges = this.corners.flatMap((corner, from) =>
+      [1, 2, 4].filter((bit) => !(from & bit)).flatMap((bit) => [corner, this.corners[from | bit]]));
     this._attribute(this.lines, "end", 3, edges.flat());
     this._attribute(this.spheres, "corner", 2, [-1, -1, 1, -1, -1, 1, 1, 1]);
     this._attribute(this.spheres, "atom", 4, this.atoms.flatMap(({ position, radius }) => [...position, radius]), 1);
     this._attribute(this.spheres, "tint", 3, this.tints.flat(), 1);
+    const rim = Array.from({ length: SIDES + 1 }, (_, k) => [0, 1].map((end) => [2 * Math.PI * k / SIDES, end]));
+    this._attribute(this.cylinders, "rim", 2, rim.flat(2));
+    this._attribute(this.cylinders, "from", 4, this.bonds.flatMap(({ from, radius }) => [...from, radius]), 1);
+    this._attribute(this.cylinders, "to", 3, this.bonds.flatMap(({ to }) => to), 1);
+    this._attribute(this.cylinders, "tint", 3, this.bonds.flatMap(({ color }) => color), 1);
   }
 
   _attribute({ program, arrays, buffers }, name, size, values, divisor = 0) {

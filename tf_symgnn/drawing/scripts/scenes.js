@@ -1,0 +1,19 @@
+// Several scenes on one canvas, selected from a menu, in a figure that `tf_symgnn.drawing.figure` writes.
+import { addControls } from "./controls.js";
+import { Scene } from "./scene.js";
+
+export function showScenes(figure) {
+  const [canvas, menu, label] = ["canvas", "select", "output"].map((name) => figure.querySelector(name));
+  const scenes = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+  let scene;
+  try {
+    scene = new Scene(canvas);
+  } catch (error) {
+    label.textContent = error.message;
+    return;
+  }
+  const select = () => scene.show(scenes[menu.selectedIndex], scenes[menu.selectedIndex].colors);
+  addControls(scene, (index) => { label.textContent = scenes[menu.selectedIndex].labels[index] ?? ""; });
+  menu.addEventListener("change", select);
+  select();
+}
