@@ -4,36 +4,45 @@
     python benchmarks/dataset.py status
     nice python benchmarks/dataset.py run --potential CuZr_2009.eam.fs --work runs/dataset
     python benchmarks/dataset.py pack --work runs/dataset
+    python benchmarks/dataset.py release --work runs/dataset --output tf_symgnn/data/cuzr
     python benchmarks/dataset.py commands cu64zr36-1e12-0
 
 `benchmarks/dataset/glasses.json` lists the glasses. `run` unpacks the store (`benchmarks/dataset/`) into the work
 folder and continues: it labels the next quenched glass, or quenches the next one where none waits. Several may run at
 once on one work folder; each takes a glass of its own. It continues where it was killed. `pack` compresses quenched
-glasses, journals and checkpoints back into the store. `commands` prints the commands that make a glass without this
-script.
+glasses, journals and checkpoints back into the store. `release` writes the labelled glasses, their splits and the
+events of all labels to the folder that ships with the package. `commands` prints the commands that make a glass
+without this script.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import fcntl
+import io
 import json
 import lzma
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tf_symgnn.data import replacing
+import ase.io
+import numpy as np
+
+from tf_symgnn import names
+from tf_symgnn.data import SPLITS_FILE, replacing
 from tf_symgnn.simulate.barriers import Labelling
 from tf_symgnn.simulate.engine import Potential
-from tf_symgnn.simulate.events import Search
+from tf_symgnn.simulate.events import Distinction, Search, distinct_events
 from tf_symgnn.simulate.files import label_files, write_glass
 from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
 
 STORE = Path(__file__).parent / "dataset"
-SUFFIXES = (".xyz", ".checkpoint", ".searches.jsonl")  # of a glass, of an unfinished quench, of the journal of searches
+EVENTS_FILE = "events.csv.xz"  # of a release
+SPLITS = {"train": names.TRAIN, "val": names.VALIDATION, "test": names.TEST}
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,7 @@ def pack(work: Path) -> None:
             target = STORE / folder / f"{source.name}.xz"
             content = source.read_bytes()
             if not target.exists() or lzma.decompress(target.read_bytes()) != content:
-                with replacing(target) as file:
-                    file.write_bytes(lzma.compress(content, preset=9))
+                write_compressed(target, content)
     for checkpoint in (STORE / "quenched").glob("*.checkpoint.xz"):
         if (work / "quenched" / f"{checkpoint.name.removesuffix('.checkpoint.xz')}.xyz").exists():
             checkpoint.unlink()  # the quench is finished
@@ -133,6 +141,52 @@ def label(entry: Entry, work: Path, potential: Potential) -> bool:
     return True
 
 
+def release(work: Path, output: Path) -> None:
+    """Write the labelled glasses, their splits, and the events of all labels to a folder.
+
+    Raises:
+        ValueError: a label is not the mean of its events in the journal.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    splits: dict[str, list[str]] = {split: [] for split in names.SPLITS}
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("glass", "atom", "barrier", "connected", "atoms_moved"))
+    for entry in entries():
+        glass = work / "labelled" / f"{entry.name}.xyz"
+        if not glass.exists():
+            print(f"{entry.name}: not labelled")
+            continue
+        events = events_of(glass.with_suffix(".searches.jsonl"), entry.events)
+        labels = ase.io.read(glass).arrays[names.ENERGY_BARRIER]
+        means = [np.mean([event.barrier for event in events[atom]] or [np.nan]) for atom in range(entry.atoms)]
+        if not np.allclose(labels, means, atol=1e-6, equal_nan=True):
+            raise ValueError(f"{glass}: labels that are not the means of their events")
+        for event in (event for atom in sorted(events) for event in events[atom]):
+            connected = "unchecked" if event.energy is None else "yes"
+            rows.writerow((entry.name, event.atom, event.barrier, connected, event.n_moved))
+        splits[SPLITS[entry.split]].append(entry.name)
+        write_compressed(output / f"{entry.name}.xyz.xz", glass.read_bytes())
+    write_compressed(output / EVENTS_FILE, table.getvalue().encode())
+    with replacing(output / SPLITS_FILE) as file:
+        file.write_text(json.dumps(splits, indent=1) + "\n")
+
+
+def events_of(journal: Path, most: int) -> dict[int, list[Search]]:
+    """Return the events of each atom's label; of all searches of a journal, an atom's first distinct ones."""
+    searches: dict[int, list[Search]] = defaultdict(list)
+    for line in journal.read_text().splitlines()[1:]:
+        search = Search.from_json(line)
+        searches[search.atom].append(search)
+    return defaultdict(list, {atom: distinct_events(of, Distinction())[:most] for atom, of in searches.items()})
+
+
+def write_compressed(path: Path, content: bytes) -> None:
+    """Write a file, compressed by `lzma`."""
+    with replacing(path) as file:
+        file.write_bytes(lzma.compress(content, preset=9))
+
+
 def status() -> None:
     """Print what the store holds of each glass."""
     totals: Counter[str] = Counter()
@@ -169,12 +223,17 @@ def main() -> None:
     running.add_argument("--work", type=Path, required=True)
     running.add_argument("--potential", required=True, help="the 2009 Cu-Zr potential, in LAMMPS' format eam/fs")
     tasks.add_parser("pack").add_argument("--work", type=Path, required=True)
+    releasing = tasks.add_parser("release")
+    releasing.add_argument("--work", type=Path, required=True)
+    releasing.add_argument("--output", type=Path, required=True)
     tasks.add_parser("commands").add_argument("name")
     flags = parser.parse_args()
     if flags.task == "run":
         run(flags.work, Potential("eam/fs", flags.potential))
     elif flags.task == "pack":
         pack(flags.work)
+    elif flags.task == "release":
+        release(flags.work, flags.output)
     elif flags.task == "commands":
         commands(flags.name)
     else:

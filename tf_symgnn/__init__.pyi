@@ -7,7 +7,7 @@ from .domain.extrapolation import ExtrapolationWarning
 from .errors import InputError
 from .inference import predict_files
 from .models.catalog import register_model
-from .runs import RunFolder
+from .runs import RunFolder, fine_tuning_config
 
 __version__: str
 
@@ -27,6 +27,7 @@ __all__ = [
     "evaluate",
     "explain_barriers",
     "export_model",
+    "fine_tuning_config",
     "graph_tensor",
     "iter_glasses",
     "load_model",

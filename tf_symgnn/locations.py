@@ -10,8 +10,9 @@ from tf_symgnn.errors import InputError, require_type
 # Files of a run folder, without which it is none.
 CONFIG_FILE, STATISTICS_FILE = "config.yaml", "run.json"
 
-# Folders of runs or exports by name. A name here wins over a path of that name; `./NAME` is the path.
-SHIPPED: dict[str, Path] = {}
+# Folders of runs by name. A name here wins over a path of that name; `./NAME` is the path.
+SHIPPED = {path.parent.name: path.parent for path in sorted(Path(__file__).parent.glob(f"pretrained/*/{CONFIG_FILE}"))}
+DEFAULT_MODEL = "cuzr"  # predicts where no other model is named
 
 
 def find_model(path_or_name: str | PathLike[str]) -> Path:

@@ -22,26 +22,15 @@ from tf_symgnn.errors import require_choice, require_type
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
-from tf_symgnn.locations import find_model
 from tf_symgnn.potentials.eam import EamPotential
 from tf_symgnn.potentials.relaxation import relaxed
 from tf_symgnn.potentials.tables import read_potential_file
-from tf_symgnn.runs import RunFolder, read_labeled_splits, stored_in_run
+from tf_symgnn.runs import Run, RunFolder, open_run, read_labeled_splits, stored_in_run
 
 if TYPE_CHECKING:
     from tf_symgnn.explain import Explanation
 
 Format = Literal["savedmodel", "onnx"]
-Run = RunFolder | str | os.PathLike[str]
-
-
-def open_run(run: Run) -> RunFolder:
-    """Return a run from its folder, or from the name of a model that is part of the package.
-
-    Raises:
-        InputError: there is no run.
-    """
-    return run if isinstance(run, RunFolder) else RunFolder.open(find_model(run))
 
 
 def train(

@@ -18,7 +18,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
 from tf_symgnn import runtime
-from tf_symgnn.cli import explaining, models, relaxing, serving, simulations
+from tf_symgnn.cli import explaining, models, predicting, relaxing, serving, simulations
 from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.cli.messages import options_of, reword
 from tf_symgnn.cli.notices import printed_notices
@@ -58,11 +58,12 @@ COMMANDS = {
     "train": Command(models.train_parser, models.train, models.check_train, "--resume continues it"),
     "evaluate": Command(models.evaluate_parser, models.evaluate, models.check_evaluate),
     "predict": Command(
-        models.predict_parser,
-        models.predict,
-        models.check_predict,
+        predicting.predict_parser,
+        predicting.predict,
+        predicting.check_predict,
         "with --memory or --beam the same command continues it",
     ),
+    "models": Command(predicting.models_parser, predicting.models),
     "relax": Command(relaxing.relax_parser, relaxing.relax, relaxing.check_relax),
     "export": Command(models.export_parser, models.export, models.check_export),
     "convert": Command(

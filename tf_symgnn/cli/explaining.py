@@ -35,7 +35,8 @@ def check_explain(args: Namespace) -> None:
 
 def explain(args: Namespace) -> None:
     """Find the pairs of atoms that predicted barriers depend on."""
-    from tf_symgnn.api.functions import explain_barriers, open_run
+    from tf_symgnn.api.functions import explain_barriers
+    from tf_symgnn.runs import open_run
 
     run = open_run(args.run)
     glass = read_last_frame(args.file, read_options(args, species=run.config().species))

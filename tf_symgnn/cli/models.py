@@ -1,4 +1,4 @@
-"""The sub-commands `train`, `evaluate`, `predict`, `export`, `convert` and `compare`: a parser and a function each."""
+"""The sub-commands `train`, `evaluate`, `export`, `convert` and `compare`: a parser and a function each."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from functools import partial
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
-from tf_symgnn import names, runtime
+from tf_symgnn import names
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import ReadConfig, add_reading, command_parser, parse_seed, read_options
 from tf_symgnn.config import GraphConfig, RunConfig
-from tf_symgnn.data import InputError, check_output, read_splits, structure_files
+from tf_symgnn.data import InputError, read_splits, structure_files
 from tf_symgnn.locations import find_model, require_run
 from tf_symgnn.potentials.tables import STYLES
 
@@ -126,8 +126,9 @@ def check_evaluate(args: Namespace) -> None:
 
 def evaluate(args: Namespace) -> None:
     """Score the best weights of a run on labeled glasses."""
-    from tf_symgnn.api.functions import open_run, score
+    from tf_symgnn.api.functions import score
     from tf_symgnn.domain.extrapolation import summarize
+    from tf_symgnn.runs import open_run
 
     run = open_run(args.run)
     config = run.config()
@@ -138,50 +139,6 @@ def evaluate(args: Namespace) -> None:
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     if args.json:
         print(json.dumps({"split": args.split, **record}))
-
-
-def predict_parser() -> ArgumentParser:
-    """Return the parser of `predict`."""
-    parser = command_parser(predict.__doc__, "tf-symgnn predict runs/second glasses/test0.xyz --output barriers.xyz")
-    parser.add_argument("run", help="run folder")
-    parser.add_argument("files", nargs="+", help="structure files, or folders of them")
-    parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz; with --beam, a folder")
-    add_reading(parser)
-    parser.add_argument(
-        "--keep_columns", action="store_true", help="write the other per-atom columns of the input, too"
-    )
-    parser.add_argument("--memory", help="memory limit, for example 6GB: predict slab by slab; a killed run continues")
-    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
-    pipelines.add_beam(parser)
-    return parser
-
-
-def check_predict(args: Namespace) -> None:
-    """Check the run, the files, how they are read, and the output; avoid oneDNN where memory is limited."""
-    require_run(find_model(args.run))
-    if args.memory is not None:
-        runtime.avoid_onednn()
-    read_options(args, keep_columns=args.keep_columns)
-    for file in args.files:
-        structure_files(file)
-    if args.beam is None:
-        # What is left of a killed prediction within a memory may be replaced, which is checked later.
-        check_output(args.output, overwrite=args.overwrite or args.memory is not None)
-
-
-def predict(args: Namespace) -> None:
-    """Predict energy barriers, and write them with the structures."""
-    if args.beam is not None:
-        return pipelines.predict(args)
-    from tf_symgnn.api.functions import open_run
-    from tf_symgnn.inference.files import predict_files
-    from tf_symgnn.inference.memory import parse_memory, peak_resident
-
-    memory = parse_memory(args.memory) if args.memory else None
-    run, options = open_run(args.run), read_options(args, keep_columns=args.keep_columns)
-    n_glasses = predict_files(run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory)
-    peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
-    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")
 
 
 def export_parser() -> ArgumentParser:

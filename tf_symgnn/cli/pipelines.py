@@ -64,12 +64,12 @@ def convert(args: Namespace) -> None:
 def predict(args: Namespace) -> None:
     """Run `predict` as a pipeline."""
     from tf_symgnn.beam.pipelines import predict_in_pipeline
-    from tf_symgnn.runs import RunFolder
+    from tf_symgnn.runs import open_run
 
     if args.memory:
         raise InputError("command line", "--memory", args.memory, "no memory limit with --beam")
     summary = predict_in_pipeline(
-        RunFolder.open(args.run),
+        open_run(args.run),
         args.files,
         args.output,
         _flags(args.beam),

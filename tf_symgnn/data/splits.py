@@ -17,7 +17,7 @@ from tf_symgnn.data.readers import read_frames
 from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
-_COMPANIONS = (SPLITS_FILE, "README.md", "README", ".searches.jsonl", ".checkpoint")  # the last two of `simulate`
+_COMPANIONS = (SPLITS_FILE, "README.md", "README", ".searches.jsonl", ".checkpoint", "events.csv.xz")  # of `simulate`
 SAMPLE = Path(__file__).parent / "sample"  # glasses that `tf-symgnn simulate` made; see its README
 
 

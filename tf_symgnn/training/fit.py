@@ -23,6 +23,7 @@ from tf_symgnn.runs import (
     configured_model,
     configured_potential,
     glass_graphs,
+    open_run,
     package_versions,
     read_labeled,
 )
@@ -147,7 +148,7 @@ def _to_start_from(config: RunConfig) -> RunFolder:
     Raises:
         InputError: it has none yet, they are of another model, or the new run would replace them.
     """
-    before = RunFolder.open(config.init)
+    before = open_run(config.init)
     before.require_same_model(config)
     before.require_weights()
     if before.path.resolve() == Path(config.run_dir).resolve():
@@ -231,7 +232,7 @@ def _start(config: RunConfig, workers: Workers, model: BarrierModel, training: S
     """Give a new run's model the weights that it starts from, and solve what is solved before training."""
     with workers.strategy.scope():
         if config.init:
-            RunFolder.open(config.init).load_weights(model)
+            open_run(config.init).load_weights(model)
         glasses = training.graphs
         model.prepare(
             [to_graph_tensor(graph) for graph in glasses], [graph.barrier for graph in glasses], training.weights
