@@ -18,8 +18,8 @@ import ase.io
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data.columns import EVENTS
-from tf_symgnn.simulate.barriers import SPREAD
+from tf_symgnn.data.scaling import event_variance
+from tf_symgnn.simulate.barriers import EVENTS, SPREAD
 
 
 def variances(barrier: np.ndarray, spread: np.ndarray, events: np.ndarray) -> tuple[float, float, float]:
@@ -30,7 +30,7 @@ def variances(barrier: np.ndarray, spread: np.ndarray, events: np.ndarray) -> tu
         spread: [N], standard deviations of events, eV.
         events: [N], their numbers, each 2 or more.
     """
-    within = float((events - 1) @ spread**2 / (events - 1).sum())
+    within = event_variance(spread, events)
     noise = within * float(np.mean(1 / events))
     return within, float(barrier.var(ddof=1)) - noise, noise
 
@@ -56,8 +56,8 @@ def main() -> None:
     found = {}
     for path in parser.parse_args().glasses:
         arrays = ase.io.read(path).arrays
-        several = arrays[names.ENERGY_BARRIER + EVENTS] >= 2
-        columns = (names.ENERGY_BARRIER, SPREAD, names.ENERGY_BARRIER + EVENTS)
+        several = arrays[EVENTS] >= 2
+        columns = (names.ENERGY_BARRIER, SPREAD, EVENTS)
         found[path.stem] = [tuple(arrays[name][several] for name in columns)]
     print("| glass | atoms | events | mean, eV | within atoms, eV² | between, eV² | ratio | largest Pearson |")
     print("|---|---|---|---|---|---|---|---|")

@@ -11,6 +11,7 @@ import tf_symgnn
 from tests.conftest import random_glass
 from tests.small_runs import small_config
 from tf_symgnn import names
+from tf_symgnn.cli import main
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.models.catalog import CATALOG
@@ -69,10 +70,27 @@ def test_callbacks_run_in_every_epoch_and_see_the_scores_of_the_history(finished
     assert [logs["val_pearson"] for _, logs in epochs_seen] == pytest.approx([row["val_pearson"] for row in history])
 
 
+@pytest.mark.filterwarnings("ignore::tf_symgnn.ExtrapolationWarning")
+def test_scores_come_with_the_noise_ceiling_of_the_labels(finished_run, capsys, tmp_path):
+    glass = random_glass(60, 25)
+    spread = {"energy_barrier_std": np.full(25, 0.1)}
+    noisy = replace(glass, events=np.full(25, 4), columns=spread)
+    for k, member in enumerate((glass, noisy)):
+        tf_symgnn.write_glasses(tmp_path / f"{k}.xyz", [member])
+    ceiling = np.sqrt(1 - 0.01 / 4 / glass.barrier.var())
+    scores = [tf_symgnn.evaluate(finished_run, tmp_path / f"{k}.xyz", split="all") for k in range(2)]
+    assert scores[0]["noise_ceiling"] is None and scores[1]["noise_ceiling"] == pytest.approx(ceiling)
+    assert main(["evaluate", str(finished_run.path), "--data", str(tmp_path / "1.xyz"), "--split", "all"]) == 0
+    assert f" (at most {ceiling:.2f} with the noise of these labels), mae " in capsys.readouterr().out
+
+
 def test_glasses_in_memory_are_stored_with_the_run_which_is_resumed_from_them(tmp_path):
     first, second, third = (random_glass(seed, 30) for seed in (90, 91, 92))
     atoms = first.to_ase()
     atoms.set_array("Q", atoms.arrays.pop("energy_barrier"))
+    atoms.set_array("Q_events", np.full(30, 4))
+    spread = np.linspace(0.1, 0.2, 30)
+    atoms.set_array("Q_std", spread)
     glasses = {"train": [atoms, replace(second, source="b.xyz", frame=3)], "validation": [third]}
     config = replace(small_config(tmp_path, tmp_path / "run", model="gcn", epochs=1, label="Q"), data=None)
     run = tf_symgnn.train(config, glasses)
@@ -84,6 +102,9 @@ def test_glasses_in_memory_are_stored_with_the_run_which_is_resumed_from_them(tm
         for glass, stored in zip((first, second, third), [*found["train"], *found["validation"]], strict=True):
             for field in ("positions", "cell", "pbc", "species", "barrier"):
                 np.testing.assert_array_equal(getattr(stored, field), getattr(glass, field))
+        of_events, plain = found["train"]
+        assert of_events.events.tolist() == [4] * 30 and plain.events is None
+        np.testing.assert_array_equal(of_events.columns["energy_barrier_std"], spread)
     assert len(read_history(run)) == 2
     with pytest.raises(InputError, match="glasses: found glasses to resume with, expected none: the run folder stores"):
         tf_symgnn.train(run.config(), glasses, resume=True)

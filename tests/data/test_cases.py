@@ -12,6 +12,7 @@ from ase.data import atomic_numbers, covalent_radii
 from tests.conftest import random_glass
 from tf_symgnn import names
 from tf_symgnn.data import (
+    Glass,
     InputError,
     InputNotice,
     ReadOptions,
@@ -381,6 +382,18 @@ def test_labels_of_simulations_come_with_their_number_of_events(save):
     header += "Properties=species:S:1:pos:R:3:energy_barrier:R:1:energy_barrier_events:I:1"
     glass = read_glass(save("a.xyz", xyz(header, ends=("1 4", "nan 0", "3 2"))))
     assert glass.events.tolist() == [4, 0, 2]
+
+
+@pytest.mark.parametrize("label", ["energy_barrier", "Q"])
+@pytest.mark.parametrize("name", ["a.xyz", "a.dump", "a.npz"])
+def test_labels_of_simulations_come_with_the_spread_of_their_events(tmp_path, label, name):
+    """No other column is read; without the labels their spread is not read, either."""
+    columns = {label: np.array([1.0, 2, 3]), f"{label}_std": np.array([0.5, 0.25, 0]), "other": np.arange(3.0)}
+    glass = Glass(np.eye(3), 9 * np.eye(3), (True,) * 3, ["Cu"] * 3, None, name, columns=columns)
+    write_glasses(tmp_path / name, [glass])
+    (kept,) = read_glass(tmp_path / name, label=label).columns.items()
+    assert kept[0].endswith(f"{label}_std") and kept[1].tolist() == [0.5, 0.25, 0]
+    assert not read_glass(tmp_path / name, label=None).columns
 
 
 @pytest.mark.parametrize("prefix", ["v_", "c_", "f_", "d_"])

@@ -15,6 +15,7 @@ from tf_symgnn.data import (
     LabelScaling,
     label_scaling,
     label_weights,
+    noise_ceiling,
     perpendicular_heights,
     replacing,
     require_species,
@@ -155,6 +156,46 @@ def test_labels_of_equally_many_events_have_weight_one():
     for events in (None, [4] * 7):
         (weights,) = label_weights([dataclasses.replace(_labeled(np.arange(7.0)), events=events)])
         np.testing.assert_array_equal(weights, np.ones(7, np.float32))
+
+
+def _with_events(barrier: np.ndarray, spread: np.ndarray, events: np.ndarray) -> Glass:
+    labeled = _labeled(barrier)
+    return dataclasses.replace(labeled, events=events, columns={"energy_barrier_std": spread})
+
+
+def test_the_noise_ceiling_is_the_correlation_of_exact_barriers_with_labels():
+    """Atoms' barriers of variance 0.09, whose events scatter by a standard deviation of 0.5, of 2 to 6 events."""
+    rng = np.random.default_rng(0)
+    exact, events = 2 + 0.3 * rng.normal(size=4000), rng.integers(2, 7, size=4000)
+    found = [barrier + 0.5 * rng.normal(size=number) for barrier, number in zip(exact, events, strict=True)]
+    labels, spread = np.array([x.mean() for x in found]), np.array([x.std(ddof=1) for x in found])
+    halves = [_with_events(labels[k::2], spread[k::2], events[k::2]) for k in (0, 1)]
+    expected = np.sqrt(0.09 / (0.09 + 0.25 * np.mean(1 / events)))
+    assert noise_ceiling(halves) == pytest.approx(expected, abs=0.015)
+    assert noise_ceiling(halves) == pytest.approx(np.corrcoef(exact, labels)[0, 1], abs=0.02)
+
+
+def test_a_noise_ceiling_by_hand():
+    """Two atoms of two events each, with variances 0.02 and 0.06: 0.04, halved by the mean; the labels have 0.25."""
+    barrier, spread, events = [1.0, 2.0, np.nan], np.sqrt([0.02, 0.06, 0]), [2, 2, 0]
+    assert noise_ceiling([_with_events(barrier, spread, events)]) == pytest.approx(np.sqrt(1 - 0.02 / 0.25))
+
+
+def test_there_is_no_noise_ceiling_without_the_spread_of_events():
+    barrier, spread = np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.1])
+    complete = _with_events(barrier, spread, [2, 3, 2])
+    assert noise_ceiling([complete]) > 0.9
+    for glass in (
+        _labeled(barrier),
+        dataclasses.replace(complete, events=None),
+        dataclasses.replace(complete, columns={}),
+        dataclasses.replace(complete, columns={"energy_barrier_std": np.array(["a", "b", "c"])}),
+        _with_events(barrier, 0 * spread, [1, 1, 1]),
+        _with_events([1.0, 1.0, 1.0], spread, [2, 2, 2]),
+    ):
+        assert noise_ceiling([complete, glass]) is None or glass.barrier.std() == 0
+        assert noise_ceiling([glass]) is None
+    assert noise_ceiling([_with_events(barrier, 10 * spread + 5, [2, 2, 2])]) == 0.0
 
 
 def test_label_scaling_needs_labels(make_glass):

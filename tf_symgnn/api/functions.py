@@ -15,7 +15,7 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.api.predictor import Structure, to_glass
 from tf_symgnn.config import GraphConfig, PairStyle, RunConfig
-from tf_symgnn.data import Glass, InputError, ReadOptions, require_species
+from tf_symgnn.data import Glass, InputError, ReadOptions, noise_ceiling, require_species
 from tf_symgnn.data.limits import RELAXED_FORCE
 from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, summarize
 from tf_symgnn.errors import require_choice, require_type
@@ -153,7 +153,8 @@ def evaluate(
 
     Returns:
         Pearson, MAE and RMSE over all atoms and of each glass, the number of atoms, the invariance error, and of each
-        glass the `extrapolation`, above 1 outside the training data.
+        glass the `extrapolation`, above 1 outside the training data. `noise_ceiling` is the largest Pearson that the
+        noise of the labels leaves, or None if the files do not have the spread of their events.
 
     Raises:
         InputError: there is no glass in the split, or a glass or the run cannot be used.
@@ -182,6 +183,7 @@ def score(
     require_species(glasses, statistics.species)
     model, graphs = run.load_model(), run.graphs(glasses)
     record, predictions = evaluate_graphs(CompiledModel(model, patch_size=config.stream.patch_size), graphs)
+    record["noise_ceiling"] = noise_ceiling(glasses, options.label or config.label)
     found = {
         graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
         for graph, barrier in zip(graphs, predictions, strict=True)

@@ -6,7 +6,7 @@ from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species
 from tf_symgnn.data.notices import InputNotice, notice
 from tf_symgnn.data.options import ReadOptions, parse_pbc
 from tf_symgnn.data.readers import iter_glasses, read_frames, read_glass, read_last_frame
-from tf_symgnn.data.scaling import LabelScaling, label_scaling, label_weights
+from tf_symgnn.data.scaling import LabelScaling, label_scaling, label_weights, noise_ceiling
 from tf_symgnn.data.splits import SAMPLE, SPLITS_FILE, read_glasses, read_splits, split_files, structure_files
 from tf_symgnn.data.writers import check_output, write_frames, write_glasses
 from tf_symgnn.errors import InputError, as_input_error
@@ -27,6 +27,7 @@ __all__ = [
     "label_weights",
     "locked",
     "naming",
+    "noise_ceiling",
     "notice",
     "parse_pbc",
     "perpendicular_heights",

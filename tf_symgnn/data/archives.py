@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from numpy.lib import format as npy
 
 from tf_symgnn.data.boxes import to_cell
-from tf_symgnn.data.columns import events_column, label_column
+from tf_symgnn.data.columns import events_column, label_column, spread_column
 from tf_symgnn.data.frames import Frame, to_glass
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.limits import FREE_INFLATION, MAX_ATOMS, MAX_INFLATION
@@ -41,7 +41,8 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Glass]:
         if len(set(available)) < len(available):
             raise InputError(path, "archive", "a name twice", "each name once")
         label, events = label_column(str(path), available, options.label), events_column(available, options.label)
-        wanted = set(available) if options.keep_columns else _KEYS | {label, events}
+        needed = _KEYS | {label, events, spread_column(available, options.label)}
+        wanted = set(available) if options.keep_columns else needed
         arrays = _read_arrays(path, archive, [name for name in available if name in wanted])
     for alternatives in (("positions",), ("species", "atomic_numbers"), ("cell", "box")):
         if not any(key in arrays for key in alternatives):

@@ -19,7 +19,8 @@ from tf_symgnn.errors import InputError, as_input_error
 # keeps columns of a dump under such names only.
 VARIABLE = "v_"
 _PREFIXES = ("", VARIABLE, "c_", "f_", "d_", "i_")
-EVENTS = "_events"  # is added to the name of a label for the number of events that it is the mean of
+# Are added to the name of a label for the number of events that it is the mean of, and their standard deviation, eV.
+EVENTS, SPREAD = "_events", "_std"
 
 # Codes of columns: a whole number, a real number, a short text, and one that is not needed, of which a byte is kept.
 INTEGER, REAL, TEXT, SKIPPED = "i8", "f8", "S16", "S1"
@@ -110,8 +111,17 @@ def label_column(place: str, available: Iterable[str], label: str | None) -> str
 
 def events_column(available: Iterable[str], label: str | None) -> str | None:
     """Return the name of the column with the number of events of each label, or None."""
+    return _beside_label(available, label, EVENTS)
+
+
+def spread_column(available: Iterable[str], label: str | None) -> str | None:
+    """Return the name of the column with the standard deviation of the events of each label, eV, or None."""
+    return _beside_label(available, label, SPREAD)
+
+
+def _beside_label(available: Iterable[str], label: str | None, suffix: str) -> str | None:
     available = set(available)
-    wanted = [] if label is None else [prefix + label + EVENTS for prefix in _PREFIXES]
+    wanted = [] if label is None else [prefix + label + suffix for prefix in _PREFIXES]
     return next((name for name in wanted if name in available), None)
 
 

@@ -23,6 +23,7 @@ from tf_symgnn.data.columns import (
     name_types,
     read_rows,
     require_masses,
+    spread_column,
     to_symbols,
     to_text,
 )
@@ -159,7 +160,7 @@ def _rows(lines: Lines) -> Iterator[str]:
 
 def _codes(where: str, columns: Sequence[str], first: Sequence[str], options: ReadOptions) -> list[str]:
     label = label_column(where, columns, options.label)
-    needed = {*_position_columns(where, columns)[0], label, "mass"}
+    needed = {*_position_columns(where, columns)[0], label, "mass", spread_column(columns, options.label)}
     special = {"id": INTEGER, "element": TEXT, "typelabel": TEXT}
     special |= dict.fromkeys(needed, REAL) | {events_column(columns, options.label): INTEGER}
     codes = []

@@ -20,6 +20,7 @@ from tf_symgnn.data.columns import (
     label_column,
     name_types,
     read_rows,
+    spread_column,
     to_symbols,
     to_text,
 )
@@ -89,7 +90,7 @@ def _frame(where: str, lines: Lines, options: ReadOptions) -> Frame:
     by_name = {found.name: found for found in properties}
     label = label_column(where, by_name, options.label)
     events = events_column(by_name, options.label)
-    needed = {_SPECIES, _NUMBERS, _POSITIONS, _IDS, "type", label, events}
+    needed = {_SPECIES, _NUMBERS, _POSITIONS, _IDS, "type", label, events, spread_column(by_name, options.label)}
     table = _table(where, lines, count, properties, None if options.keep_columns else needed)
     if _POSITIONS not in table:
         raise InputError(where, "Properties", ", ".join(by_name), "pos among them")

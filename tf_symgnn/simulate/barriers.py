@@ -17,7 +17,7 @@ import ase
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data import InputError
+from tf_symgnn.data import InputError, columns
 from tf_symgnn.progress import progress_bar
 from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, Potential, program
 from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
@@ -33,8 +33,8 @@ from tf_symgnn.simulate.saddles import (
     find_saddle,
 )
 
-EVENTS = "energy_barrier_events"  # number of distinct events that an atom's label is the mean of
-SPREAD = "energy_barrier_std"  # their standard deviation, eV
+EVENTS = names.ENERGY_BARRIER + columns.EVENTS  # number of distinct events that an atom's label is the mean of
+SPREAD = names.ENERGY_BARRIER + columns.SPREAD  # their standard deviation, eV
 LABELLED_BY = "labelled_by"  # in the comment line of a labelled glass: the program that found its barriers
 REST = 1e-3  # eV/A, the largest force of a glass at its minimum
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
+from tf_symgnn.data import Glass, noise_ceiling
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.base import BarrierModel
@@ -44,6 +45,7 @@ def report(
     folder: RunFolder,
     model: BarrierModel,
     graphs: dict[str, list[GlassGraph]],
+    glasses: dict[str, list[Glass]],
     state: State,
 ) -> None:
     """Score the best weights, once, and draw the run, as files and in TensorBoard."""
@@ -53,6 +55,7 @@ def report(
         if not graphs[split]:
             continue
         record[split], predictions = evaluate(predict, graphs[split])
+        record[split]["noise_ceiling"] = noise_ceiling(glasses[split], config.label)
         labels = np.concatenate([graph.barrier for graph in graphs[split]])
         title = f"{split}, epoch {state.best_epoch + 1} (best), {len(labels)} atoms"
         figure = plots.parity(labels, np.concatenate(predictions), title)

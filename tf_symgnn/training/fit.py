@@ -85,7 +85,7 @@ def train(
             # Scored by this process alone, in variables that no other one shares.
             model = folder.build_model() if workers.distributed else model
             finishing.finish(config, folder, model, graphs, state)
-            finishing.report(config, folder, model, graphs, state)
+            finishing.report(config, folder, model, graphs, splits, state)
             if finish:
                 finish(folder)
     return folder
