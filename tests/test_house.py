@@ -1,11 +1,13 @@
 """The layout and the style of the code: imports between packages, lengths, docstrings, names and prose."""
 
 import ast
+import configparser
 import io
 import pkgutil
 import re
 import subprocess
 import tokenize
+from fnmatch import fnmatch
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -363,3 +365,16 @@ def test_every_test_file_is_in_one_group():
         file for group in groups() for path in group for file in (path.rglob("test_*.py") if path.is_dir() else [path])
     ]
     assert sorted(members) == sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+def test_an_installation_has_every_package_and_every_file_of_it():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    folders = {path.parent for path in FILES}
+    assert sorted(setup["options"]["packages"].split()) == sorted({*map(module_of, folders), "tf_symgnn.schemas"})
+    patterns = {name: globs.split(", ") for name, globs in setup["options.package_data"].items()}
+    others = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".md")]
+    for path in others:
+        owner = next(folder for folder in path.parents if folder in folders)
+        inside = path.relative_to(owner).as_posix()
+        assert any(fnmatch(inside, glob) for glob in patterns[module_of(owner)]), f"{path} is not installed"
