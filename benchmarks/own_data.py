@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Scores of the default model on the glasses that ship with the package, and on the published ones after training here.
+
+    python benchmarks/own_data.py cu64zr36 --runs runs/own
+    python benchmarks/own_data.py cu64zr36 --runs runs/own --seeds 0 --atoms 1000 2000 5000 10000
+    python benchmarks/own_data.py cu64zr36 --runs runs/own --with-published
+
+Trains with the defaults of `python train.py` on the first training glasses, of all kinds in turn, up to a number of
+atoms, by default on all. With `--with-published` the published training glasses are added; the best epoch and the blend
+weight are then chosen on the published validation glass, and training has as many epochs as in
+benchmarks/default_model.py, whose table has the same scores without our glasses. Each run is scored on validation and
+test glasses of both data sets, by the regression of the model, its network and the whole. A finished run is a row in
+benchmarks/own_data/rows and is not repeated; an interrupted one continues in the folder of runs. The table and the
+learning curve are made from all rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from default_model import LINEAR, ORDER, STEPS, WHOLE, predictions
+from matplotlib.figure import Figure
+
+from tf_symgnn import names, runtime
+from tf_symgnn.compare.runs import machine
+from tf_symgnn.compare.table import format_mean_and_std, markdown_row
+from tf_symgnn.config import RunConfig
+from tf_symgnn.data import SPLITS_FILE, Glass, noise_ceiling, read_glass, replacing, split_files
+from tf_symgnn.models.catalog import is_chunked
+from tf_symgnn.runs import RunFolder, package_versions
+from tf_symgnn.training import scores_by_glass, train
+
+OUTPUT = Path(__file__).parent / "own_data"
+OWN = Path(__file__).parents[1] / "tf_symgnn" / "data" / "cuzr"
+SCORED = (names.VALIDATION, names.TEST)
+
+
+def main() -> None:
+    """Train runs without a row, then write the table and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("published", type=Path, help="folder of the published glasses")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
+    parser.add_argument("--own", type=Path, default=OWN, help="folder of our glasses")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--atoms", type=int, nargs="+", help="for training; all by default")
+    parser.add_argument("--with-published", action="store_true", help="train on the published glasses, too")
+    args = parser.parse_args()
+    runtime.configure(chunked=is_chunked(RunConfig().model))
+    for seed in args.seeds:
+        for atoms in args.atoms or [None]:
+            stem = f"{atoms or 'all'}{'-and-published' if args.with_published else ''}-{seed}"
+            file = OUTPUT / "rows" / f"{stem}.json"
+            if not file.exists():
+                data = folder_of(args.own, args.published, args.runs, atoms, with_published=args.with_published)
+                row = train_row(data, args.own, args.published, args.runs / stem, seed, args.with_published)
+                with replacing(file) as new:
+                    new.write_text(json.dumps(row, indent=2) + "\n")
+    rows = [json.loads(file.read_text()) for file in sorted((OUTPUT / "rows").glob("*.json"))]
+    with replacing(OUTPUT / "table.md") as new:
+        new.write_text(table(rows))
+    with replacing(OUTPUT / "learning_curve.png") as new:
+        learning_curve(rows).savefig(new, format="png", dpi=150)
+    print((OUTPUT / "table.md").read_text())
+
+
+def folder_of(own: Path, published: Path, runs: Path, atoms: int | None, *, with_published: bool) -> Path:
+    """Return a folder of links to the glasses of a run, with their splits."""
+    ours, theirs = split_files(own), split_files(published)
+    training = first_of(ours[names.TRAIN], atoms)
+    validation, test = ours[names.VALIDATION], ours[names.TEST]
+    if with_published:
+        training += [theirs[names.TRAIN][k] for k in ORDER]
+        validation, test = theirs[names.VALIDATION], []
+    folder = runs / f"data-{atoms or 'all'}{'-and-published' if with_published else ''}"
+    folder.mkdir(parents=True, exist_ok=True)
+    splits = {names.TRAIN: training, names.VALIDATION: validation, names.TEST: test}
+    for file in (file for files in splits.values() for file in files):
+        if not (folder / file.name).exists():
+            (folder / file.name).symlink_to(file.resolve())
+    stems = {split: [file.name.partition(".")[0] for file in files] for split, files in splits.items()}
+    (folder / SPLITS_FILE).write_text(json.dumps(stems))
+    return folder
+
+
+def first_of(files: list[Path], atoms: int | None) -> list[Path]:
+    """Return the first files, of all kinds in turn, of at most a number of atoms; all for None."""
+    in_turn = sorted(files, key=lambda file: int(file.name.partition(".")[0].rpartition("-")[2]))
+    taken, total = [], 0
+    for file in in_turn:
+        total += read_glass(file).n_atoms
+        if atoms is not None and total > atoms:
+            break
+        taken.append(file)
+    return taken
+
+
+def train_row(data: Path, own: Path, published: Path, run: Path, seed: int, with_published: bool) -> dict:
+    """Train on a folder of glasses and return the row of the run."""
+    config = RunConfig(data=str(data), run_dir=str(run), seed=seed)
+    if with_published:
+        config = RunConfig(data=str(data), run_dir=str(run), seed=seed, epochs=STEPS // len(ORDER))
+    folder = train(config, resume=(run / "config.yaml").exists())
+    metrics = folder.metrics()
+    kept = ("best_epoch", "epochs", "invariance_error", "parameters", "seconds")
+    training = [read_glass(file) for file in split_files(data)[names.TRAIN]]
+    return {
+        "seed": seed,
+        "with_published": with_published,
+        "training_atoms": sum(glass.n_atoms for glass in training),
+        **{name: metrics[name] for name in kept},
+        "share": round(float(folder.load_model().blend), 4),
+        "scores": {"own": scored(folder, own), "published": scored(folder, published)},
+        "machine": machine(),
+        "versions": package_versions(),
+    }
+
+
+def scored(folder: RunFolder, data: Path) -> dict[str, dict]:
+    """Return the scores of the parts of a model on validation and test glasses, and the ceiling of their labels."""
+    model, files, scores = folder.load_model(), split_files(data), {}
+    for split in SCORED:
+        glasses: list[Glass] = [read_glass(file) for file in files[split]]
+        graphs = folder.graphs(glasses)
+        by_glass = [predictions(model, graph) for graph in graphs]
+        scores[split] = {"noise_ceiling": noise_ceiling(glasses)}
+        for part in by_glass[0]:
+            record = scores_by_glass(graphs, [parts[part] for parts in by_glass])
+            within = np.mean([of_glass["pearson"] for of_glass in record["per_glass"].values()])
+            scores[split][part] = {"pearson": record["pearson"], "within_glasses": within, "mae": record["mae"]}
+    return scores
+
+
+def table(rows: list[dict]) -> str:
+    """Return a table of the correlations of the model and, in brackets, of its regression, by training set."""
+    columns = [(data, split) for data in ("own", "published") for split in SCORED]
+    heads = ["trained on", "atoms", "seeds", *(f"{data} {split}" for data, split in columns), "seconds", "blend weight"]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    for with_published, atoms in sorted({(row["with_published"], row["training_atoms"]) for row in rows}):
+        alike = [row for row in rows if (row["with_published"], row["training_atoms"]) == (with_published, atoms)]
+        cells = [
+            "{} ({})".format(*(_mean(alike, data, split, part, "pearson") for part in (WHOLE, LINEAR)))
+            for data, split in columns
+        ]
+        name = "published and own" if with_published else "own"
+        seconds, share = (format_mean_and_std([row[key] for row in alike]) for key in ("seconds", "share"))
+        lines.append(markdown_row([name, str(atoms), str(len(alike)), *cells, seconds, share]))
+    ceilings = [rows[0]["scores"][data][split]["noise_ceiling"] for data, split in columns]
+    texts = ["" if ceiling is None else f"{ceiling:.3f}" for ceiling in ceilings]
+    lines.append(markdown_row(["largest by the noise of labels", "", "", *texts, "", ""]))
+    return "\n".join(lines) + "\n"
+
+
+def _mean(rows: list[dict], data: str, split: str, part: str, figure: str) -> str:
+    return format_mean_and_std([row["scores"][data][split][part][figure] for row in rows])
+
+
+def learning_curve(rows: list[dict]) -> Figure:
+    """Return a plot of Pearson against the number of training atoms, of model and regression."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    alone = [row for row in rows if not row["with_published"]]
+    numbers = sorted({row["training_atoms"] for row in alone})
+    for data, color in (("own", "C0"), ("published", "C1")):
+        for part, style in ((WHOLE, "o-"), (LINEAR, "s--")):
+            values = [
+                [
+                    row["scores"][data][names.VALIDATION][part]["pearson"]
+                    for row in alone
+                    if row["training_atoms"] == number
+                ]
+                for number in numbers
+            ]
+            mean, spread = [np.mean(x) for x in values], [np.std(x) for x in values]
+            label = f"{data} validation glasses: {part}"
+            axes.errorbar(numbers, mean, yerr=spread, fmt=style, color=color, capsize=3, label=label)
+    axes.set(xlabel="training atoms", ylabel="Pearson", xscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+if __name__ == "__main__":
+    main()
