@@ -53,7 +53,9 @@ def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(smal
 
     journal = pieces / "a.searches.jsonl"
     program = [sys.executable, "-m", "tf_symgnn.cli", *command, "--output", str(pieces), "--processes", "2"]
-    for searches, how, status in ((3, signal.SIGKILL, -signal.SIGKILL), (7, signal.SIGINT, 130)):
+    for how, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        # Of this process: one that has not started yet would not handle the signal.
+        enough = journal.read_text().count("\n") + 3 if journal.exists() else 1 + 3
         # A shell that starts the tests in the background has them ignore SIGINT, and they pass this on.
         running = subprocess.Popen(
             program,
@@ -62,7 +64,7 @@ def test_labels_are_means_of_events_and_do_not_depend_on_processes_or_kills(smal
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        while not journal.exists() or journal.read_text().count("\n") < 1 + searches:
+        while not journal.exists() or journal.read_text().count("\n") < enough:
             assert running.poll() is None
             time.sleep(0.02)
         # SIGKILL of the program alone: its workers notice, and close their end of the pipe.
