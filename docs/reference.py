@@ -37,7 +37,7 @@ PAGES = {
     "CHANGELOG.md": "docs/changelog.md",
     "SECURITY.md": "docs/security.md",
     "benchmarks/RESULTS.md": "docs/results.md",
-    "benchmarks/dataset/README.md": "docs/dataset.md",
+    "tf_symgnn/data/cuzr/README.md": "docs/dataset.md",
     "tf_symgnn/server/README.md": "docs/serve.md",
     "integrations/README.md": "docs/integrations.md",
 }

@@ -23,6 +23,7 @@ from tf_symgnn.data import Glass
 # Memory that a test has freed is of use to other programs, and its return costs little here.
 runtime._keep_freed_memory = lambda: None
 
+SAMPLE = Path(__file__).parent / "sample"  # four glasses that this program made; see its README
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "data" / "cu64zr36"
 SPECIES = (29, 40)
 

@@ -19,7 +19,7 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.cli import main
-from tf_symgnn.data import SAMPLE, read_glasses
+from tf_symgnn.data import DATA_SET, read_glasses
 from tf_symgnn.runs import RunFolder, read_history
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,7 +140,7 @@ def test_no_arguments_are_needed(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     small = ["--network.width", "8", "--network.heads", "[2]", "--network.decoder-layers", "1"]
     assert main(["train", "--epochs", "1", *small]) == 0
-    sample = {split: [glass.name for glass in glasses] for split, glasses in read_glasses(SAMPLE).items()}
+    sample = {split: [glass.name for glass in glasses] for split, glasses in read_glasses(DATA_SET).items()}
     assert json.loads((tmp_path / "runs" / "first" / "splits.json").read_text()) == sample
     assert main(["train", "--resume"]) == 0  # the same run, by its stored configuration
 

@@ -156,7 +156,7 @@ class RunConfig:
     """Settings of one training run.
 
     Args:
-        data: a folder of structure files, or one file; null takes the sample that comes with the package.
+        data: a folder of structure files, or one file; null takes the data set that comes with the package.
         run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
         model: symgnn_spectral, the default; symgnn_physics, the default with a potential; symgnn, as published; or a
             model to compare with: ridge_physics, symgnn_unsymmetrized, symgnn_augmented, egat_length, gcn, gcn_edges,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from tf_symgnn.data import SAMPLE, Glass, read_glasses
+from tests.conftest import SAMPLE
+from tf_symgnn.data import Glass, read_glasses
 from tf_symgnn.domain.structure import BOND_LENGTH, BOND_SPREAD, DENSITY, FRACTION, Structure, structure_statistics
 from tf_symgnn.graph import build_graph
 

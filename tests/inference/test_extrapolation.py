@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from tests.conftest import SPECIES
+from tests.conftest import SAMPLE, SPECIES
 from tf_symgnn import names
 from tf_symgnn.config import GraphConfig
-from tf_symgnn.data import SAMPLE, Glass, read_glasses, write_glasses
+from tf_symgnn.data import Glass, read_glasses, write_glasses
 from tf_symgnn.domain.extrapolation import NOVELTY, Extrapolation, extrapolation, summarize
 from tf_symgnn.domain.ranges import TrainingDomain
 from tf_symgnn.domain.structure import structure_statistics

@@ -6,9 +6,9 @@ import tensorflow as tf
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from tests.conftest import SPECIES, random_glass
+from tests.conftest import SAMPLE, SPECIES, random_glass
 from tf_symgnn import names
-from tf_symgnn.data import SAMPLE, label_scaling, read_glasses
+from tf_symgnn.data import label_scaling, read_glasses
 from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET
 from tf_symgnn.models.ridge.components import ATOMS_PER_COMPONENT, PrincipalComponents

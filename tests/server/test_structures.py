@@ -7,7 +7,7 @@ import numpy as np
 from tests.conftest import fcc_copper, random_glass
 from tests.server.servers import direct
 from tf_symgnn import names
-from tf_symgnn.data import SAMPLE, read_glasses, write_glasses
+from tf_symgnn.data import DATA_SET, read_glasses, write_glasses
 
 
 def test_the_response_has_the_barriers_of_a_structure_file(client, saved_model, tmp_path):
@@ -60,11 +60,11 @@ def test_the_species_of_lammps_types_are_asked_for_and_never_guessed(client):
 
 def test_an_example_is_offered_and_accepted(client):
     status, about = client.ask("GET", "/about")
-    assert status == 200 and about["example"] == "val0.xyz"
+    assert status == 200 and about["example"] == "cu64zr36-1e12-1.xyz.xz"
     content = client.fetch("/example")
-    assert content == (SAMPLE / "val0.xyz").read_bytes()
-    status, answer = client.ask("POST", "/structures?name=val0.xyz", content)
-    assert status == 200 and len(answer["symbols"]) == 300 and answer["notices"] == []
+    assert content == (DATA_SET / about["example"]).read_bytes()
+    status, answer = client.ask("POST", f"/structures?name={about['example']}", content)
+    assert status == 200 and len(answer["symbols"]) == 500 and answer["notices"] == []
 
 
 def test_invalid_structure_files_are_bad_requests(client, tmp_path):

@@ -173,10 +173,10 @@ def test_an_example_opens_while_a_text_states_what_is_done(page):
     )
     page.click("#example")
     page.wait_for_selector("html[data-state=ready]")
-    assert page.evaluate("window.texts") == ["Reading val0.xyz and predicting its barriers …"]
+    assert page.evaluate("window.texts") == ["Reading cu64zr36-1e12-1.xyz.xz and predicting its barriers …"]
     expect(page.locator("#working")).to_be_hidden()
-    expect(page.locator("#name")).to_have_text("val0.xyz")
-    expect(page.locator("#summary")).to_have_text("300 atoms")
+    expect(page.locator("#name")).to_have_text("cu64zr36-1e12-1.xyz.xz")
+    expect(page.locator("#summary")).to_have_text("500 atoms")
 
 
 TYPES = b"""a title

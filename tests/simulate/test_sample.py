@@ -7,8 +7,9 @@ import ase.io
 import numpy as np
 import pytest
 
+from tests.conftest import SAMPLE
 from tf_symgnn import names
-from tf_symgnn.data import SAMPLE, read_glasses
+from tf_symgnn.data import read_glasses
 from tf_symgnn.simulate.barriers import EVENTS, REST, SPREAD
 from tf_symgnn.simulate.engine import Forces, Potential
 

@@ -7,12 +7,12 @@ from tf_symgnn.data.notices import InputNotice, notice
 from tf_symgnn.data.options import ReadOptions, parse_pbc
 from tf_symgnn.data.readers import iter_glasses, read_frames, read_glass, read_last_frame
 from tf_symgnn.data.scaling import LabelScaling, label_scaling, label_weights, noise_ceiling
-from tf_symgnn.data.splits import SAMPLE, SPLITS_FILE, read_glasses, read_splits, split_files, structure_files
+from tf_symgnn.data.splits import DATA_SET, SPLITS_FILE, read_glasses, read_splits, split_files, structure_files
 from tf_symgnn.data.writers import check_output, write_frames, write_glasses
 from tf_symgnn.errors import InputError, as_input_error
 
 __all__ = [
-    "SAMPLE",
+    "DATA_SET",
     "SPLITS_FILE",
     "Glass",
     "InputError",

@@ -18,7 +18,7 @@ from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
 _COMPANIONS = (SPLITS_FILE, "README.md", "README", ".searches.jsonl", ".checkpoint", "events.csv.xz")  # of `simulate`
-SAMPLE = Path(__file__).parent / "sample"  # glasses that `tf-symgnn simulate` made; see its README
+DATA_SET = Path(__file__).parent / "cuzr"  # labeled glasses of our own; its README is their data card
 
 
 def split_names(stems: Iterable[str]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import SAMPLE, SPLITS_FILE, Glass, InputError, ReadOptions, read_splits, replacing, write_glasses
+from tf_symgnn.data import DATA_SET, SPLITS_FILE, Glass, InputError, ReadOptions, read_splits, replacing, write_glasses
 from tf_symgnn.data.columns import SPREAD, spread_column
 from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import GlassGraph, build_graph
@@ -34,7 +34,7 @@ def read_labeled(config: RunConfig, wanted: Sequence[str] = names.SPLITS) -> dic
         InputError: as `read_labeled_splits`.
     """
     options = ReadOptions(label=config.label, species=config.type_names)
-    return read_labeled_splits(config.data or SAMPLE, options, wanted)
+    return read_labeled_splits(config.data or DATA_SET, options, wanted)
 
 
 def read_labeled_splits(

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tf_symgnn import names
-from tf_symgnn.data import SAMPLE, Glass, InputError, write_glasses
+from tf_symgnn.data import DATA_SET, Glass, InputError, write_glasses
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
 from tf_symgnn.domain.extrapolation import ADVICE, glass_extrapolation
 from tf_symgnn.drawing import SCRIPTS, colors_of
@@ -31,7 +31,7 @@ from tf_symgnn.server.servable import Servable
 from tf_symgnn.server.workers import Limits, WorkerPool, json_response
 
 VIEWER = Path(__file__).parent / "viewer"
-EXAMPLE, EXAMPLE_SPECIES = SAMPLE / "val0.xyz", {"Cu", "Zr"}
+EXAMPLE, EXAMPLE_SPECIES = DATA_SET / "cu64zr36-1e12-1.xyz.xz", {"Cu", "Zr"}
 MAX_NAME = 200
 
 _HEADERS = {
@@ -93,7 +93,7 @@ class Service:
             "model": servable.metadata.get("model", ""),
             "species": servable.symbols,
             "cutoff": servable.cutoff,
-            "suffixes": parsing.SUFFIXES,
+            "suffixes": parsing.ACCEPTED,
             "example": EXAMPLE.name if set(servable.symbols) >= EXAMPLE_SPECIES else None,
             "max_bytes": self.limits.body_bytes,
             "max_atoms": MAX_ATOMS_A_REQUEST,

@@ -19,9 +19,11 @@ from pathlib import Path
 from tf_symgnn.data import Glass, InputError, InputNotice, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data.formats import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST
+from tf_symgnn.data.opening import COMPRESSIONS, uncompressed_name
 from tf_symgnn.server.protocol import RequestError, bad_request
 
 SUFFIXES = EXTXYZ + LAMMPS_DATA + LAMMPS_DUMP + NPZ
+ACCEPTED = SUFFIXES + COMPRESSIONS  # last suffixes of names
 MAX_SECONDS = 30  # enough for the largest body
 MAX_MEMORY = 2 * 2**30  # bytes of address space
 MAX_NOTICES = 5
@@ -36,17 +38,18 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
 
     Args:
         content: content of the file.
-        name: name of the file. The suffix selects the format; messages contain the name.
+        name: name of the file. Its suffixes select format and compression; messages contain the name.
         species: chemical symbols of LAMMPS types 1, 2, ...; none if the file has symbols.
 
     Raises:
         RequestError: status 400 or 422, the file is invalid, has another suffix, or needs too much time or memory.
     """
-    suffix = Path(name).suffix.lower()
+    plain = uncompressed_name(name)
+    suffix, compression = Path(plain).suffix.lower(), name[len(plain) :].lower()
     if suffix not in SUFFIXES:
         raise bad_request(f"{name}: suffix: found {suffix or 'none'}, expected one of {', '.join(SUFFIXES)}")
     with tempfile.TemporaryDirectory(prefix="tf-symgnn-") as folder:
-        file, parsed = Path(folder) / f"structure{suffix}", Path(folder) / "parsed.npz"
+        file, parsed = Path(folder) / f"structure{suffix}{compression}", Path(folder) / "parsed.npz"
         file.write_bytes(content)
         command = [sys.executable, "-m", __name__, str(file), str(parsed), ",".join(species)]
         try:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_symgnn import names, runtime
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import SAMPLE, Glass, InputError, label_weights, require_species
+from tf_symgnn.data import DATA_SET, Glass, InputError, label_weights, require_species
 from tf_symgnn.graph import GlassGraph, ReplicaSlice, SubsetStream, to_graph_tensor
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.models.catalog import is_chunked, require_known
@@ -126,7 +126,7 @@ def _prepared(
     splits = read_labeled(config) if glasses is None else glasses
     for split in (names.TRAIN, names.VALIDATION):
         if not splits[split]:
-            raise InputError(config.data or SAMPLE, f"{split} split", "no glass", "at least one")
+            raise InputError(config.data or DATA_SET, f"{split} split", "no glass", "at least one")
     potential = folder.potential() if resume else configured_potential(config, before and before.potential())
     graphs = {split: glass_graphs(config, members, potential) for split, members in splits.items()}
     statistics = DatasetStatistics.of(splits[names.TRAIN], graphs[names.TRAIN], config.graph.cutoff)

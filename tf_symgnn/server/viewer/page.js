@@ -191,7 +191,7 @@ function slice() {
 function save(blob, suffix) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = `${result.name.replace(/\.[^.]*$/, "")}-barriers.${suffix}`;
+  link.download = `${result.name.replace(/\.(gz|bz2|xz|zst)$/i, "").replace(/\.[^.]*$/, "")}-barriers.${suffix}`;
   link.click();
   URL.revokeObjectURL(link.href);
 }
