@@ -1,6 +1,8 @@
 """Models that read descriptors from a potential: training, prediction, serving, and a planted rule."""
 
+import ast
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -299,3 +301,17 @@ def test_explanations_have_the_contributions_of_all_atoms(ridge, glasses, tmp_pa
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"<th>contribution of {softness}</th><td>{means[softness]:+.3f} eV</td>" in page
     assert "Pair weights do not act on descriptors from the potential" in page and '<figure id="contributions">' in page
+
+
+def test_the_program_of_the_documentation_prints_the_contributions_of_an_atom(
+    ridge, glasses, tmp_path, monkeypatch, capsys
+):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "potential.md").read_text()
+    (program,) = re.findall(r"^```\{code-block\} python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/physics").symlink_to(ridge.path)
+    write_glasses("relaxed.xyz", [glasses["test0"]])
+    exec(program, {})
+    printed = ast.literal_eval(capsys.readouterr().out)
+    assert sum(printed.values()) == pytest.approx(predicted(ridge, glasses["test0"])[0], abs=1e-3)
