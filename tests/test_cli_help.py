@@ -196,7 +196,7 @@ def test_a_run_that_starts_from_another_has_its_model(finished_run, data, monkey
 
 def test_heads_are_given_as_a_list_without_brackets(monkeypatch):
     given = []
-    monkeypatch.setattr("tf_symgnn.cli.models._config", lambda args: given.append(args.network.heads) or 1 / 0)
+    monkeypatch.setattr("tf_symgnn.cli.training._config", lambda args: given.append(args.network.heads) or 1 / 0)
     for option in (["--network.heads", "2,2,1"], ["--network.heads=2,2,1"], ["--network.heads", "[2,2,1]"]):
         with pytest.raises(ZeroDivisionError):
             main(["train", *option])

@@ -73,15 +73,14 @@ def test_callbacks_run_in_every_epoch_and_see_the_scores_of_the_history(finished
 @pytest.mark.filterwarnings("ignore::tf_symgnn.ExtrapolationWarning")
 def test_scores_come_with_the_noise_ceiling_of_the_labels(finished_run, capsys, tmp_path):
     glass = random_glass(60, 25)
-    spread = {"energy_barrier_std": np.full(25, 0.1)}
-    noisy = replace(glass, events=np.full(25, 4), columns=spread)
+    noisy = replace(glass, events=np.full(25, 4), spread=np.full(25, 0.1))
     for k, member in enumerate((glass, noisy)):
         tf_symgnn.write_glasses(tmp_path / f"{k}.xyz", [member])
     ceiling = np.sqrt(1 - 0.01 / 4 / glass.barrier.var())
     scores = [tf_symgnn.evaluate(finished_run, tmp_path / f"{k}.xyz", split="all") for k in range(2)]
     assert scores[0]["noise_ceiling"] is None and scores[1]["noise_ceiling"] == pytest.approx(ceiling)
     assert main(["evaluate", str(finished_run.path), "--data", str(tmp_path / "1.xyz"), "--split", "all"]) == 0
-    assert f" (at most {ceiling:.2f} with the noise of these labels), mae " in capsys.readouterr().out
+    assert f" (exact barriers: about {ceiling:.2f}, as labels are noisy), mae " in capsys.readouterr().out
 
 
 def test_glasses_in_memory_are_stored_with_the_run_which_is_resumed_from_them(tmp_path):
@@ -104,7 +103,7 @@ def test_glasses_in_memory_are_stored_with_the_run_which_is_resumed_from_them(tm
                 np.testing.assert_array_equal(getattr(stored, field), getattr(glass, field))
         of_events, plain = found["train"]
         assert of_events.events.tolist() == [4] * 30 and plain.events is None
-        np.testing.assert_array_equal(of_events.columns["energy_barrier_std"], spread)
+        np.testing.assert_array_equal(of_events.spread, spread)
     assert len(read_history(run)) == 2
     with pytest.raises(InputError, match="glasses: found glasses to resume with, expected none: the run folder stores"):
         tf_symgnn.train(run.config(), glasses, resume=True)

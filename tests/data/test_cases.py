@@ -384,16 +384,19 @@ def test_labels_of_simulations_come_with_their_number_of_events(save):
     assert glass.events.tolist() == [4, 0, 2]
 
 
-@pytest.mark.parametrize("label", ["energy_barrier", "Q"])
 @pytest.mark.parametrize("name", ["a.xyz", "a.dump", "a.npz"])
-def test_labels_of_simulations_come_with_the_spread_of_their_events(tmp_path, label, name):
-    """No other column is read; without the labels their spread is not read, either."""
-    columns = {label: np.array([1.0, 2, 3]), f"{label}_std": np.array([0.5, 0.25, 0]), "other": np.arange(3.0)}
+def test_labels_of_simulations_come_with_the_spread_of_their_events(tmp_path, name):
+    """No other column is read; without the labels their spread is not read, either. It is written beside the labels."""
+    columns = {"Q": np.array([1.0, 2, 3]), "Q_std": np.array([0.5, 0.25, 0]), "other": np.arange(3.0)}
     glass = Glass(np.eye(3), 9 * np.eye(3), (True,) * 3, ["Cu"] * 3, None, name, columns=columns)
     write_glasses(tmp_path / name, [glass])
-    (kept,) = read_glass(tmp_path / name, label=label).columns.items()
-    assert kept[0].endswith(f"{label}_std") and kept[1].tolist() == [0.5, 0.25, 0]
-    assert not read_glass(tmp_path / name, label=None).columns
+    found = read_glass(tmp_path / name, label="Q")
+    assert found.spread.tolist() == [0.5, 0.25, 0] and not found.columns
+    assert read_glass(tmp_path / name, label=None).spread is None
+    write_glasses(tmp_path / f"again-{name}", [found])
+    again = read_glass(tmp_path / f"again-{name}")
+    assert again.spread.tolist() == found.spread.tolist() and again.barrier.tolist() == [1, 2, 3]
+    assert Glass.from_ase(again.to_ase()).spread.tolist() == found.spread.tolist()
 
 
 @pytest.mark.parametrize("prefix", ["v_", "c_", "f_", "d_"])

@@ -14,7 +14,6 @@ import pytest
 
 from tf_symgnn import names
 from tf_symgnn.data import DATA_SET, SPLITS_FILE, read_glass, read_glasses
-from tf_symgnn.data.columns import SPREAD
 from tf_symgnn.simulate.engine import Forces, Potential
 from tf_symgnn.simulate.events import Distinction, Search, distinct_events
 
@@ -75,7 +74,7 @@ def test_labels_are_means_of_their_events(path, events):
             assert glass.barrier[atom] == pytest.approx(np.mean(barriers), abs=1e-6)
         if len(barriers) > 1:
             spread = np.std(barriers, ddof=1)
-            assert glass.columns[names.ENERGY_BARRIER + SPREAD][atom] == pytest.approx(spread, abs=1e-6)
+            assert glass.spread[atom] == pytest.approx(spread, abs=1e-6)
 
 
 @every_glass

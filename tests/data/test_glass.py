@@ -77,6 +77,8 @@ BAD_FIELDS = {
     "an id twice": ("ids", [1, 2, 3, 4, 2], "ids: found 2 twice, expected each once"),
     "ids with fractions": ("ids", np.arange(5.0), "ids: found shape .* of float64, expected 5 whole numbers"),
     "half a step": ("step", 0.5, "step: found 0.5, expected a whole number"),
+    "too few spreads": ("spread", [0.1] * 4, "spread: found shape"),
+    "a negative spread": ("spread", [0.1, 0.1, -0.2, 0.1, 0.1], "spread: found -0.2, expected standard deviations"),
     "too few events": ("events", [4] * 4, "events: found shape"),
     "a short column": ("columns", {"q": np.zeros(4)}, r"q: found shape \(4,\), expected shape \(5,\) or \(N, K\)"),
     "negative frame": ("frame", -1, "frame: found -1, expected a whole number of at least 0"),
@@ -160,7 +162,7 @@ def test_labels_of_equally_many_events_have_weight_one():
 
 def _with_events(barrier: np.ndarray, spread: np.ndarray, events: np.ndarray) -> Glass:
     labeled = _labeled(barrier)
-    return dataclasses.replace(labeled, events=events, columns={"energy_barrier_std": spread})
+    return dataclasses.replace(labeled, events=events, spread=spread)
 
 
 def test_the_noise_ceiling_is_the_correlation_of_exact_barriers_with_labels():
@@ -188,13 +190,14 @@ def test_there_is_no_noise_ceiling_without_the_spread_of_events():
     for glass in (
         _labeled(barrier),
         dataclasses.replace(complete, events=None),
-        dataclasses.replace(complete, columns={}),
-        dataclasses.replace(complete, columns={"energy_barrier_std": np.array(["a", "b", "c"])}),
+        dataclasses.replace(complete, spread=None),
+        dataclasses.replace(complete, barrier=None),
         _with_events(barrier, 0 * spread, [1, 1, 1]),
         _with_events([1.0, 1.0, 1.0], spread, [2, 2, 2]),
     ):
-        assert noise_ceiling([complete, glass]) is None or glass.barrier.std() == 0
         assert noise_ceiling([glass]) is None
+        if glass.spread is None:
+            assert noise_ceiling([complete, glass]) is None
     assert noise_ceiling([_with_events(barrier, 10 * spread + 5, [2, 2, 2])]) == 0.0
 
 

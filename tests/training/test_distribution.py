@@ -21,7 +21,7 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
 from tf_symgnn.cli import _arguments
-from tf_symgnn.cli.models import train_parser
+from tf_symgnn.cli.training import train_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.graph import ReplicaSlice, SubsetStream, build_graph
 from tf_symgnn.inference import CompiledModel

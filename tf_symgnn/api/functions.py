@@ -153,8 +153,8 @@ def evaluate(
 
     Returns:
         Pearson, MAE and RMSE over all atoms and of each glass, the number of atoms, the invariance error, and of each
-        glass the `extrapolation`, above 1 outside the training data. `noise_ceiling` is the largest Pearson that the
-        noise of the labels leaves, or None if the files do not have the spread of their events.
+        glass the `extrapolation`, above 1 outside the training data. `noise_ceiling` is the Pearson that exact
+        barriers are expected to have with these labels, or None if the files do not have the spread of their events.
 
     Raises:
         InputError: there is no glass in the split, or a glass or the run cannot be used.
@@ -183,7 +183,7 @@ def score(
     require_species(glasses, statistics.species)
     model, graphs = run.load_model(), run.graphs(glasses)
     record, predictions = evaluate_graphs(CompiledModel(model, patch_size=config.stream.patch_size), graphs)
-    record["noise_ceiling"] = noise_ceiling(glasses, options.label or config.label)
+    record["noise_ceiling"] = noise_ceiling(glasses)
     found = {
         graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
         for graph, barrier in zip(graphs, predictions, strict=True)

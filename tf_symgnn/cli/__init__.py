@@ -18,7 +18,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import tf_symgnn
 from tf_symgnn import runtime
-from tf_symgnn.cli import explaining, models, predicting, relaxing, serving, simulations
+from tf_symgnn.cli import explaining, predicting, relaxing, serving, simulations, training
 from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.cli.messages import options_of, reword
 from tf_symgnn.cli.notices import printed_notices
@@ -55,8 +55,8 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "train": Command(models.train_parser, models.train, models.check_train, "--resume continues it"),
-    "evaluate": Command(models.evaluate_parser, models.evaluate, models.check_evaluate),
+    "train": Command(training.train_parser, training.train, training.check_train, "--resume continues it"),
+    "evaluate": Command(training.evaluate_parser, training.evaluate, training.check_evaluate),
     "predict": Command(
         predicting.predict_parser,
         predicting.predict,
@@ -65,12 +65,14 @@ COMMANDS = {
     ),
     "models": Command(predicting.models_parser, predicting.models),
     "relax": Command(relaxing.relax_parser, relaxing.relax, relaxing.check_relax),
-    "export": Command(models.export_parser, models.export, models.check_export),
+    "export": Command(training.export_parser, training.export, training.check_export),
     "convert": Command(
-        models.convert_parser, models.convert, models.check_convert, "with --beam the same command continues it"
+        training.convert_parser, training.convert, training.check_convert, "with --beam the same command continues it"
     ),
     "serve": Command(serving.serve_parser, serving.serve, serving.check_serve),
-    "compare": Command(models.compare_parser, models.compare, models.check_convert, "the same command continues it"),
+    "compare": Command(
+        training.compare_parser, training.compare, training.check_convert, "the same command continues it"
+    ),
     "explain": Command(explaining.explain_parser, explaining.explain, explaining.check_explain),
     "simulate": Command(
         simulations.simulate_parser,
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if argv[:1] == ["train"] and not {"-h", "--help"}.isdisjoint(argv):
-            print(models.short_help(commands.choices["train"]))
+            print(training.short_help(commands.choices["train"]))
             raise SystemExit(0)
         args = parser.instantiate(parser.parse_args(_arguments(argv)))
     except (ArgumentError, ValueError) as error:

@@ -1,8 +1,9 @@
 """Structure files and glasses: reading, checking, splitting and writing."""
 
+from tf_symgnn.data.boxes import perpendicular_heights
 from tf_symgnn.data.files import is_unfinished, locked, naming, remove_unfinished, replacing, sync
 from tf_symgnn.data.formats import stem_of
-from tf_symgnn.data.glass import Glass, perpendicular_heights, require_species
+from tf_symgnn.data.glass import Glass, require_species
 from tf_symgnn.data.notices import InputNotice, notice
 from tf_symgnn.data.options import ReadOptions, parse_pbc
 from tf_symgnn.data.readers import iter_glasses, read_frames, read_glass, read_last_frame

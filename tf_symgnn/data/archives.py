@@ -40,9 +40,9 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Glass]:
         available = [name.removesuffix(".npy") for name in archive.namelist()]
         if len(set(available)) < len(available):
             raise InputError(path, "archive", "a name twice", "each name once")
-        label, events = label_column(str(path), available, options.label), events_column(available, options.label)
-        needed = _KEYS | {label, events, spread_column(available, options.label)}
-        wanted = set(available) if options.keep_columns else needed
+        label = label_column(str(path), available, options.label)
+        events, spread = events_column(available, options.label), spread_column(available, options.label)
+        wanted = set(available) if options.keep_columns else _KEYS | {label, events, spread}
         arrays = _read_arrays(path, archive, [name for name in available if name in wanted])
     for alternatives in (("positions",), ("species", "atomic_numbers"), ("cell", "box")):
         if not any(key in arrays for key in alternatives):
@@ -59,6 +59,7 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Glass]:
         species=arrays["species"] if symbols else _symbols(path, arrays["atomic_numbers"]),
         barrier=arrays.get(label),
         events=arrays.get(events),
+        spread=arrays.get(spread),
         origin=arrays.get("origin", np.zeros(3)),
         ids=arrays.get("ids"),
         step=_step(path, arrays),

@@ -67,3 +67,15 @@ def complete_box(
         origin += (along.min() - MARGIN - origin @ completed[k]) * completed[k]
         completed[k] *= np.ptp(along) + 2 * MARGIN
     return completed, origin
+
+
+def perpendicular_heights(cell: np.ndarray) -> np.ndarray:
+    """Return f64[3] A, the distance between the two faces of the cell that each cell vector joins.
+
+    Raises:
+        InputError: the cell is not three vectors that span a volume.
+    """
+    cell = np.asarray(cell)
+    if cell.shape != (3, 3) or np.linalg.matrix_rank(cell) < 3:
+        raise InputError("cell", "cell", f"shape {cell.shape}", "three vectors that span a volume")
+    return 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, np.float64)), axis=0)

@@ -122,7 +122,7 @@ def _frame(where: str, lines: Lines, header: _Header, options: ReadOptions) -> F
     positions = np.stack([table.pop(name) for name in names], axis=1)
     species = _species(where, header.columns, table, options.species)
     label = label_column(where, header.columns, options.label)
-    events = events_column(header.columns, options.label)
+    events, spread = events_column(header.columns, options.label), spread_column(header.columns, options.label)
     if pbc is None and options.pbc is None:
         notice(where, "BOX BOUNDS", "no boundary flags", "taken as periodic; --pbc states another periodicity")
     return Frame(
@@ -133,6 +133,7 @@ def _frame(where: str, lines: Lines, header: _Header, options: ReadOptions) -> F
         species=species,
         barrier=None if label is None else table[label],
         events=None if events is None else table[events],
+        spread=None if spread is None else table[spread],
         ids=ids,
         step=header.step,
         columns=table,

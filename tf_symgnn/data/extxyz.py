@@ -89,8 +89,8 @@ def _frame(where: str, lines: Lines, options: ReadOptions) -> Frame:
     lines.push_back(first)
     by_name = {found.name: found for found in properties}
     label = label_column(where, by_name, options.label)
-    events = events_column(by_name, options.label)
-    needed = {_SPECIES, _NUMBERS, _POSITIONS, _IDS, "type", label, events, spread_column(by_name, options.label)}
+    events, spread = events_column(by_name, options.label), spread_column(by_name, options.label)
+    needed = {_SPECIES, _NUMBERS, _POSITIONS, _IDS, "type", label, events, spread}
     table = _table(where, lines, count, properties, None if options.keep_columns else needed)
     if _POSITIONS not in table:
         raise InputError(where, "Properties", ", ".join(by_name), "pos among them")
@@ -106,6 +106,7 @@ def _frame(where: str, lines: Lines, options: ReadOptions) -> Frame:
         species=species,
         barrier=None if label is None else table[label],
         events=None if events is None else table[events],
+        spread=None if spread is None else table[spread],
         ids=ids,
         step=next((int(info[key]) for key in _STEPS if isinstance(info.get(key), (int, np.integer))), None),
         columns=table,

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from tf_symgnn.data.boxes import complete_box
-from tf_symgnn.data.columns import spread_column
 from tf_symgnn.data.glass import Glass, place
 from tf_symgnn.data.options import ReadOptions
 from tf_symgnn.data.plausibility import note_empty_faces
@@ -30,6 +29,7 @@ class Frame:
     species: np.ndarray
     barrier: np.ndarray | None = None
     events: np.ndarray | None = None
+    spread: np.ndarray | None = None
     origin: Sequence[float] = (0.0, 0.0, 0.0)
     ids: np.ndarray | None = None
     step: int | None = None
@@ -50,8 +50,6 @@ def to_glass(found: Frame, options: ReadOptions, path: Path, frame: int | None) 
     """
     pbc = next((pbc for pbc in (options.pbc, found.pbc) if pbc is not None), (True, True, True))
     cell, origin = complete_box(place(path, frame), found.cell, pbc, found.positions, found.origin)
-    spread = spread_column(found.columns, options.label)
-    kept = [] if spread is None else [spread]
     glass = Glass(
         positions=found.positions,
         cell=cell,
@@ -64,7 +62,8 @@ def to_glass(found: Frame, options: ReadOptions, path: Path, frame: int | None) 
         ids=found.ids,
         step=found.step,
         events=found.events,
-        columns=found.columns if options.keep_columns else {name: found.columns[name] for name in kept},
+        spread=found.spread,
+        columns=found.columns if options.keep_columns else {},
     )
     if options.pbc is None and found.pbc is None and not frame:
         note_empty_faces(glass)

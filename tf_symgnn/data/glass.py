@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 
 from tf_symgnn import names
 from tf_symgnn.data.boxes import complete_box
-from tf_symgnn.data.columns import EVENTS, events_column, label_column
+from tf_symgnn.data.columns import EVENTS, SPREAD, events_column, label_column, spread_column
 from tf_symgnn.data.formats import stem_of
 from tf_symgnn.data.limits import FLAT_CELL
 from tf_symgnn.errors import InputError, require_integer, require_type
@@ -41,6 +41,7 @@ class Glass:
         ids: i64[N], the identifiers of the atoms in the file, each once, or None without.
         step: time step of the frame, or None.
         events: i64[N], the number of events that each label is the mean of, or None.
+        spread: f64[N] eV, the standard deviation of these events, or None.
         columns: further numbers or texts of the atoms, [N] or [N, K] each, by name.
         info: numbers of the whole glass by name, which extended XYZ and npz files store.
 
@@ -60,6 +61,7 @@ class Glass:
     ids: np.ndarray | None = None  # [N]
     step: int | None = None
     events: np.ndarray | None = None  # [N]
+    spread: np.ndarray | None = None  # [N]
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # [N] or [N, K] each
     info: Mapping[str, float] = field(default_factory=dict)
 
@@ -111,10 +113,11 @@ class Glass:
         for name in ("numbers", "positions"):
             columns.pop(name)
         columns = {name: np.asarray(x) for name, x in columns.items() if np.shape(x)[:1] == (len(atoms),)}
-        barrier, events = label_column(where, columns, label), events_column(columns, label)
+        barrier = label_column(where, columns, label)
+        events, spread = events_column(columns, label), spread_column(columns, label)
         ids, step = columns.get("id"), atoms.info.get(_STEP)
         numbered = ids is not None and ids.ndim == 1 and ids.dtype.kind in "iu"
-        own = {barrier, events, "id" if numbered else None}
+        own = {barrier, events, spread, "id" if numbered else None}
         pbc = atoms.pbc if pbc is None else pbc
         cell, origin = complete_box(where, atoms.cell.array, pbc, atoms.positions, atoms.get_celldisp().ravel())
         return cls(
@@ -129,6 +132,7 @@ class Glass:
             ids=ids if numbered else None,
             step=int(step) if isinstance(step, (int, np.integer)) else None,
             events=columns.get(events),
+            spread=columns.get(spread),
             columns={
                 name: x for name, x in columns.items() if name not in own and x.dtype.kind in "biufU" and x.ndim <= 2
             },
@@ -143,6 +147,7 @@ class Glass:
             "id": self.ids,
             names.ENERGY_BARRIER: self.barrier,
             names.ENERGY_BARRIER + EVENTS: self.events,
+            names.ENERGY_BARRIER + SPREAD: self.spread,
         }
         for name, values in arrays.items():
             if values is not None and name not in atoms.arrays:  # which hold positions and numbers
@@ -197,6 +202,11 @@ class Glass:
         for name, values in (("ids", self.ids), ("events", self.events)):
             if values is not None:
                 self._set(name, self._integers(name, values))
+        if self.spread is not None:
+            spread = self._numbers("spread", self.spread, (self.n_atoms,), missing=True)
+            if (spread < 0).any():
+                raise self._error("spread", f"{spread[spread < 0][0]}", "standard deviations, eV")
+            self._set("spread", spread)
         if self.ids is not None:
             unique, counts = np.unique(self.ids, return_counts=True)
             if len(unique) < self.n_atoms:
@@ -259,18 +269,6 @@ class Glass:
         if unknown:
             raise self._error("species", ", ".join(map(repr, unknown)), "chemical symbols, as in Cu or Zr")
         return symbols
-
-
-def perpendicular_heights(cell: np.ndarray) -> np.ndarray:
-    """Return f64[3] A, the distance between the two faces of the cell that each cell vector joins.
-
-    Raises:
-        InputError: the cell is not three vectors that span a volume.
-    """
-    cell = np.asarray(cell)
-    if cell.shape != (3, 3) or np.linalg.matrix_rank(cell) < 3:
-        raise InputError("cell", "cell", f"shape {cell.shape}", "three vectors that span a volume")
-    return 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, np.float64)), axis=0)
 
 
 def place(source: Path | str, frame: int | None) -> str:

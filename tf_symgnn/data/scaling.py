@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data.columns import spread_column
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError, require_number
@@ -92,22 +91,21 @@ def event_variance(spread: np.ndarray, events: np.ndarray) -> float:
     return float(freedom @ spread[several] ** 2 / freedom.sum()) if several.any() else np.nan
 
 
-def noise_ceiling(glasses: Sequence[Glass], label: str = names.ENERGY_BARRIER) -> float | None:
-    """Return the Pearson correlation that exact mean barriers would have with the labels of all atoms of some glasses.
+def noise_ceiling(glasses: Sequence[Glass]) -> float | None:
+    """Return the Pearson correlation that exact barriers are expected to have with the labels of some glasses.
 
-    It is the root of the share of the labels' variance that is not the squared standard error of means over few events.
-    That is estimated from the numbers of events and their standard deviations, in the columns `LABEL_events` and
-    `LABEL_std`. It is None if a glass has none of them, or no atom with two events.
+    It is the root of the share of the labels' variance that is not the squared standard error of means over few events,
+    which follows from the numbers and the standard deviations of the events. It is None if a glass has no labels, none
+    of the two, or no atom with two events.
     """
     labels, noise = [], []
     for glass in glasses:
-        spread = glass.columns.get(spread_column(glass.columns, label))
-        if glass.events is None or spread is None or spread.shape != glass.barrier.shape or spread.dtype.kind != "f":
+        if glass.barrier is None or glass.events is None or glass.spread is None:
             return None
         labeled = np.isfinite(glass.barrier)
         events = glass.events[labeled]
         labels.append(glass.barrier[labeled])
-        noise.append(event_variance(spread[labeled], events) / np.maximum(events, 1))
+        noise.append(event_variance(glass.spread[labeled], events) / np.maximum(events, 1))
     if not labels or (variance := np.concatenate(labels).var()) == 0:
         return None
     ceiling = np.sqrt(np.maximum(0.0, 1 - np.concatenate(noise).mean() / variance))

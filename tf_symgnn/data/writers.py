@@ -15,14 +15,14 @@ from ase.calculators.lammps import Prism
 from ase.io.extxyz import key_val_dict_to_str
 
 from tf_symgnn import names
-from tf_symgnn.data.columns import EVENTS, VARIABLE
+from tf_symgnn.data.columns import EVENTS, SPREAD, VARIABLE
 from tf_symgnn.data.files import replacing, require_writable
 from tf_symgnn.data.formats import EXTXYZ, LAMMPS_DUMP, NPZ
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError
 
-_EVENTS = names.ENERGY_BARRIER + EVENTS
+_EVENTS, _SPREAD = names.ENERGY_BARRIER + EVENTS, names.ENERGY_BARRIER + SPREAD
 _DUMP_FORMATS = {"U": "%s", "i": "%d", "u": "%d", "b": "%d", "f": "%.10f"}
 # Names of numbers that LAMMPS itself keeps of atoms.
 _LAMMPS_COLUMNS = ("type", "mol", "proc", "mass", "q", "ix", "iy", "iz", "vx", "vy", "vz", "fx", "fy", "fz", "radius")
@@ -86,6 +86,8 @@ def _write_xyz_frame(file: TextIO, glass: Glass) -> None:
         columns[names.ENERGY_BARRIER] = glass.barrier
     if glass.events is not None:
         columns[_EVENTS] = glass.events
+    if glass.spread is not None:
+        columns[_SPREAD] = glass.spread
     # ASE reads no name with colons.
     columns |= {name.replace(":", "_"): values for name, values in _further(glass).items()}
     properties, rows, formats = [], [], []
@@ -111,14 +113,15 @@ def _write_xyz_frame(file: TextIO, glass: Glass) -> None:
 def _further(glass: Glass) -> dict[str, np.ndarray]:
     """Return the further columns of a glass. One with the name of another column is renamed: it is of the input."""
     taken = {"species", "pos", "id", "element", "x", "y", "z"}
-    taken |= {prefix + name for prefix in ("", VARIABLE) for name in (names.ENERGY_BARRIER, _EVENTS)}
+    taken |= {prefix + name for prefix in ("", VARIABLE) for name in (names.ENERGY_BARRIER, _EVENTS, _SPREAD)}
     return {f"input_{name}" if name in taken else name: values for name, values in glass.columns.items()}
 
 
 def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
     (glass,) = glasses
     arrays = {"positions": glass.positions, "cell": glass.cell, "pbc": glass.pbc, "species": glass.species}
-    optional = {"ids": glass.ids, "step": glass.step, names.ENERGY_BARRIER: glass.barrier, _EVENTS: glass.events}
+    optional = {"ids": glass.ids, "step": glass.step}
+    optional |= {names.ENERGY_BARRIER: glass.barrier, _EVENTS: glass.events, _SPREAD: glass.spread}
     arrays |= {name: np.asarray(values) for name, values in optional.items() if values is not None}
     if glass.origin.any():
         arrays["origin"] = glass.origin
@@ -164,6 +167,8 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
         columns[VARIABLE + names.ENERGY_BARRIER] = glass.barrier
     if glass.events is not None:
         columns[VARIABLE + _EVENTS] = glass.events
+    if glass.spread is not None:
+        columns[VARIABLE + _SPREAD] = glass.spread
     formats = [_DUMP_FORMATS[values.dtype.kind] for values in columns.values()]
     formats += [
         "%.10g" if values.dtype.kind == "f" else _DUMP_FORMATS[values.dtype.kind] for values in further.values()

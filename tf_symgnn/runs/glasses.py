@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from tf_symgnn import names
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import DATA_SET, SPLITS_FILE, Glass, InputError, ReadOptions, read_splits, replacing, write_glasses
-from tf_symgnn.data.columns import SPREAD, spread_column
 from tf_symgnn.errors import require_choice
 from tf_symgnn.graph import GlassGraph, build_graph
 from tf_symgnn.potentials.glasses import glass_descriptors
@@ -81,18 +78,12 @@ def stored_in_run(config: RunConfig, splits: Mapping[str, Sequence[Glass]]) -> t
     _require_labels(splits, config.label)
     named = {
         split: [
-            replace(glass, source=f"{split}{k}.npz", frame=None, columns=_spread_of(glass, config.label))
+            replace(glass, source=f"{split}{k}.npz", frame=None, columns={})
             for k, glass in enumerate(splits.get(split, ()))
         ]
         for split in names.SPLITS
     }
     return replace(config, data=str(Path(config.run_dir) / GLASSES), label=names.ENERGY_BARRIER), named
-
-
-def _spread_of(glass: Glass, label: str) -> dict[str, np.ndarray]:
-    """Return the standard deviations of the events of a glass's labels under the name for stored labels, if any."""
-    spread = spread_column(glass.columns, label)
-    return {} if spread is None else {names.ENERGY_BARRIER + SPREAD: glass.columns[spread]}
 
 
 def write_splits_of(folder: Path, splits: Mapping[str, Sequence[Glass]]) -> None:

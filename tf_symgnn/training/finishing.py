@@ -55,7 +55,7 @@ def report(
         if not graphs[split]:
             continue
         record[split], predictions = evaluate(predict, graphs[split])
-        record[split]["noise_ceiling"] = noise_ceiling(glasses[split], config.label)
+        record[split]["noise_ceiling"] = noise_ceiling(glasses[split])
         labels = np.concatenate([graph.barrier for graph in graphs[split]])
         title = f"{split}, epoch {state.best_epoch + 1} (best), {len(labels)} atoms"
         figure = plots.parity(labels, np.concatenate(predictions), title)
