@@ -23,7 +23,7 @@ import fcntl
 import io
 import json
 import lzma
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data import SPLITS_FILE, replacing
+from tf_symgnn.data.splits import EVENTS_FILE
 from tf_symgnn.simulate.barriers import Labelling
 from tf_symgnn.simulate.engine import Potential
-from tf_symgnn.simulate.events import Distinction, Search, distinct_events
+from tf_symgnn.simulate.events import Distinction, Search, events_by_atom
 from tf_symgnn.simulate.files import label_files, write_glass
 from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
 
 STORE = Path(__file__).parent / "dataset"
-EVENTS_FILE = "events.csv.xz"  # of a release
 SPLITS = {"train": names.TRAIN, "val": names.VALIDATION, "test": names.TEST}
 
 
@@ -148,6 +148,8 @@ def release(work: Path, output: Path) -> None:
         ValueError: a label is not the mean of its events in the journal.
     """
     output.mkdir(parents=True, exist_ok=True)
+    for former in output.glob("*.xz"):
+        former.unlink()
     splits: dict[str, list[str]] = {split: [] for split in names.SPLITS}
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
@@ -157,9 +159,11 @@ def release(work: Path, output: Path) -> None:
         if not glass.exists():
             print(f"{entry.name}: not labelled")
             continue
-        events = events_of(glass.with_suffix(".searches.jsonl"), entry.events)
+        journal = glass.with_suffix(".searches.jsonl").read_text()
+        searches = map(Search.from_json, journal.splitlines()[1:])
+        events = events_by_atom(searches, Distinction(), entry.events)
         labels = ase.io.read(glass).arrays[names.ENERGY_BARRIER]
-        means = [np.mean([event.barrier for event in events[atom]] or [np.nan]) for atom in range(entry.atoms)]
+        means = [np.mean([event.barrier for event in events.get(atom, [])] or [np.nan]) for atom in range(entry.atoms)]
         if not np.allclose(labels, means, atol=1e-6, equal_nan=True):
             raise ValueError(f"{glass}: labels that are not the means of their events")
         for event in (event for atom in sorted(events) for event in events[atom]):
@@ -170,15 +174,6 @@ def release(work: Path, output: Path) -> None:
     write_compressed(output / EVENTS_FILE, table.getvalue().encode())
     with replacing(output / SPLITS_FILE) as file:
         file.write_text(json.dumps(splits, indent=1) + "\n")
-
-
-def events_of(journal: Path, most: int) -> dict[int, list[Search]]:
-    """Return the events of each atom's label; of all searches of a journal, an atom's first distinct ones."""
-    searches: dict[int, list[Search]] = defaultdict(list)
-    for line in journal.read_text().splitlines()[1:]:
-        search = Search.from_json(line)
-        searches[search.atom].append(search)
-    return defaultdict(list, {atom: distinct_events(of, Distinction())[:most] for atom, of in searches.items()})
 
 
 def write_compressed(path: Path, content: bytes) -> None:

@@ -29,6 +29,7 @@ from tf_symgnn.runs import RunFolder, glass_graphs, package_versions, read_label
 from tf_symgnn.training import scores_by_glass, train
 
 OUTPUT = Path(__file__).parent / "fine_tuning"
+TESTS = Path(__file__).parents[1] / "tests" / "sample"
 SAMPLE, PUBLISHED, ONE = "the sample", "the published glasses", "one published glass"
 RATES = (4e-3, 5e-4)  # learning rates; runs from initial weights take the first
 
@@ -78,7 +79,7 @@ def train_case(case: Case, data: Path, runs: Path) -> RunFolder:
     if (folder / "metrics.json").exists():
         return RunFolder.open(folder)
     glasses = {PUBLISHED: len(ORDER), ONE: 1}.get(case.data)
-    config = RunConfig(run_dir=str(folder), optimizer=OptimizerConfig(learning_rate=case.rate))
+    config = RunConfig(data=str(TESTS), run_dir=str(folder), optimizer=OptimizerConfig(learning_rate=case.rate))
     if glasses:
         config = replace(config, data=str(folder_of(data, runs, glasses)), epochs=STEPS // glasses)
     if case.start:

@@ -17,6 +17,7 @@ learning curve are made from all rows.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from matplotlib.figure import Figure
 
 from tf_symgnn import names, runtime
 from tf_symgnn.compare.runs import machine
-from tf_symgnn.compare.table import format_mean_and_std, markdown_row
+from tf_symgnn.compare.table import format_mean_and_std, markdown_row, mean_and_std
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import SPLITS_FILE, Glass, noise_ceiling, read_glass, replacing, split_files
 from tf_symgnn.models.catalog import is_chunked
@@ -49,16 +50,18 @@ def main() -> None:
     parser.add_argument("--with-published", action="store_true", help="train on the published glasses, too")
     args = parser.parse_args()
     runtime.configure(chunked=is_chunked(RunConfig().model))
-    for seed in args.seeds:
-        for atoms in args.atoms or [None]:
-            stem = f"{atoms or 'all'}{'-and-published' if args.with_published else ''}-{seed}"
-            file = OUTPUT / "rows" / f"{stem}.json"
+    for atoms in args.atoms or [None]:
+        data = folder_of(args.own, args.published, args.runs, atoms, with_published=args.with_published)
+        for seed in args.seeds:
+            file = OUTPUT / "rows" / f"{data.name}-{seed}.json"
             if not file.exists():
-                data = folder_of(args.own, args.published, args.runs, atoms, with_published=args.with_published)
-                row = train_row(data, args.own, args.published, args.runs / stem, seed, args.with_published)
+                run = args.runs / f"{data.name}-{seed}"
+                row = train_row(data, args.own, args.published, run, seed, args.with_published)
                 with replacing(file) as new:
                     new.write_text(json.dumps(row, indent=2) + "\n")
     rows = [json.loads(file.read_text()) for file in sorted((OUTPUT / "rows").glob("*.json"))]
+    if len({json.dumps(row["scored_glasses"]) for row in rows}) > 1:
+        raise SystemExit(f"{OUTPUT / 'rows'}: rows scored on other glasses, of an earlier state of the data set")
     with replacing(OUTPUT / "table.md") as new:
         new.write_text(table(rows))
     with replacing(OUTPUT / "learning_curve.png") as new:
@@ -67,33 +70,40 @@ def main() -> None:
 
 
 def folder_of(own: Path, published: Path, runs: Path, atoms: int | None, *, with_published: bool) -> Path:
-    """Return a folder of links to the glasses of a run, with their splits."""
+    """Return a folder of links to the glasses of a run, with their splits; its name is of these glasses only."""
     ours, theirs = split_files(own), split_files(published)
     training = first_of(ours[names.TRAIN], atoms)
     validation, test = ours[names.VALIDATION], ours[names.TEST]
     if with_published:
         training += [theirs[names.TRAIN][k] for k in ORDER]
         validation, test = theirs[names.VALIDATION], []
-    folder = runs / f"data-{atoms or 'all'}{'-and-published' if with_published else ''}"
-    folder.mkdir(parents=True, exist_ok=True)
     splits = {names.TRAIN: training, names.VALIDATION: validation, names.TEST: test}
+    stems = {split: [file.name.partition(".")[0] for file in files] for split, files in splits.items()}
+    digest = hashlib.sha256(json.dumps(stems).encode()).hexdigest()[:8]
+    folder = runs / f"{len(training)}-glasses-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
     for file in (file for files in splits.values() for file in files):
         if not (folder / file.name).exists():
             (folder / file.name).symlink_to(file.resolve())
-    stems = {split: [file.name.partition(".")[0] for file in files] for split, files in splits.items()}
     (folder / SPLITS_FILE).write_text(json.dumps(stems))
     return folder
 
 
 def first_of(files: list[Path], atoms: int | None) -> list[Path]:
-    """Return the first files, of all kinds in turn, of at most a number of atoms; all for None."""
+    """Return the first files, of all kinds in turn, of a number of atoms at most; all for None.
+
+    Raises:
+        SystemExit: all of them have fewer atoms.
+    """
     in_turn = sorted(files, key=lambda file: int(file.name.partition(".")[0].rpartition("-")[2]))
     taken, total = [], 0
     for file in in_turn:
         total += read_glass(file).n_atoms
         if atoms is not None and total > atoms:
-            break
+            return taken
         taken.append(file)
+    if atoms is not None and total < atoms:
+        raise SystemExit(f"--atoms {atoms}: the training glasses have {total}")
     return taken
 
 
@@ -109,9 +119,10 @@ def train_row(data: Path, own: Path, published: Path, run: Path, seed: int, with
     return {
         "seed": seed,
         "with_published": with_published,
+        "scored_glasses": [[file.name for file in split_files(own)[split]] for split in SCORED],
         "training_atoms": sum(glass.n_atoms for glass in training),
         **{name: metrics[name] for name in kept},
-        "share": round(float(folder.load_model().blend), 4),
+        "blend": round(float(folder.load_model().blend), 4),
         "scores": {"own": scored(folder, own), "published": scored(folder, published)},
         "machine": machine(),
         "versions": package_versions(),
@@ -128,8 +139,7 @@ def scored(folder: RunFolder, data: Path) -> dict[str, dict]:
         scores[split] = {"noise_ceiling": noise_ceiling(glasses)}
         for part in by_glass[0]:
             record = scores_by_glass(graphs, [parts[part] for parts in by_glass])
-            within = np.mean([of_glass["pearson"] for of_glass in record["per_glass"].values()])
-            scores[split][part] = {"pearson": record["pearson"], "within_glasses": within, "mae": record["mae"]}
+            scores[split][part] = {name: record[name] for name in ("pearson", "mae")}
     return scores
 
 
@@ -145,7 +155,7 @@ def table(rows: list[dict]) -> str:
             for data, split in columns
         ]
         name = "published and own" if with_published else "own"
-        seconds, share = (format_mean_and_std([row[key] for row in alike]) for key in ("seconds", "share"))
+        seconds, share = (format_mean_and_std([row[key] for row in alike]) for key in ("seconds", "blend"))
         lines.append(markdown_row([name, str(atoms), str(len(alike)), *cells, seconds, share]))
     ceilings = [rows[0]["scores"][data][split]["noise_ceiling"] for data, split in columns]
     texts = ["" if ceiling is None else f"{ceiling:.3f}" for ceiling in ceilings]
@@ -173,7 +183,7 @@ def learning_curve(rows: list[dict]) -> Figure:
                 ]
                 for number in numbers
             ]
-            mean, spread = [np.mean(x) for x in values], [np.std(x) for x in values]
+            mean, spread = np.transpose([mean_and_std(of_number) for of_number in values])
             label = f"{data} validation glasses: {part}"
             axes.errorbar(numbers, mean, yerr=spread, fmt=style, color=color, capsize=3, label=label)
     axes.set(xlabel="training atoms", ylabel="Pearson", xscale="log")

@@ -52,7 +52,7 @@ def message(capsys, monkeypatch):
         ),
         (["convert", "x", "--output", "y", "--shards", "0"], "--shards: found 0, expected a number above 0"),
         (["serve", "x", "--port", "99999"], "--port: found 99999, expected a number at least 0 and at most 65535"),
-        (["export", "run"], "missing: output"),
+        (["predict", "run"], "missing: files, --output"),
         (["simulate", "glass", "--composition", "CuZr"], "missing: --atoms, --output"),
     ],
 )

@@ -1,5 +1,7 @@
 """Models that ship with the package: listed, predicting by default, and the start of fine-tuning."""
 
+from dataclasses import replace
+
 import ase.io
 import numpy as np
 import pytest
@@ -16,7 +18,6 @@ from tf_symgnn.locations import DEFAULT_MODEL
 def shipped(finished_run, monkeypatch):
     """A run as the default model, the only one that ships."""
     monkeypatch.setattr("tf_symgnn.locations.SHIPPED", {DEFAULT_MODEL: finished_run.path})
-    monkeypatch.setattr("tf_symgnn.cli.predicting.SHIPPED", {DEFAULT_MODEL: finished_run.path})
     return finished_run
 
 
@@ -35,6 +36,21 @@ def test_a_glass_is_predicted_without_training(shipped, data, tmp_path, first):
     assert len(both[0]) == len(both[1]) == 2
 
 
+def test_options_may_stand_anywhere(shipped, data, tmp_path):
+    glass, output = str(data / "test0.xyz"), tmp_path / "out.xyz"
+    expected = tf_symgnn.load_model(shipped).predict(glass)
+    for arguments in (
+        ["--output", str(output), glass],
+        [f"--output={output}", glass],
+        ["--overwrite", glass, "--output", str(output)],
+        [DEFAULT_MODEL, "--species", "Cu,Zr", glass, "--output", str(output)],
+        [str(shipped.path), "--output", str(output), glass],
+    ):
+        assert main(["predict", *arguments]) == 0
+        np.testing.assert_allclose(barriers(output), expected, atol=1e-6)
+        output.unlink()
+
+
 def test_a_folder_of_structures_is_no_model(shipped, data, tmp_path):
     assert main(["predict", str(data), "--output", str(tmp_path / "all.xyz")]) == 0
     assert len(ase.io.read(tmp_path / "all.xyz", ":")) == len(list(data.glob("*.xyz")))
@@ -42,11 +58,11 @@ def test_a_folder_of_structures_is_no_model(shipped, data, tmp_path):
 
 def test_what_is_neither_model_nor_structure_is_refused(shipped, refuses, data, tmp_path):  # noqa: F811
     end = [data / "test0.xyz", "--output", tmp_path / "out.xyz"]
-    refuses(["predict", tmp_path / "absent", *end], "absent", "no folder", "the folder of a trained model")
+    refuses(["predict", tmp_path / "absent", *end], "absent", "no such file or folder", "structure files")
     (tmp_path / "empty").mkdir()
     refuses(["predict", tmp_path / "empty", *end], "empty", "no config.yaml")
     for model in (shipped.path, DEFAULT_MODEL):
-        refuses(["predict", model, *end[1:]], "files", f"none after the model {model}", "structure files")
+        refuses(["predict", model, *end[1:]], "missing: files")
 
 
 def test_models_that_ship_are_listed(shipped, capsys):
@@ -58,9 +74,8 @@ def test_models_that_ship_are_listed(shipped, capsys):
 
 
 def test_fine_tuning_starts_from_a_shipped_model(shipped, data, tmp_path):
-    config = tf_symgnn.fine_tuning_config(
-        DEFAULT_MODEL, data=str(data), run_dir=str(tmp_path / "tuned"), epochs=1, seed=7
-    )
+    start = tf_symgnn.fine_tuning_config(DEFAULT_MODEL)
+    config = replace(start, data=str(data), run_dir=str(tmp_path / "tuned"), epochs=1, seed=7)
     before = shipped.config()
     assert (config.model, config.graph, config.network) == (before.model, before.graph, before.network)
     assert (config.init, config.seed, config.optimizer) == (str(shipped.path), 7, tf_symgnn.OptimizerConfig())

@@ -14,8 +14,9 @@ import pytest
 
 from tf_symgnn import names
 from tf_symgnn.data import DATA_SET, SPLITS_FILE, read_glass, read_glasses
+from tf_symgnn.data.splits import EVENTS_FILE
 from tf_symgnn.simulate.engine import Forces, Potential
-from tf_symgnn.simulate.events import Distinction, Search, distinct_events
+from tf_symgnn.simulate.events import Distinction, Search, events_by_atom
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / "benchmarks" / "dataset"
@@ -35,7 +36,7 @@ def name_of(path: Path) -> str:
 def events() -> dict[tuple[str, int], list[dict]]:
     """The rows of the file of events, by glass and atom."""
     rows = defaultdict(list)
-    for row in csv.DictReader(io.StringIO(lzma.decompress((DATA_SET / "events.csv.xz").read_bytes()).decode())):
+    for row in csv.DictReader(io.StringIO(lzma.decompress((DATA_SET / EVENTS_FILE).read_bytes()).decode())):
         rows[row["glass"], int(row["atom"])].append(row)
     return rows
 
@@ -80,14 +81,11 @@ def test_labels_are_means_of_their_events(path, events):
 @every_glass
 def test_labels_follow_from_the_journal_of_searches(path, events):
     """The first distinct events of an atom, in the order of its searches; the searches moved nothing."""
-    name, searches = name_of(path), defaultdict(list)
+    name = name_of(path)
     journal = lzma.decompress((STORE / "labelled" / f"{name}.searches.jsonl.xz").read_bytes()).decode()
-    for line in journal.splitlines()[1:]:
-        search = Search.from_json(line)
-        searches[search.atom].append(search)
-    for atom, found in searches.items():
-        distinct = distinct_events(found, Distinction())[: ENTRIES[name]["events"]]
-        assert [event.barrier for event in distinct] == [float(row["barrier"]) for row in events[name, atom]]
+    searches = map(Search.from_json, journal.splitlines()[1:])
+    for atom, found in events_by_atom(searches, Distinction(), ENTRIES[name]["events"]).items():
+        assert [event.barrier for event in found] == [float(row["barrier"]) for row in events[name, atom]]
     quenched = ase.io.read(STORE / "quenched" / f"{name}.xyz.xz")
     np.testing.assert_array_equal(quenched.positions, ase.io.read(path).positions)
 
@@ -100,13 +98,16 @@ def test_a_glass_is_at_rest(path):
     force_field.close()
 
 
-def test_it_is_small_and_its_card_counts_the_planned_glasses():
+def test_it_is_small_and_its_card_counts_its_glasses():
     assert sum(path.stat().st_size for path in DATA_SET.iterdir()) < 4e6
-    card = (DATA_SET / "README.md").read_text()
-    listed = re.findall(r"^\| (Cu\d+Zr\d+) \| 10(.*?) \| (\d+) \| (\d+) \|$", card, re.MULTILINE)
-    powers = dict(zip("⁰¹²³⁴", "01234", strict=True))
-    for composition, power, glasses, atoms in listed:
-        rate = float(f"1e{''.join(powers[digit] for digit in power)}")
-        alike = [e for e in ENTRIES.values() if (e["composition"], e["rate"]) == (composition, rate)]
-        assert (len(alike), sum(entry["atoms"] for entry in alike)) == (int(glasses), int(atoms))
-    assert sum(int(glasses) for *_, glasses, _ in listed) == len(ENTRIES)
+    splits, powers = json.loads((DATA_SET / SPLITS_FILE).read_text()), dict(zip("⁰¹²³⁴", "01234", strict=True))
+    card = re.findall(r"^\| (Cu\d+Zr\d+) \| 10(.*?) \|(.*)\|$", (DATA_SET / "README.md").read_text(), re.MULTILINE)
+    total = 0
+    for composition, exponent, numbers in card:
+        power = "".join(powers[digit] for digit in exponent)
+        planned = [e for e in ENTRIES.values() if (e["composition"], e["rate"]) == (composition, float(f"1e{power}"))]
+        kind = f"{composition.lower()}-1e{power}-"
+        here = [sum(name.startswith(kind) for name in splits[split]) for split in names.SPLITS]
+        assert list(map(int, numbers.split("|"))) == [len(planned), *here]
+        total += len(planned)
+    assert total == len(ENTRIES)

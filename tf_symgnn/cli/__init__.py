@@ -180,6 +180,8 @@ def _arguments(argv: Sequence[str]) -> list[str]:
             arguments[1:1] = ["--config", str(stored)]
         elif options.init:
             arguments[1:1] = _model_of(options.init)
+    elif arguments[:1] == ["predict"]:
+        arguments[1:1] = predicting.default_model(arguments[1:])
     return arguments
 
 

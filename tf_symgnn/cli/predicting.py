@@ -1,23 +1,24 @@
-"""The sub-commands `predict` and `models`, the models that it can use without training."""
+"""The sub-commands `predict`, and `models`, which lists the models that need no training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from tf_symgnn import runtime
+from tf_symgnn import locations, runtime
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import add_reading, command_parser, read_options
-from tf_symgnn.data import InputError, check_output, structure_files
+from tf_symgnn.data import check_output, structure_files
 from tf_symgnn.data.formats import is_structure_file
-from tf_symgnn.locations import DEFAULT_MODEL, SHIPPED, find_model, is_run, require_run
+from tf_symgnn.locations import find_model, is_run, require_run
 
 
 def predict_parser() -> ArgumentParser:
     """Return the parser of `predict`."""
     parser = command_parser(predict.__doc__, "tf-symgnn predict runs/second glasses/test0.xyz --output barriers.xyz")
-    parser.add_argument("run", nargs="?", help=f"run folder, or name of a shipped model; {DEFAULT_MODEL} if left out")
+    parser.add_argument("run", help="run folder, or name of a shipped model; by default cuzr, if that ships")
     parser.add_argument("files", nargs="+", help="structure files, or folders of them")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz; with --beam, a folder")
     add_reading(parser)
@@ -32,11 +33,6 @@ def predict_parser() -> ArgumentParser:
 
 def check_predict(args: Namespace) -> None:
     """Check the run, the files, how they are read, and the output; avoid oneDNN where memory is limited."""
-    if args.run is not None and args.run not in SHIPPED and _has_structures(args.run):
-        args.run, args.files = None, [args.run, *args.files]
-    elif args.run is None and (args.files[0] in SHIPPED or is_run(Path(args.files[0]))):
-        raise InputError("command line", "files", f"none after the model {args.files[0]}", "structure files")
-    args.run = args.run or DEFAULT_MODEL
     require_run(find_model(args.run))
     if args.memory is not None:
         runtime.avoid_onednn()
@@ -46,13 +42,6 @@ def check_predict(args: Namespace) -> None:
     if args.beam is None:
         # What is left of a killed prediction within a memory may be replaced, which is checked later.
         check_output(args.output, overwrite=args.overwrite or args.memory is not None)
-
-
-def _has_structures(path: str) -> bool:
-    """Return whether a path is a file, or a folder of structure files and no run."""
-    if is_run(Path(path)):
-        return False
-    return Path(path).is_file() or (Path(path).is_dir() and any(map(is_structure_file, Path(path).iterdir())))
 
 
 def predict(args: Namespace) -> None:
@@ -70,6 +59,26 @@ def predict(args: Namespace) -> None:
     print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")
 
 
+def default_model(arguments: Sequence[str]) -> list[str]:
+    """Return the model to insert before the arguments of `predict`: the default one, if it ships and they name none."""
+    if locations.DEFAULT_MODEL not in locations.SHIPPED:
+        return []
+    valueless = {name for action in predict_parser()._actions if action.nargs == 0 for name in action.option_strings}
+    for previous, argument in zip(["", *arguments], arguments, strict=False):
+        is_value = previous.startswith("-") and "=" not in previous and previous not in valueless
+        if not argument.startswith("-") and not is_value:
+            return [] if _is_model(argument) else [locations.DEFAULT_MODEL]
+    return []
+
+
+def _is_model(name: str) -> bool:
+    """Return whether an argument is a shipped model or a folder that is no folder of structure files."""
+    path = Path(name)
+    return name in locations.SHIPPED or (
+        path.is_dir() and (is_run(path) or not any(map(is_structure_file, path.iterdir())))
+    )
+
+
 def models_parser() -> ArgumentParser:
     """Return the parser of `models`."""
     return command_parser(models.__doc__, "tf-symgnn models")
@@ -77,17 +86,18 @@ def models_parser() -> ArgumentParser:
 
 def models(args: Namespace) -> None:
     """List the models that ship with the program."""
+    if not locations.SHIPPED:
+        print("none in this version")
+        return
     from ase.data import chemical_symbols
 
     from tf_symgnn.runs import open_run
 
-    for name, path in SHIPPED.items():
+    for name, path in locations.SHIPPED.items():
         run = open_run(name)
         elements = ", ".join(chemical_symbols[number] for number in run.statistics().species)
         print(f"{name}: {run.config().model} for {elements}")
         for split, record in run.metrics().items():
-            if isinstance(record, dict):
+            if isinstance(record, dict) and record["pearson"] is not None:
                 print(f"  {split} pearson {record['pearson']:.3f} of {record['n_atoms']} atoms")
         print(f"  {path / 'README.md'}")
-    if not SHIPPED:
-        print("none in this version")

@@ -17,7 +17,9 @@ from tf_symgnn.data.readers import read_frames
 from tf_symgnn.errors import InputError, as_input_error
 
 SPLITS_FILE = "splits.json"
-_COMPANIONS = (SPLITS_FILE, "README.md", "README", ".searches.jsonl", ".checkpoint", "events.csv.xz")  # of `simulate`
+EVENTS_FILE = "events.csv.xz"  # of the data set of the package: all events that its labels are means of
+# The last two are of `simulate`.
+_COMPANIONS = (SPLITS_FILE, EVENTS_FILE, "README.md", "README", ".searches.jsonl", ".checkpoint")
 DATA_SET = Path(__file__).parent / "cuzr"  # labeled glasses of our own; its README is their data card
 
 

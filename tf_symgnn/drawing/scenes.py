@@ -59,6 +59,25 @@ class Scene:
     labels: Sequence[str]
     bonds: Bonds
 
+    def __post_init__(self):
+        """Check shapes and numbers, since a browser would draw nothing and print no reason.
+
+        Raises:
+            ValueError: a shape does not fit, or a number is not finite.
+        """
+        n_atoms, n_bonds = len(self.labels), len(self.bonds.radii)
+        for name, values, shape in (
+            ("positions", self.positions, (n_atoms, 3)),
+            ("radii", self.radii, (n_atoms,)),
+            ("colors", self.colors, (n_atoms, 3)),
+            ("bonds.start", self.bonds.start, (n_bonds, 3)),
+            ("bonds.stop", self.bonds.stop, (n_bonds, 3)),
+            ("bonds.radii", self.bonds.radii, (n_bonds,)),
+            ("bonds.colors", self.bonds.colors, (n_bonds, 3)),
+        ):
+            if np.shape(values) != shape or not np.isfinite(values).all():
+                raise ValueError(f"{name}: shape {np.shape(values)}, expected finite numbers of shape {shape}")
+
     def record(self) -> dict:
         """Return the scene as `scenes.js` reads it."""
         bonds = self.bonds

@@ -76,10 +76,8 @@ def page(explanation: Explanation, plots: Mapping[str, Figure]) -> str:
     drawn = {name: _svg(figure, name) for name, figure in plots.items() if name in CAPTIONS}
     drawn[SCENE] = scenes_html(
         [
-            _scene(neighborhood, pairs, mask[pairs])
-            for neighborhood, pairs, mask in zip(
-                explanation.neighborhoods, explanation.important, explanation.masks.importance, strict=True
-            )
+            _scene(neighborhood, pairs)
+            for neighborhood, pairs in zip(explanation.neighborhoods, explanation.important, strict=True)
         ],
         [chemical_symbols[number] for number in set(explanation.graph.atomic_numbers.tolist())],
     )
@@ -164,8 +162,8 @@ def _table(rows: dict[str, str]) -> str:
     return f"<table>\n{cells}</table>"
 
 
-def _scene(neighborhood: Neighborhood, pairs: np.ndarray, importance: np.ndarray) -> Scene:
-    """Return the atoms around a center, and pairs i64[P] as bonds, thicker and redder for a larger importance [P]."""
+def _scene(neighborhood: Neighborhood, pairs: np.ndarray) -> Scene:
+    """Return the atoms around a center, and pairs i64[P], the most important first, as thinner and thinner bonds."""
     near = np.flatnonzero(np.linalg.norm(neighborhood.relative_positions, axis=1) <= DRAWN_RADIUS)
     ends, graph = np.stack(neighborhood.ends)[:, pairs], neighborhood.graph
     # The ends of pairs may be farther away, or other images of the atoms.
@@ -175,20 +173,21 @@ def _scene(neighborhood: Neighborhood, pairs: np.ndarray, importance: np.ndarray
     atoms, positions = atoms[once], positions[once]
     numbers, indices = graph.atomic_numbers[atoms], neighborhood.atoms[atoms].tolist()
     symbols = [chemical_symbols[number] for number in numbers]
+    colors = colors_of(symbols)
     is_center = atoms == neighborhood.center_index
     paired = np.isin(atoms, np.concatenate([graph.target[pairs], graph.source[pairs]])) | is_center
     # Important pairs have similar importance: ranks show which is more important.
-    rank = importance.argsort(kind="stable").argsort(kind="stable") / max(len(pairs) - 1, 1)
+    rank = np.linspace(1, 0, len(pairs))
     return Scene(
         name=f"atom {neighborhood.center}",
         positions=positions,
         radii=np.where(paired, *SPHERES) * covalent_radii[numbers],
-        colors=np.where(is_center[:, None], _CENTER, [colors_of(symbols)[symbol] for symbol in symbols]),
+        colors=np.where(is_center[:, None], _CENTER, [colors[symbol] for symbol in symbols]),
         labels=[f"{symbol}, atom {index}" for symbol, index in zip(symbols, indices, strict=True)],
         bonds=Bonds(
             start=ends[0],
             stop=ends[1],
             radii=np.interp(rank, [0, 1], THICKNESS),
-            colors=np.stack([np.interp(rank, [0, 1], ends) for ends in np.transpose(_BOND_COLORS)], axis=1),
+            colors=np.stack([np.interp(rank, [0, 1], part) for part in np.transpose(_BOND_COLORS)], axis=1),
         ),
     )

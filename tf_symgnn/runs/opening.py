@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import Any
 
 from tf_symgnn.config import RunConfig
 from tf_symgnn.locations import find_model
@@ -22,20 +20,18 @@ def open_run(run: Run) -> RunFolder:
     return run if isinstance(run, RunFolder) else RunFolder.open(find_model(run))
 
 
-def fine_tuning_config(run: Run, **fields: Any) -> RunConfig:
+def fine_tuning_config(run: Run) -> RunConfig:
     """Return the configuration of a run that starts from the best weights of another one.
 
-    Model, graph and network are those of that run, and the potential, if it has one. All other fields have their
-    defaults.
+    Model, graph and network are those of that run, and in training the potential, if it has one. All other fields have
+    their defaults; `dataclasses.replace` changes them.
 
     Args:
         run: the run to start from, its folder, or the name of a model that is part of the package.
-        **fields: of `RunConfig`, such as `data`, `run_dir` and `epochs`.
 
     Raises:
-        InputError: there is no run, or a field is invalid.
+        InputError: there is no run.
     """
     before = open_run(run)
     config = before.config()
-    start = RunConfig(model=config.model, graph=config.graph, network=config.network, init=str(before.path))
-    return replace(start, **fields)
+    return RunConfig(model=config.model, graph=config.graph, network=config.network, init=str(before.path))

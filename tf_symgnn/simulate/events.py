@@ -97,6 +97,20 @@ def displacements(start: np.ndarray, saddle: np.ndarray) -> tuple[int, dict[int,
     return int((lengths > MOVED).sum()), {int(atom): tuple(by[atom].round(2).tolist()) for atom in farthest}
 
 
+def events_by_atom(searches: Iterable[Search], distinction: Distinction, most: int) -> dict[int, list[Search]]:
+    """Return the events of each atom that has been searched: its first distinct ones.
+
+    Args:
+        searches: of all atoms.
+        distinction: which events are distinct.
+        most: the number of events of an atom.
+    """
+    of_atoms: dict[int, list[Search]] = {}
+    for search in searches:
+        of_atoms.setdefault(search.atom, []).append(search)
+    return {atom: distinct_events(of_atom, distinction)[:most] for atom, of_atom in of_atoms.items()}
+
+
 def distinct_events(searches: Iterable[Search], distinction: Distinction) -> list[Search]:
     """Return the events among one atom's searches, each once, in the order of the searches."""
     events: list[Search] = []
