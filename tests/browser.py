@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from playwright.sync_api import Browser, Page, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE = 60_000  # ms
@@ -25,6 +28,8 @@ needs_browser = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser without windows."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser

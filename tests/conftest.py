@@ -9,7 +9,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import ctypes
 import gc
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -118,6 +118,27 @@ def memory_of_a_module(request) -> Iterator[None]:
             file.write(f"{os.getpid()} {resident / 1e9:.2f} GB after {request.module.__name__}\n")
 
 
+@pytest.fixture
+def refuses(capsys, tmp_path) -> Callable[..., None]:
+    """Return a check that a command ends with status 2, prints one line with the given words and writes nothing."""
+    from tf_symgnn.cli import main
+
+    def files() -> set[str]:
+        return {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+
+    def check(argv: list, *words: str) -> None:
+        before = files()
+        assert main([str(argument) for argument in argv]) == 2
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1 and message.startswith("tf-symgnn: ")
+        assert "Traceback" not in message
+        for word in words:
+            assert word in message
+        assert files() == before
+
+    return check
+
+
 @pytest.fixture(scope="session")
 def published_data() -> Path:
     """Return the folder of published Cu64Zr36 glasses, which is not part of this repository."""
@@ -126,4 +147,4 @@ def published_data() -> Path:
     return PUBLISHED
 
 
-pytest_plugins = ["tests.small_runs"]
+pytest_plugins = ["tests.small_runs", "tests.browser"]

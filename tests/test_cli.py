@@ -25,27 +25,6 @@ from tf_symgnn.runs import RunFolder, read_history
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def files_in(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
-
-
-@pytest.fixture
-def refuses(capsys, tmp_path):
-    """A check that a command ends with status 2, prints one line with the given words and writes nothing."""
-
-    def check(argv: list, *words: str) -> None:
-        before = files_in(tmp_path)
-        assert main([str(argument) for argument in argv]) == 2
-        message = capsys.readouterr().err
-        assert message.count("\n") == 1 and message.startswith("tf-symgnn: ")
-        assert "Traceback" not in message
-        for word in words:
-            assert word in message
-        assert files_in(tmp_path) == before
-
-    return check
-
-
 def train_on(data: Path, run_dir: Path, *options: str) -> list:
     return ["train", "--data", data, "--run-dir", run_dir, "--epochs", "1", *options]
 

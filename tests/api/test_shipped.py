@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import tf_symgnn
-from tests.test_cli import refuses  # noqa: F401
 from tf_symgnn import names
 from tf_symgnn.cli import main
 from tf_symgnn.data import InputError
@@ -56,7 +55,7 @@ def test_a_folder_of_structures_is_no_model(shipped, data, tmp_path):
     assert len(ase.io.read(tmp_path / "all.xyz", ":")) == len(list(data.glob("*.xyz")))
 
 
-def test_what_is_neither_model_nor_structure_is_refused(shipped, refuses, data, tmp_path):  # noqa: F811
+def test_what_is_neither_model_nor_structure_is_refused(shipped, refuses, data, tmp_path):
     end = [data / "test0.xyz", "--output", tmp_path / "out.xyz"]
     refuses(["predict", tmp_path / "absent", *end], "absent", "no such file or folder", "structure files")
     (tmp_path / "empty").mkdir()

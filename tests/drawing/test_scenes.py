@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import browser, colored, needs_browser, picture  # noqa: F401 - a fixture
+from tests.browser import colored, needs_browser, picture
 from tf_symgnn.drawing import Bonds, Scene, colors_of, scenes_html
 
 BLUE, RED = [0.1, 0.2, 0.9], [0.9, 0.1, 0.1]
@@ -43,7 +43,7 @@ class TestDrawn:
     pytestmark = needs_browser
 
     @pytest.fixture
-    def page(self, browser, tmp_path):  # noqa: F811
+    def page(self, browser, tmp_path):
         """A page with two scenes, which must log no error."""
         far = np.array([[-3.0, 0, 0], [3.0, 0, 0]])
         scenes = [scene("thin", far, radius=0.1), scene(CLOSING, far, radius=0.3)]

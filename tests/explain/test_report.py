@@ -11,7 +11,6 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import ZOO
-from tests.test_cli import refuses  # noqa: F401
 from tf_symgnn import names
 from tf_symgnn.cli import main
 from tf_symgnn.data import InputError, read_glass, write_glasses
@@ -137,11 +136,11 @@ def test_an_isolated_atom_without_labels_has_an_explanation(finished_run, tmp_pa
         ("nearest:46", ["atoms", "45"]),
     ],
 )
-def test_invalid_atoms(refuses, finished_run, glass_file, tmp_path, atoms, words):  # noqa: F811
+def test_invalid_atoms(refuses, finished_run, glass_file, tmp_path, atoms, words):
     refuses(["explain", finished_run.path, glass_file, f"--atoms={atoms}", "--output", tmp_path / "out"], *words)
 
 
-def test_other_bad_input(refuses, finished_run, glass_file, tmp_path):  # noqa: F811
+def test_other_bad_input(refuses, finished_run, glass_file, tmp_path):
     end = ["--atoms", "0", "--output", tmp_path / "out"]
     refuses(["explain", tmp_path, glass_file, *end], "no config.yaml")
     refuses(["explain", finished_run.path, tmp_path / "absent.xyz", *end], "absent.xyz", "no such file")

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from playwright.sync_api import Page, expect
 
 from tests import browser as chromium
-from tests.browser import PATIENCE, browser, colored, needs_browser  # noqa: F401 - a fixture
+from tests.browser import PATIENCE, colored, needs_browser
 from tests.conftest import SPECIES, random_glass
 from tests.server.servers import in_thread
 from tf_symgnn import names
@@ -42,7 +42,7 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser, address) -> Iterator[Page]:  # noqa: F811
+def page(browser, address) -> Iterator[Page]:
     """The viewer before a file is opened; it must neither log errors nor send requests to other servers."""
     page = browser.new_page(viewport={"width": 1000, "height": 700})
     page.set_default_timeout(PATIENCE)
@@ -305,7 +305,7 @@ def test_a_glass_of_eight_thousand_atoms_is_drawn_and_sliced(page, tmp_path):
     assert 0 < drawn(page) < whole
 
 
-def test_the_page_reports_missing_webgl(browser, address, tmp_path):  # noqa: F811
+def test_the_page_reports_missing_webgl(browser, address, tmp_path):
     page = browser.new_page()
     page.add_init_script(
         "HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) "
