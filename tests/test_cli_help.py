@@ -223,3 +223,12 @@ def test_nothing_but_own_lines_on_standard_error(finished_run, data, tmp_path):
     )
     assert finished.returncode == 0
     assert all(line.startswith("tf-symgnn: ") for line in finished.stderr.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--help", "--help-all"])
+def test_a_reader_that_ends_early_causes_no_message(option):
+    """As with `tf-symgnn train --help | head -1`."""
+    command = [sys.executable, "-m", "tf_symgnn.cli", "train", option]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    running.stdout.close()
+    assert running.communicate()[1] == b""

@@ -94,6 +94,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 2 for bad input (one line on standard error names the file and the field), 130 if interrupted.
     """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: Sequence[str] | None) -> int:
     example = "tf-symgnn predict RUN glass.xyz --output barriers.xyz"
     parser = command_parser(tf_symgnn.__doc__, example, prog="tf-symgnn", version=tf_symgnn.__version__)
     commands = parser.add_subcommands(dest="command")

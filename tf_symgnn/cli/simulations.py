@@ -92,7 +92,7 @@ def _barriers_parser() -> ArgumentParser:
         "--require_connected",
         type=bool,
         default=False,
-        help="yes or no: whether a saddle must relax back to the start; published labels do not require it",
+        help="true or false: whether a saddle must relax back to the start; published labels do not require it",
     )
     parser.add_argument("--barrier_tolerance", type=NonNegativeFloat, default=1e-3, help="eV, between distinct events")
     parser.add_argument("--distance_tolerance", type=NonNegativeFloat, default=0.1, help="A, between their saddles")
