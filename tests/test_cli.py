@@ -217,7 +217,7 @@ def test_evaluate_prints_one_json_object_last(finished_run, data, capsys):
     argv = ["evaluate", finished_run.path, "--data", data, "--split", "test", "--json"]
     assert main([str(argument) for argument in argv]) == 0
     record = json.loads(capsys.readouterr().out.splitlines()[-1])
-    fields = {"split", "pearson", "mae", "rmse", "n_atoms", "per_glass", "invariance_error"}
+    fields = {"split", "pearson", "mae", "rmse", "n_atoms", "per_glass", "invariance_error", "noise_ceiling"}
     assert record.keys() == fields
     metrics = json.loads(finished_run.metrics_file.read_text())["test"]
     assert (record["split"], record["n_atoms"], set(record["per_glass"])) == ("test", 45, {"test0"})
