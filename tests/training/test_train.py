@@ -179,7 +179,7 @@ def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_p
     narrow = small_config(data, tmp_path / "run", init=str(finished_run.path), network=NetworkConfig(width=4))
     with pytest.raises(InputError, match="config.yaml: network: found .*'width': 4.* expected .*'width': 8"):
         train(narrow)
-    with pytest.raises(InputError, match="nowhere: run folder: found no config.yaml"):
+    with pytest.raises(InputError, match="nowhere: model: found no folder"):
         train(small_config(data, tmp_path / "run", init="nowhere"))
     with pytest.raises(InputError, match="run folder: found that of the run to start from"):
         train(small_config(data, finished_run.path, init=str(finished_run.path)), overwrite=True)
