@@ -148,8 +148,6 @@ def release(work: Path, output: Path) -> None:
         ValueError: a label is not the mean of its events in the journal.
     """
     output.mkdir(parents=True, exist_ok=True)
-    for former in output.glob("*.xz"):
-        former.unlink()
     splits: dict[str, list[str]] = {split: [] for split in names.SPLITS}
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
@@ -174,6 +172,9 @@ def release(work: Path, output: Path) -> None:
     write_compressed(output / EVENTS_FILE, table.getvalue().encode())
     with replacing(output / SPLITS_FILE) as file:
         file.write_text(json.dumps(splits, indent=1) + "\n")
+    written = {EVENTS_FILE, *(f"{name}.xyz.xz" for members in splits.values() for name in members)}
+    for former in (path for path in output.glob("*.xz") if path.name not in written):
+        former.unlink()
 
 
 def write_compressed(path: Path, content: bytes) -> None:

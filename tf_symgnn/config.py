@@ -168,7 +168,7 @@ class RunConfig:
         epochs: passes over the training glasses. A resumed run may have more, with the learning rate of the longer run.
         seed: of weights, transformations and the order of the data.
         patience: epochs without a better validation Pearson after which training stops; null never stops early. The
-            default model is best after 5 of 100 epochs on the sample, and after 23 to 32 of 50 on published glasses.
+            default model is best after 5 of 100 epochs on 900 labels, and after 23 to 32 of 50 on published glasses.
         precision: the Keras policy of layers. The mixed ones are for GPUs: weights, batch statistics and predictions
             stay in single precision, and with float16 the loss is scaled.
         minutes: training time after which training stops. With it the learning rate decays over this time, not over
