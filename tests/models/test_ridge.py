@@ -58,7 +58,7 @@ def test_the_length_of_components_is_limited():
     np.testing.assert_array_less(beyond, 1.0001 * longest)
 
 
-EQUAL = np.ones(3)  # equal expected weights of three descriptors
+EQUAL = [np.ones(3)]  # a prior of equal expected weights of three descriptors
 
 
 def predict(layer: NeighborhoodRidge, descriptors: np.ndarray, view: PairView) -> np.ndarray:
@@ -121,7 +121,7 @@ def test_the_regression_matches_scikit_learn(neighborhood, expected):
         predict(layer, descriptors, view)
         features.append(layer.features(tf.constant(descriptors), view).numpy())
         barriers.append(features[-1] @ weights + rng.normal(size=300) + 2)
-    penalty = layer.fit(labeled(features, barriers), np.array(expected))
+    _, penalty = layer.fit(labeled(features, barriers), [np.array(expected)])
     assert penalty <= PENALTIES[1]  # 600 atoms suffice for 21 weights
     scaled = StandardScaler().fit_transform(np.concatenate(features)) * np.tile(expected, 7)
     predicted = Ridge(alpha=penalty).fit(scaled, np.concatenate(barriers)).predict(scaled)
@@ -140,7 +140,7 @@ def test_a_second_fit_is_to_the_residuals(neighborhood):
     layer.fit(glasses[:1], EQUAL)
     first = layer.kernel.numpy().T.ravel(), layer.bias.numpy()
     residual = barriers[1] - features[1] @ first[0] - first[1]
-    penalty = layer.fit(glasses[1:], EQUAL)
+    _, penalty = layer.fit(glasses[1:], EQUAL)
     expected = Ridge(alpha=penalty).fit(StandardScaler().fit_transform(features[1]), residual)
     change = layer.kernel.numpy().T.ravel() - first[0]
     np.testing.assert_allclose(change * features[1].std(axis=0), expected.coef_, atol=1e-4)
@@ -169,9 +169,9 @@ def test_a_second_fit_to_noisy_glasses_keeps_the_weights():
     barriers = features @ weights + rng.normal(size=(3, 200)) * [[0.01], [10.0], [10.0]]
     layer = NeighborhoodRidge(species=())
     layer.build(tf.TensorShape([None, 50]))
-    layer.fit([LabeledFeatures(features[0], barriers[0])], np.ones(50))
+    layer.fit([LabeledFeatures(features[0], barriers[0])], [np.ones(50)])
     before = layer.kernel.numpy()
-    assert layer.fit(labeled(features[1:], barriers[1:]), np.ones(50)) == PENALTIES[-1]
+    assert layer.fit(labeled(features[1:], barriers[1:]), [np.ones(50)])[1] == PENALTIES[-1]
     np.testing.assert_allclose(layer.kernel, before, atol=0.1)
 
 
@@ -188,7 +188,7 @@ def test_a_label_of_weight_three_is_worth_three_labels():
     layers = [NeighborhoodRidge(species=()) for _ in range(3)]
     for layer, glasses in zip(layers, (repeated, weighted, labeled(features, barriers)), strict=True):
         layer.build(tf.TensorShape([None, 10]))
-        layer.fit(glasses, np.ones(10))
+        layer.fit(glasses, [np.ones(10)])
     np.testing.assert_allclose(layers[1].kernel, layers[0].kernel, atol=1e-4)
     np.testing.assert_allclose(layers[1].bias, layers[0].bias, atol=1e-4)
     assert np.abs(layers[2].kernel.numpy() - layers[0].kernel.numpy()).max() > 0.02
@@ -204,11 +204,28 @@ def test_many_glasses_share_a_few_folds_in_which_neighbors_of_a_list_are_apart()
     barriers = features.sum(axis=-1) + rng.normal(size=(15, 40))
     layer = NeighborhoodRidge(species=())
     layer.build(tf.TensorShape([None, 10]))
-    penalty = layer.fit(labeled(features, barriers), np.ones(10))
+    _, penalty = layer.fit(labeled(features, barriers), [np.ones(10)])
     everything = np.concatenate(features)
     expected = Ridge(alpha=penalty).fit(StandardScaler().fit_transform(everything), np.concatenate(barriers))
     weights = expected.coef_ / everything.std(axis=0)
     np.testing.assert_allclose(layer.kernel[:, 0], weights, atol=1e-4)
+
+
+@pytest.mark.parametrize("relevant", [0, 1])
+def test_the_prior_that_describes_the_weights_is_selected(relevant):
+    """Barriers depend on the first five of forty descriptors, or on the last five."""
+    rng = np.random.default_rng(8)
+    priors = [np.where(np.arange(40) // 5 == 7 * k, 1.0, 0.1) for k in range(2)]
+    features = rng.normal(size=(2, 50, 40)).astype(np.float32)
+    barriers = features @ (priors[relevant] == 1) + rng.normal(size=(2, 50))
+    layer = NeighborhoodRidge(species=())
+    layer.build(tf.TensorShape([None, 40]))
+    chosen, penalty = layer.fit(labeled(features, barriers), priors)
+    assert chosen == relevant
+    scaled = StandardScaler().fit_transform(np.concatenate(features)) * priors[relevant]
+    expected = Ridge(alpha=penalty).fit(scaled, np.concatenate(barriers)).predict(scaled)
+    actual = np.concatenate(features) @ layer.kernel.numpy()[:, 0] + layer.bias.numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
 def test_noisier_barriers_give_a_larger_penalty():
@@ -221,7 +238,7 @@ def test_noisier_barriers_give_a_larger_penalty():
         layer = NeighborhoodRidge(species=())
         layer.build(tf.TensorShape([None, 30]))
         barriers = hidden.sum(axis=-1) + noise * rng.normal(size=(2, 100))
-        penalties.append(layer.fit(labeled(features, barriers), np.ones(30)))
+        penalties.append(layer.fit(labeled(features, barriers), [np.ones(30)])[1])
     assert penalties[0] < penalties[1]
 
 
@@ -233,7 +250,7 @@ def test_a_glass_of_equal_barriers_does_not_affect_the_penalty():
     for glasses in (2, 3):
         layer = NeighborhoodRidge(species=())
         layer.build(tf.TensorShape([None, 30]))
-        penalties.append(layer.fit(labeled(features[:glasses], barriers[:glasses]), np.ones(30)))
+        penalties.append(layer.fit(labeled(features[:glasses], barriers[:glasses]), [np.ones(30)])[1])
     assert penalties[0] == penalties[1] > PENALTIES[0]
 
 
@@ -252,8 +269,8 @@ def test_the_prediction_for_atoms_without_neighbors_is_the_mean():
 
 
 def test_expected_weights_of_components_follow_their_variance(monkeypatch):
-    expectations = []
-    monkeypatch.setattr(NeighborhoodRidge, "fit", lambda self, glasses, expected: expectations.append(expected))
+    given = []
+    monkeypatch.setattr(NeighborhoodRidge, "fit", lambda self, glasses, priors: given.append(priors))
     glass = random_glass(6, 80)
     graph = to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True))
     model = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
@@ -261,7 +278,7 @@ def test_expected_weights_of_components_follow_their_variance(monkeypatch):
     model.prepare([graph], [glass.barrier])
     variance = model.components.relative_variance
     assert 0 < np.count_nonzero(variance) <= 80 / ATOMS_PER_COMPONENT
-    np.testing.assert_allclose(expectations[0], variance**0.25)
+    np.testing.assert_allclose(given[0], [variance**0.25, variance**0.1])
 
 
 def test_the_stages_of_the_model_are_the_regression():

@@ -22,9 +22,10 @@ from tf_symgnn.nn.power_spectrum import PowerSpectrum
 from tf_symgnn.potentials.response import DESCRIPTORS
 
 N_COMPONENTS = 360  # principal components of the power spectrum
-# The expected weight of a whitened component is its relative variance to this power. A power of 1/2 would mean equal
-# weights before whitening. With a power of 0, components of low variance dominate the prediction.
-PRIOR_EXPONENT = 0.25
+# The expected weight of a whitened component is its relative variance to one of these powers, which cross-validation
+# selects; the first if there is one glass. A power of 1/2 would mean equal weights before whitening. With a power of 0,
+# components of low variance dominate the prediction. Many atoms or exact labels support the larger one.
+PRIOR_EXPONENTS = (0.25, 0.1)
 
 STRUCTURE = "structure"  # name of the contribution of the power spectrum
 SCALED_BARRIER, TERMS = "scaled_barrier", "terms"  # features of atoms: arguments of `NeighborhoodRidge.after_hop`
@@ -197,7 +198,7 @@ class RidgeModel(BarrierModel):
         print(f"solving the ridge regression on {len(graphs)} glasses", file=sys.stderr, flush=True)
         views = [PairView.of(graph, tf.float32) for graph in graphs]
         numbers = [view.atomic_numbers.numpy() for view in views]
-        parts, expected = [[] for _ in graphs], []
+        parts, sizes = [[] for _ in graphs], []  # sizes: of weights, as expected in each prior
         if self._config["spectrum"]:
             # A compiled function computes chunks of pairs in parallel.
             spectrum = tf.function(self.spectrum, reduce_retracing=True)
@@ -206,14 +207,14 @@ class RidgeModel(BarrierModel):
                 self.components.fit([direction.numpy() for direction, _ in spectra], numbers)
             for part, view, (direction, presence) in zip(parts, views, spectra, strict=True):
                 part.append(self.components(direction, view.atomic_numbers) * presence)
-            expected.append(self.components.relative_variance**PRIOR_EXPONENT)
+            sizes.append([self.components.relative_variance**power for power in PRIOR_EXPONENTS])
         if self.n_descriptors:
             given = [_potential_descriptors(graph) for graph in graphs]
             if not self.scaling.fitted:
                 self.scaling.fit([descriptors.numpy() for descriptors in given], numbers)
             for part, view, descriptors in zip(parts, views, given, strict=True):
                 part.append(self.scaling(descriptors, view.atomic_numbers))
-            expected.append(np.ones(self.n_descriptors))
+            sizes.append([np.ones(self.n_descriptors)] * len(PRIOR_EXPONENTS))
         glasses = []
         weights = weights or [np.ones(len(label), np.float32) for label in labels]
         for part, view, label, weight in zip(parts, views, labels, weights, strict=True):
@@ -222,7 +223,7 @@ class RidgeModel(BarrierModel):
             glasses.append(
                 LabeledFeatures(features, ((label - self.label_mean) / self.label_std)[labeled], weight[labeled])
             )
-        self.ridge.fit(glasses, np.concatenate(expected))
+        self.ridge.fit(glasses, [np.concatenate(prior) for prior in zip(*sizes, strict=True)])
         if self.n_descriptors:
             terms = [
                 self._terms_of_groups(tf.concat(part, axis=1), view) for part, view in zip(parts, views, strict=True)

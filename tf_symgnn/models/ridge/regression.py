@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.models.ridge.averages import NeighborhoodAverages, average_bytes
-from tf_symgnn.models.ridge.solver import LabeledFeatures, NormalEquations, best_penalty, folds
+from tf_symgnn.models.ridge.solver import LabeledFeatures, NormalEquations, best_prior, folds
 from tf_symgnn.nn.pairs import PairView
 
 HOPS = 3  # of averages
@@ -83,32 +83,33 @@ class NeighborhoodRidge(tf.keras.layers.Layer):
             return [averages.over_species(z, x) for z, x in zip(self.species, values, strict=True)]
         return [averages.over_all(x) for x in values]
 
-    def fit(self, glasses: Sequence[LabeledFeatures], expected: np.ndarray) -> float:
+    def fit(self, glasses: Sequence[LabeledFeatures], priors: Sequence[np.ndarray]) -> tuple[int, float]:
         """Fit the residuals of the present weights, and add the result to the weights.
 
-        Cross-validation on glasses left out selects the penalty. If the weights were fitted to other glasses, the
-        penalty keeps them close to their present values.
+        Cross-validation on glasses left out selects a prior and the penalty. If the weights were fitted to other
+        glasses, the penalty keeps them close to their present values.
 
         Args:
             glasses: of `blocks` K features each, with barriers in standard deviations from the mean.
-            expected: f[K], the expected relative size of the weight of each standardized descriptor. The penalty is on
-                the weight over this size; a descriptor of size zero is not used.
+            priors: each f[K], the expected relative size of the weight of each standardized descriptor. The penalty is
+                on the weight over this size; a descriptor of size zero, which it has in all priors, is not used.
 
         Returns:
-            The penalty.
+            The number of the prior, and the penalty.
         """
-        weights, expected = self.kernel.numpy().T.ravel(), np.tile(expected, self.blocks)
-        nonzero = np.flatnonzero(expected)
+        weights, expected = self.kernel.numpy().T.ravel(), [np.tile(prior, self.blocks) for prior in priors]
+        nonzero = np.flatnonzero(expected[0])
+        expected = [prior[nonzero] for prior in expected]
         predicted = [glass.features @ weights + self.bias.numpy() for glass in glasses]
         used = [glass._replace(features=glass.features[:, nonzero]) for glass in glasses]
         residuals = [glass._replace(barrier=glass.barrier - x) for glass, x in zip(used, predicted, strict=True)]
         equations = [NormalEquations.sum(map(NormalEquations.of, fold)) for fold in folds(residuals)]
-        penalty = best_penalty(equations, folds(predicted), folds(used), expected[nonzero])
-        change, bias = NormalEquations.sum(equations).solve(penalty, expected[nonzero])
+        chosen, penalty = best_prior(equations, folds(predicted), folds(used), expected)
+        change, bias = NormalEquations.sum(equations).solve(penalty, expected[chosen])
         weights[nonzero] += change
         self.kernel.assign(weights.reshape(self.blocks, -1).T)
         self.bias.assign_add(bias)
-        return penalty
+        return chosen, penalty
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""

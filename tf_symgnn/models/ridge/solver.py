@@ -1,4 +1,4 @@
-"""Normal equations of a ridge regression, and the choice of its penalty by cross-validation.
+"""Normal equations of a ridge regression, and the choice of its prior and penalty by cross-validation.
 
 Scikit-learn's `Ridge` would compute the products of features again for each fold left out and each penalty. Here, they
 are computed once per glass and added.
@@ -15,7 +15,7 @@ import scipy.linalg
 
 # Penalties of squared weights of standardized features. The large ones are for a regression that is fitted again to
 # glasses that are similar to those of the first fit.
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 1e4, 1e5)
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 1e5)
 MAX_FOLDS = 6  # of cross-validation; the products of one take 200 MB for 5000 features
 SINGLE_GLASS_PENALTY = 100.0  # without a second glass for cross-validation
 # Standard deviation of a feature over its mean; below it is rounding. The features of a glass vary by 1e-4 or more.
@@ -104,32 +104,36 @@ def folds(glasses: Sequence) -> list[Sequence]:
     return [glasses[k::MAX_FOLDS] for k in range(min(MAX_FOLDS, len(glasses)))]
 
 
-def best_penalty(
+def best_prior(
     equations: Sequence[NormalEquations],
     predicted: Sequence[Sequence[np.ndarray]],
     glasses: Sequence[Sequence[LabeledFeatures]],
-    expected: np.ndarray,
-) -> float:
-    """Return the penalty with the highest mean Pearson correlation on glasses of folds left out in turn.
+    priors: Sequence[np.ndarray],
+) -> tuple[int, float]:
+    """Return the number of a prior and a penalty, with the highest mean Pearson correlation on glasses left out.
+
+    Folds are left out in turn. With one fold the result is the first prior and `SINGLE_GLASS_PENALTY`.
 
     Args:
         equations: of each fold, for the residuals of its barriers.
         predicted: predictions before the fit [N] of each glass of each fold.
         glasses: of each fold.
-        expected: [D], the expected relative sizes of weights.
+        priors: each the expected relative sizes of weights [D].
     """
     if len(equations) == 1:
-        return SINGLE_GLASS_PENALTY
-    scores = np.zeros(len(PENALTIES))
+        return 0, SINGLE_GLASS_PENALTY
+    scores = np.zeros((len(priors), len(PENALTIES)))
     for left_out, (before, fold) in enumerate(zip(predicted, glasses, strict=True)):
         others = NormalEquations.sum([*equations[:left_out], *equations[left_out + 1 :]])
-        for k, penalty in enumerate(PENALTIES):
-            weights, _ = others.solve(penalty, expected)
-            scores[k] += sum(
-                _correlation(x + features @ weights, barrier)
-                for x, (features, barrier, _) in zip(before, fold, strict=True)
-            )
-    return PENALTIES[int(np.argmax(scores))]
+        for k, prior in enumerate(priors):
+            for m, penalty in enumerate(PENALTIES):
+                weights, _ = others.solve(penalty, prior)
+                scores[k, m] += sum(
+                    _correlation(x + features @ weights, barrier)
+                    for x, (features, barrier, _) in zip(before, fold, strict=True)
+                )
+    k, m = np.unravel_index(np.argmax(scores), scores.shape)
+    return int(k), PENALTIES[m]
 
 
 def _correlation(predicted: np.ndarray, barrier: np.ndarray) -> float:
