@@ -26,7 +26,7 @@ class EnergyBarrierModifier(ModifierInterface):
         InputError: there is no such model, particle types have no chemical symbols, or the model refuses the structure.
     """
 
-    model = Str("", label="Run folder or export")
+    model = Str("cuzr", label="Shipped model, run folder or export")
     species = Str("", label="Symbols of types 1, 2, ... (Cu,Zr)")
     color = Bool(True, label="Color by barrier")
 

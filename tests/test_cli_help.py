@@ -52,7 +52,9 @@ def message(capsys, monkeypatch):
         ),
         (["convert", "x", "--output", "y", "--shards", "0"], "--shards: found 0, expected a number above 0"),
         (["serve", "x", "--port", "99999"], "--port: found 99999, expected a number at least 0 and at most 65535"),
-        (["predict", "run"], "missing: files, --output"),
+        (["predict", "glass.xyz"], "missing: --output"),
+        (["predict", "cuzr"], "missing: files, --output"),
+        (["predict"], "missing: files, --output"),
         (["simulate", "glass", "--composition", "CuZr"], "missing: --atoms, --output"),
     ],
 )

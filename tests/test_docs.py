@@ -11,7 +11,8 @@ import tf_symgnn
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 INCLUDED = ("CONTRIBUTING", "CHANGELOG", "SECURITY", "benchmarks/RESULTS")
-INCLUDED += ("tf_symgnn/server/README", "tf_symgnn/data/cuzr/README", "tests/sample/README", "integrations/README")
+INCLUDED += ("tf_symgnn/server/README", "tf_symgnn/data/cuzr/README", "tf_symgnn/pretrained/cuzr/README")
+INCLUDED += ("tests/sample/README", "integrations/README")
 PAGES = [ROOT / "README.md", *(ROOT / f"{name}.md" for name in INCLUDED), *sorted(DOCS.rglob("*.md"))]
 LONGEST_SENTENCE = 30  # words
 

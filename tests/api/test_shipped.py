@@ -69,7 +69,7 @@ def test_models_that_ship_are_listed(shipped, capsys):
     listed = capsys.readouterr().out
     config, scored = shipped.config(), shipped.metrics()["validation"]
     assert f"{DEFAULT_MODEL}: {config.model} for Cu, Zr\n" in listed
-    assert f"validation pearson {scored['pearson']:.3f} of {scored['n_atoms']} atoms\n" in listed
+    assert f"  validation: pearson {scored['pearson']:.4f}, mae {scored['mae']:.4f} eV, " in listed
 
 
 def test_fine_tuning_starts_from_a_shipped_model(shipped, data, tmp_path):

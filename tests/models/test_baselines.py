@@ -213,7 +213,7 @@ def test_the_default_model_overfits_a_small_glass_by_its_regression_and_its_netw
     model.prepare([tensor], [barrier])
     assert 0.7 < pearson(model.baseline) < 0.95
     assert overfits(model.trained, tensor, barrier, correlation=0.999)
-    model.calibrate([tensor], [barrier])
+    model.calibrate(np.stack(model.calibration_terms(tensor), axis=1), barrier)
     assert model.blend > 0.95 and pearson(model) > 0.995
     model.baseline.ridge.kernel.assign(tf.zeros_like(model.baseline.ridge.kernel))
     assert pearson(model.network) > 0.995 and pearson(model) < 0.98

@@ -1,20 +1,24 @@
 """The server over HTTP: predictions of the SavedModel, formats of TensorFlow Serving, errors, and shutdown."""
 
 import base64
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
+import tf_symgnn
 from tests.conftest import ZOO, random_glass
 from tests.server.servers import PREDICT, ROOT, Client, columns, direct, running
 from tf_symgnn import names
 from tf_symgnn.cli import main
+from tf_symgnn.data import read_glass
 from tf_symgnn.graph import to_graph_tensor
 from tf_symgnn.runs import glass_graphs
 
@@ -171,6 +175,26 @@ def test_a_signal_ends_the_server(export_folder, number):
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
         assert errors.splitlines() == [f"loading {export_folder / '2'}", "stopped"]
+
+
+@pytest.mark.slow
+def test_a_run_is_served_from_its_weights(finished_run, data, tmp_path):
+    """Its own export is not loaded: a SavedModel is a program, and a run folder may come from elsewhere."""
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.path, run)
+    for saved in (run / "export").rglob("saved_model.pb"):
+        saved.write_bytes(b"not a model")
+    glass = read_glass(data / "test0.xyz")
+    with running(run) as (process, port):
+        status, answer = Client(port).ask("POST", PREDICT, {"inputs": columns(glass)})
+        assert status == 200
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    expected = tf_symgnn.load_model(finished_run).predict(glass)
+    np.testing.assert_allclose(answer["outputs"], expected, atol=1e-5)
+    line, loading, stopped = errors.splitlines()[-3:]
+    assert line.startswith(f"exporting {run}, ") and stopped == "stopped"
+    assert not Path(loading.removeprefix("loading ")).exists()
 
 
 @pytest.mark.slow

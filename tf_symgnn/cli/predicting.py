@@ -7,9 +7,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from tf_symgnn import locations, runtime
+from tf_symgnn import locations, names, runtime
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import add_reading, command_parser, read_options
+from tf_symgnn.cli.scores import score_line
 from tf_symgnn.data import check_output, structure_files
 from tf_symgnn.data.formats import is_structure_file
 from tf_symgnn.locations import find_model, is_run, require_run
@@ -18,7 +19,7 @@ from tf_symgnn.locations import find_model, is_run, require_run
 def predict_parser() -> ArgumentParser:
     """Return the parser of `predict`."""
     parser = command_parser(predict.__doc__, "tf-symgnn predict runs/second glasses/test0.xyz --output barriers.xyz")
-    parser.add_argument("run", help="run folder, or name of a shipped model; by default cuzr, if that ships")
+    parser.add_argument("run", help="run folder, or name of a shipped model; by default cuzr")
     parser.add_argument("files", nargs="+", help="structure files, or folders of them")
     parser.add_argument("--output", required=True, help="file to write: .xyz, .dump or .npz; with --beam, a folder")
     add_reading(parser)
@@ -68,7 +69,7 @@ def default_model(arguments: Sequence[str]) -> list[str]:
         is_value = previous.startswith("-") and "=" not in previous and previous not in valueless
         if not argument.startswith("-") and not is_value:
             return [] if _is_model(argument) else [locations.DEFAULT_MODEL]
-    return []
+    return [locations.DEFAULT_MODEL]
 
 
 def _is_model(name: str) -> bool:
@@ -97,7 +98,7 @@ def models(args: Namespace) -> None:
         run = open_run(name)
         elements = ", ".join(chemical_symbols[number] for number in run.statistics().species)
         print(f"{name}: {run.config().model} for {elements}")
-        for split, record in run.metrics().items():
-            if isinstance(record, dict) and record["pearson"] is not None:
-                print(f"  {split} pearson {record['pearson']:.3f} of {record['n_atoms']} atoms")
+        metrics = run.metrics()
+        for split in (split for split in names.SPLITS if split in metrics):
+            print(f"  {score_line(split, metrics[split])}")
         print(f"  {path / 'README.md'}")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import tempfile
+from pathlib import Path
+
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import restricted_number_type
 
 from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.data import InputError
-from tf_symgnn.locations import find_model
+from tf_symgnn.locations import find_model, is_run, require_run
 
 Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
 
 
 def serve_parser() -> ArgumentParser:
     """Return the parser of `serve`."""
-    parser = command_parser(serve.__doc__, "tf-symgnn serve model --port 8501")
-    parser.add_argument("export", help="folder that `tf-symgnn export` wrote")
+    parser = command_parser(serve.__doc__, "tf-symgnn serve cuzr --port 8501")
+    parser.add_argument("model", help="folder that `tf-symgnn export` wrote, run folder, or name of a shipped model")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; the default is reachable from this machine only"
     )
@@ -25,15 +30,35 @@ def serve_parser() -> ArgumentParser:
 
 
 def check_serve(args: Namespace) -> None:
-    """Check that there is a folder of the export."""
-    find_model(args.export)
+    """Check the name, and that there is a folder of a model."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", args.name):
+        raise InputError("command line", "--name", repr(args.name), "letters, digits, and . _ - in between")
+    model = find_model(args.model)
+    if is_run(model):
+        require_run(model)
 
 
 def serve(args: Namespace) -> None:
     """Serve predictions by a REST API, and a viewer in the browser."""
     try:
-        from tf_symgnn.server.server import serve
+        from tf_symgnn.server.server import listen, serve
     except ModuleNotFoundError as error:
         raise InputError("serve", "package", f"no {error.name}", 'pip install "tf_symgnn[serve]"') from error
 
-    serve(args.export, host=args.host, port=int(args.port), name=args.name)
+    with tempfile.TemporaryDirectory() as folder, listen(args.host, int(args.port)) as listener:
+        serve(_exported(find_model(args.model), Path(folder)), listener, args.name)
+
+
+def _exported(model: Path, folder: Path) -> Path:
+    """Return a folder of SavedModels: that of an export, or one in `folder`, written from the weights of a run.
+
+    The SavedModel in a run folder is not used: it is a program, while configuration and weights are data.
+    """
+    if not is_run(model):
+        return model
+    from tf_symgnn.export.saved_model import export
+    from tf_symgnn.runs import open_run
+
+    print(f"exporting {model}, in about a minute; to skip this, export it once and serve the export", file=sys.stderr)
+    export(open_run(model), str(folder / "export"))
+    return folder / "export"

@@ -15,6 +15,7 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 from tf_symgnn import names
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import ReadConfig, add_reading, command_parser, parse_seed, read_options
+from tf_symgnn.cli.scores import score_line
 from tf_symgnn.config import GraphConfig, RunConfig
 from tf_symgnn.data import InputError, read_splits, structure_files
 from tf_symgnn.locations import find_model, require_run
@@ -99,7 +100,7 @@ def train(args: Namespace) -> None:
     print(f"kept: epoch {best} of {epochs}, chosen by its validation pearson of {chosen:.4f}")
     for split in (names.VALIDATION, names.TEST):
         if split in metrics:
-            print(_summary(split, metrics[split]))
+            print(score_line(split, metrics[split]))
     print(f"run folder: {folder.path}")
 
 
@@ -134,7 +135,7 @@ def evaluate(args: Namespace) -> None:
     config = run.config()
     options = read_options(args, label=args.label or config.label, species=config.species)
     record, found = score(run, args.data, split=args.split, options=options)
-    print(_summary(args.split, record))
+    print(score_line(args.split, record))
     for line in summarize(found):
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     if args.json:
@@ -233,16 +234,3 @@ def compare(args: Namespace) -> None:
         sys.exit(f"tf-symgnn: {stopped}")
     print(table.read_text(), end="")
     print(table)
-
-
-def _summary(split: str, record: dict) -> str:
-    """Return the scores of a split in one line; an undefined correlation or invariance error is a dash."""
-    pearson, invariance = (
-        f"{x:.4f}" if x is not None else "-" for x in (record["pearson"], record["invariance_error"])
-    )
-    ceiling = record.get("noise_ceiling")
-    most = "" if ceiling is None else f" (exact barriers: about {ceiling:.2f}, as labels are noisy)"
-    return (
-        f"{split}: pearson {pearson}{most}, mae {record['mae']:.4f} eV, rmse {record['rmse']:.4f} eV, "
-        f"{record['n_atoms']} atoms, invariance error {invariance}"
-    )

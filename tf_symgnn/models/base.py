@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -136,13 +136,21 @@ class BarrierModel(tf.keras.Model):
         """Return the graph with features added that do not change in training; by default none."""
         return graph
 
-    def calibrate(self, graphs: Iterable[tfgnn.GraphTensor], labels: Iterable[np.ndarray]) -> None:
-        """Fit, after training, the parameters that are fitted to validation; by default none.
+    def calibration_terms(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, ...]:
+        """Return what `calibrate` takes of a validation glass, each f[N]; by default nothing, and nothing is fitted."""
+        return ()
+
+    def calibrate(self, terms: np.ndarray, labels: np.ndarray) -> None:
+        """Fit the weights that are fitted to validation, before each validation; by default none.
 
         Args:
-            graphs: of the validation glasses or of patches of them. They are read once, in step with the labels.
-            labels: barriers f[N] eV of each graph; NaN for atoms to leave out.
+            terms: of all validation atoms, f[N, T] from `calibration_terms`.
+            labels: their barriers f[N], eV.
         """
+
+    def calibration(self) -> dict[str, float]:
+        """Return the values that `calibrate` has fitted, by name; by default none."""
+        return {}
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
         """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N]; None if not available."""

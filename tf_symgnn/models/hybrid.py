@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -135,7 +134,7 @@ class HybridModel(BarrierModel):
         barrier = atoms[names.BASELINE_BARRIER] + self.blend * atoms[CORRECTION]
         return State({names.ENERGY_BARRIER: barrier}, {}).on(graph)
 
-    def _terms(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def calibration_terms(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the baseline and the correction, each f[N] eV."""
         atoms, _ = State.of(run_stages(self._stages_of_terms(self._branches(graph)), graph, False))
         return atoms[names.BASELINE_BARRIER], atoms[CORRECTION]
@@ -161,15 +160,15 @@ class HybridModel(BarrierModel):
         barrier = self.baseline(graph, training=False)
         return State.of(graph).merged(State({names.BASELINE_BARRIER: barrier}, {})).on(graph)
 
-    def calibrate(self, graphs: Iterable[tfgnn.GraphTensor], labels: Iterable[np.ndarray]) -> None:
+    def calibrate(self, terms: np.ndarray, labels: np.ndarray) -> None:
         """Fit the blend weight, from 0 to 1, and a constant by least squares to barriers f[N] eV."""
-        terms = tf.function(self._terms, reduce_retracing=True)
-        rows = [np.stack([*terms(graph), label], axis=1) for graph, label in zip(graphs, labels, strict=True)]
-        rows = np.concatenate(rows).astype(np.float64)
-        baseline, correction, label = rows[~np.isnan(rows[:, 2])].T
-        blend = np.cov(correction, label - baseline)[0, 1] / correction.var(ddof=1) if np.ptp(correction) > 0 else 0.0
+        baseline, correction = terms.T
+        blend = np.cov(correction, labels - baseline)[0, 1] / correction.var(ddof=1) if np.ptp(correction) > 0 else 0.0
         self.blend.assign(np.clip(blend, 0.0, 1.0))
-        print(f"the blend weight, fitted on validation, is {float(self.blend):.2f}", file=sys.stderr, flush=True)
+
+    def calibration(self) -> dict[str, float]:
+        """Return the blend weight."""
+        return {"blend weight": float(self.blend)}
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
         """Return the novelty of atoms according to the baseline, f[N]."""
@@ -177,7 +176,7 @@ class HybridModel(BarrierModel):
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
         """Return the `baseline`, or its own terms, and the `correction` times the blend weight, each f[N] eV."""
-        baseline, correction = self._terms(graph)
+        baseline, correction = self.calibration_terms(graph)
         terms = self.baseline.contributions(graph) or {"baseline": baseline}
         return terms | {"correction": self.blend * correction}
 

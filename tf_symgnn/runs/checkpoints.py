@@ -4,7 +4,7 @@ state-7.json      what training continues from after 7 epochs; names the files b
 epoch-7.*         weights and optimizer after 7 epochs
 best-5.*          weights of the best of these epochs
 weights.json      what a finished run predicts with; names the file below
-final-7.*         the best weights, calibrated
+final-7.*         the best weights
 
 A record is replaced in one step, after all files that it names are on disk, and holds their checksums. Nothing that a
 record names is overwritten. So a process that is killed at any moment leaves a whole state or none.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import sys
 from asyncio import BaseTransport, TimerHandle
@@ -26,24 +25,20 @@ MIN_CLIENT_RATE = 50_000  # bytes/s; a client that receives a response more slow
 SHUTDOWN_SECONDS = 10  # for open requests after a signal
 
 
-def serve(export: Path | str, *, host: str, port: int, name: str) -> None:
+def serve(export: Path | str, listener: socket.socket, name: str) -> None:
     """Serve the newest version of an export by TensorFlow Serving's REST API, with a viewer at `/`.
 
     Returns after SIGINT or SIGTERM.
 
     Args:
         export: folder of numbered SavedModels.
-        host: address to listen on.
-        port: port to listen on; 0 takes any free port.
+        listener: that `listen` returned.
         name: name of the model in the paths of requests.
 
     Raises:
-        InputError: there is no export, it cannot be loaded, the address is in use, or the name is invalid.
+        InputError: there is no export, or it cannot be loaded.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", name):
-        raise InputError("command line", "--name", repr(name), "letters, digits, and . _ - in between")
     path = newest(export)
-    listener = _listen(host, port)
     print(f"loading {path}", file=sys.stderr)
     servable = Servable(path)
     servable.warm_up()
@@ -80,7 +75,16 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket for `serve`, which accepts no connections yet.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 takes any free port.
+
+    Raises:
+        InputError: the address is in use or invalid.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]

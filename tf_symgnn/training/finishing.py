@@ -1,8 +1,8 @@
-"""The end of a run: its best weights, calibrated and scored."""
+"""The end of a run: its best weights, stored and scored."""
 
 from __future__ import annotations
 
-import itertools
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -17,26 +17,16 @@ from tf_symgnn.runs import RunFolder, State, write_record
 from tf_symgnn.training import plots
 from tf_symgnn.training.evaluation import evaluate
 from tf_symgnn.training.monitoring import BEST
-from tf_symgnn.training.streams import subset_stream
 
 
-def finish(
-    config: RunConfig,
-    folder: RunFolder,
-    model: BarrierModel,
-    graphs: dict[str, list[GlassGraph]],
-    state: State,
-) -> None:
-    """Load the best weights, calibrate the model, and store the result."""
+def finish(folder: RunFolder, model: BarrierModel, state: State) -> None:
+    """Store the best weights as those to predict with, and print what was fitted on validation."""
     if folder.checkpoints.has_final(state):
         folder.load_weights(model)
         return
     folder.checkpoints.load_best(state, model)
-    validation = subset_stream(config, model, graphs[names.VALIDATION], halo=model.receptive_field)
-    # Read side by side, so that one batch is in memory at a time.
-    first, second = itertools.tee(validation.in_order())
-    labels = (np.where(weight > 0, label, np.nan) for _, label, weight in second)
-    model.calibrate((graph for graph, *_ in first), labels)
+    for name, value in model.calibration().items():
+        print(f"the {name}, fitted on validation, is {value:.2f}", file=sys.stderr, flush=True)
     folder.checkpoints.save_final(state, model)
 
 

@@ -30,6 +30,7 @@ from tf_symgnn.runs import (
 from tf_symgnn.training import finishing
 from tf_symgnn.training.batch_statistics import MAX_BATCHES, BatchStatistics
 from tf_symgnn.training.budget import TimeBudget, falling_rate
+from tf_symgnn.training.calibration import Calibration
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Workers
 from tf_symgnn.training.monitoring import Progress, TensorBoard
@@ -84,7 +85,7 @@ def train(
         if workers.is_chief:
             # Scored by this process alone, in variables that no other one shares.
             model = folder.build_model() if workers.distributed else model
-            finishing.finish(config, folder, model, graphs, state)
+            finishing.finish(folder, model, state)
             finishing.report(config, folder, model, graphs, splits, state)
             if finish:
                 finish(folder)
@@ -205,10 +206,12 @@ def _run_epochs(
         n_batches=min(training.steps_per_epoch, MAX_BATCHES),
         strategy=workers.strategy,
     )
+    batches = validation_batches(config, workers, model, validation)
+    calibration = Calibration(model, validation.in_order() if workers.distributed else batches, workers.strategy)
     progress = Progress(
         epochs=config.epochs if clock is None else None, first_epoch=first, steps_per_epoch=training.steps_per_epoch
     )
-    callbacks = [StopOnNonFinite(training, seed=config.seed), statistics_of_norms]
+    callbacks = [StopOnNonFinite(training, seed=config.seed), statistics_of_norms, calibration]
     if workers.is_chief:
         callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION], clock=clock)]
 
@@ -221,7 +224,7 @@ def _run_epochs(
             steps_per_epoch=training.steps_per_epoch,
             initial_epoch=first,
             epochs=config.epochs,
-            validation_data=validation_batches(config, workers, model, validation),
+            validation_data=batches,
             validation_steps=validation.steps_per_epoch if workers.distributed else None,
             callbacks=[*callbacks, *others, checkpointing, *([clock] if clock else [])],
             verbose=0,
