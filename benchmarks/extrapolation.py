@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure when predictions for a glass are warned about, and how wrong they are then.
 
-    python benchmarks/extrapolation.py runs/cu64zr36 [--glasses FOLDER ...] [--species Cu,Zr]
+    python benchmarks/extrapolation.py cuzr [--glasses FOLDER ...] [--species Cu,Zr]
 
 Prints a Markdown table with one line per structure: labeled glasses of the run's data, other glasses, crystals, and the
 first validation glass with strain, displacements and exchanged species. `predict` warns above an extrapolation of 1.
@@ -24,7 +24,7 @@ from tf_symgnn.data import Glass, iter_glasses, structure_files
 from tf_symgnn.domain.extrapolation import Extrapolation
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
-from tf_symgnn.runs import RunFolder, glass_graphs, read_labeled
+from tf_symgnn.runs import RunFolder, glass_graphs, open_run, read_labeled
 
 STRAINS = (-0.02, -0.01, -0.005, 0.005, 0.01, 0.02, 0.03)
 WIDTHS = (0.05, 0.1, 0.15)  # of displacements, A
@@ -54,11 +54,11 @@ class Measurement:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="run folder")
+    parser.add_argument("run", help="run folder, or name of a shipped model")
     parser.add_argument("--glasses", nargs="*", default=[], help="files or folders of other glasses")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ... in them")
     args = parser.parse_args()
-    measure = Measurement(RunFolder.open(args.run))
+    measure = Measurement(open_run(args.run))
     print(
         "| structure | mean, eV | shift, eV | Spearman | extrapolation | largest deviation |\n|---|---|---|---|---|---|"
     )

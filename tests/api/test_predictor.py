@@ -15,7 +15,6 @@ from tf_symgnn.data import InputError
 from tf_symgnn.domain.extrapolation import ExtrapolationWarning
 from tf_symgnn.export.exported import ExportedModel
 from tf_symgnn.inference import CompiledModel
-from tf_symgnn.locations import SHIPPED
 from tf_symgnn.runs import glass_graphs, read_labeled
 
 
@@ -122,22 +121,14 @@ def test_folders_that_are_neither_a_run_nor_an_export_are_refused(tmp_path, fini
         (tmp_path, "export"),
         (tmp_path / "1", "no version"),
         (tmp_path / "run", "no run.json"),
-        (tmp_path / "2", r"2: model: found no folder, expected the folder of a trained model, or a shipped one \(none"),
+        (
+            tmp_path / "2",
+            r"2: model: found no folder, expected the folder of a trained model, or a shipped one \(cuzr\)",
+        ),
         (3, "model: path or name: found 3"),
     ):
         with pytest.raises(InputError, match=word):
             tf_symgnn.load_model(path)
-
-
-def test_a_shipped_name_wins_over_a_path_of_that_name(exported, of_export, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "cuzr").mkdir()
-    monkeypatch.setitem(SHIPPED, "cuzr", exported)
-    assert tf_symgnn.load_model("cuzr").metadata == of_export.metadata
-    with pytest.raises(InputError, match="no version"):
-        tf_symgnn.load_model("./cuzr")
-    with pytest.raises(InputError, match=r"zrcu: model: .* or a shipped one \(cuzr\)"):
-        tf_symgnn.load_model("zrcu")
 
 
 def test_invalid_atoms_are_refused_in_one_line(predictor):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tf_symgnn
+from tests.conftest import SAMPLE
 from tf_symgnn import names
 from tf_symgnn.data import DATA_SET, InputError, read_glass, read_glasses
 from tf_symgnn.domain.extrapolation import ExtrapolationWarning
@@ -76,7 +77,7 @@ def test_an_interface_of_ase_needs_no_training(predictor):
     np.testing.assert_allclose(found, predictor.predict(TEST_GLASS), atol=1e-5)
 
 
-def test_a_glass_it_does_not_suit_is_warned_about(predictor):
+def test_a_warning_names_what_differs(predictor):
     atoms = ase.io.read(TEST_GLASS)
     atoms.set_cell(1.03 * atoms.cell, scale_atoms=True)
     with pytest.warns(ExtrapolationWarning, match="density|bond length"):
@@ -117,3 +118,19 @@ def test_the_name_wins_over_a_path(tmp_path, monkeypatch, predictor):
 def test_an_unknown_name_lists_those_there_are():
     with pytest.raises(InputError, match=rf"shipped one \({DEFAULT_MODEL}\)"):
         tf_symgnn.load_model("cuzr2")
+
+
+@pytest.mark.parametrize("strain, warned", [(-0.01, True), (-0.005, False), (0.005, False), (0.01, True)])
+def test_one_percent_of_strain_is_warned_about(predictor, strain, warned):
+    atoms = ase.io.read(DATA_SET / "cu64zr36-1e13-0.xyz.xz")
+    atoms.set_cell((1 + strain) * atoms.cell, scale_atoms=True)
+    with warnings.catch_warnings(record=True, action="always", category=ExtrapolationWarning) as found:
+        predictor.predict(atoms)
+    assert bool(found) == warned
+
+
+@pytest.mark.parametrize("name", ["train0", "train1", "train2", "val0"])
+def test_glasses_of_another_potential_are_warned_about(predictor, name):
+    """Their labels are 1.9 eV on average, and predictions 1.0 to 1.5 eV."""
+    with pytest.warns(ExtrapolationWarning, match="bond length spread"):
+        predictor.predict(SAMPLE / f"{name}.xyz")
