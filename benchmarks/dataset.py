@@ -23,6 +23,7 @@ import fcntl
 import io
 import json
 import lzma
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ import ase.io
 import numpy as np
 
 from tf_symgnn import names
-from tf_symgnn.data import SPLITS_FILE, replacing
+from tf_symgnn.data import SPLITS_FILE, read_glass, replacing
 from tf_symgnn.data.splits import EVENTS_FILE
 from tf_symgnn.simulate.barriers import Labelling
 from tf_symgnn.simulate.engine import Potential
@@ -42,6 +43,7 @@ from tf_symgnn.simulate.files import label_files, write_glass
 from tf_symgnn.simulate.quench import Quench, parse_composition, quench_glass
 
 STORE = Path(__file__).parent / "dataset"
+USES = ("training", "validation", "testing")
 SPLITS = {"train": names.TRAIN, "val": names.VALIDATION, "test": names.TEST}
 
 
@@ -175,6 +177,31 @@ def release(work: Path, output: Path) -> None:
     written = {EVENTS_FILE, *(f"{name}.xyz.xz" for members in splits.values() for name in members)}
     for former in (path for path in output.glob("*.xz") if path.name not in written):
         former.unlink()
+    write_card_table(output, splits)
+
+
+def write_card_table(output: Path, splits: dict[str, list[str]]) -> None:
+    """Replace the table of the data card: glasses planned and released of each kind, and their mean barriers."""
+    kinds: dict[str, list[Entry]] = {}
+    for entry in sorted(entries(), key=lambda entry: (entry.composition != "Cu64Zr36", entry.composition, -entry.rate)):
+        kinds.setdefault(entry.name.rpartition("-")[0], []).append(entry)
+    heads = ["composition", "quench rate, K/s", "glasses planned", *(f"for {use}" for use in USES), "mean barrier, eV"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for kind, planned in kinds.items():
+        released = {split: [name for name in splits[split] if name.startswith(f"{kind}-")] for split in names.SPLITS}
+        means = [
+            np.nanmean(read_glass(output / f"{name}.xyz.xz").barrier)
+            for members in released.values()
+            for name in members
+        ]
+        mean = f"{np.mean(means):.2f} ± {np.std(means, ddof=1) / np.sqrt(len(means)):.2f}"
+        rate = "10" + f"{np.log10(planned[0].rate):.0f}".translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        cells = [planned[0].composition, rate, len(planned), *map(len, released.values()), mean]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    card = output / "README.md"
+    before, table, after = re.split(r"(^\| composition(?:.*\n\|)+.*\n)", card.read_text(), flags=re.MULTILINE)
+    with replacing(card) as file:
+        file.write_text(before + "\n".join(lines) + "\n" + after)
 
 
 def write_compressed(path: Path, content: bytes) -> None:

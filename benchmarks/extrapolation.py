@@ -83,7 +83,7 @@ def print_line(title: str, barrier: np.ndarray, found: Extrapolation, reference:
     if reference is not None:
         shift, rank = f"{barrier.mean() - np.nanmean(reference):+.2f}", f"{spearmanr(barrier, reference)[0]:.2f}"
     print(
-        f"| {title} | {barrier.mean():.2f} | {shift} | {rank} | {found.score:.1f} | {found.deviations[0]} |", flush=True
+        f"| {title} | {barrier.mean():.2f} | {shift} | {rank} | {found.score:.2f} | {found.deviations[0]} |", flush=True
     )
 
 

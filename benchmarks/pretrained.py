@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import tempfile
 from pathlib import Path
 
 import yaml
 
-from tf_symgnn.data import replacing
 from tf_symgnn.runs import RunFolder
 
 CARD = "README.md"
@@ -32,25 +32,31 @@ def main() -> None:
 
 
 def ship(run: RunFolder, output: Path) -> None:
-    """Copy configuration, statistics, scores and final weights of a run, without the paths of the machine it ran on."""
+    """Copy configuration, splits, statistics, scores and final weights of a run, without the folders that it names.
+
+    Raises:
+        SystemExit: the run is not finished, or it depends on another run or on a potential.
+    """
     if not (run.metrics_file.exists() and run.checkpoints.weights_record.exists()):
         raise SystemExit(f"{run.path}: training has not finished")
+    if run.config().init or run.config().potential:
+        raise SystemExit(f"{run.path}: a run with --init or --potential does not ship")
     weights = run.checkpoints.weights()
     config = run.config().as_plain() | {"data": None, "run_dir": f"runs/{output.name}"}
-    output.mkdir(parents=True, exist_ok=True)
-    for path in output.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != CARD:
-            path.unlink()
-    checkpoints = output / run.checkpoints.folder.name
-    checkpoints.mkdir()
-    for path in (run.checkpoints.weights_record, *sorted(weights.parent.glob(f"{weights.name}.*"))):
-        shutil.copyfile(path, checkpoints / path.name)
-    for path in (run.statistics_file, run.metrics_file):
-        shutil.copyfile(path, output / path.name)
-    with replacing(output / run.config_file.name) as new:
-        new.write_text(yaml.safe_dump(config, sort_keys=False))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        new = Path(folder) / output.name
+        checkpoints = new / run.checkpoints.folder.name
+        checkpoints.mkdir(parents=True)
+        for path in (run.checkpoints.weights_record, *sorted(weights.parent.glob(f"{weights.name}.*"))):
+            shutil.copyfile(path, checkpoints / path.name)
+        for path in (run.splits_file, run.statistics_file, run.metrics_file, output / CARD):
+            if path.exists():
+                shutil.copyfile(path, new / path.name)
+        (new / run.config_file.name).write_text(yaml.safe_dump(config, sort_keys=False))
+        if output.exists():
+            output.rename(Path(folder) / "former")
+        new.rename(output)
 
 
 if __name__ == "__main__":

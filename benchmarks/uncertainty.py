@@ -3,12 +3,12 @@
 
     python benchmarks/uncertainty.py runs/cuzr-0 runs/cuzr-1 runs/cuzr-2
 
-The runs differ in their seed. Three uncertainties are computed for the validation glasses:
+The runs differ in their seeds. Three uncertainties are computed for the validation glasses:
 
 - posterior: standard deviation of the regression's prediction, given the training labels (Rasmussen and Williams, 2006,
   eq. 2.9, up to a factor), for the prior and the penalty that cross-validation selects
 - glasses: standard deviation of regressions, each without one part of the training glasses
-- seeds: standard deviation of the predictions of the runs
+- runs: standard deviation of the predictions of the runs
 
 Each is compared with a constant: the log-likelihood of the errors of a glass under a normal distribution, whose
 logarithmic width is linear in the uncertainty, or constant. Both widths are fitted to the other validation glasses.
@@ -43,7 +43,7 @@ BINS = 10
 def main() -> None:
     """Print the table and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs that differ in their seed")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs that differ in their seeds")
     args = parser.parse_args()
     runs = [RunFolder.open(path) for path in args.runs]
     runtime.configure(chunked=is_chunked(runs[0].config().model))
@@ -54,9 +54,9 @@ def main() -> None:
         label - np.mean(of_runs, axis=0)
         for label, *of_runs in zip((glass.barrier for glass in splits[names.VALIDATION]), *predictions, strict=True)
     ]
-    uncertainties = of_regression(runs[0].load_model().baseline, training, validation)
+    uncertainties = regression_uncertainties(runs[0].load_model().baseline, training, validation)
     if len(runs) > 1:
-        uncertainties["seeds"] = [np.std(of_runs, axis=0) for of_runs in zip(*predictions, strict=True)]
+        uncertainties["runs"] = [np.std(of_runs, axis=0) for of_runs in zip(*predictions, strict=True)]
     print("| uncertainty | Spearman with error | gain of log-likelihood per atom, of each glass | mean |")
     print("|---|---|---|---|")
     for name, values in uncertainties.items():
@@ -64,7 +64,7 @@ def main() -> None:
         rank = spearmanr(np.concatenate(values), np.abs(np.concatenate(errors)))[0]
         print(f"| {name} | {rank:.3f} | {', '.join(f'{gain:+.4f}' for gain in gains)} | {np.mean(gains):+.4f} |")
     with replacing(FIGURE) as new:
-        bins(errors, uncertainties).savefig(new, format="png", dpi=150, bbox_inches="tight")
+        plot(errors, uncertainties).savefig(new, format="png", dpi=150, bbox_inches="tight")
 
 
 def predicted(run: RunFolder, graphs: list[GlassGraph]) -> list[np.ndarray]:
@@ -73,7 +73,7 @@ def predicted(run: RunFolder, graphs: list[GlassGraph]) -> list[np.ndarray]:
     return [model(graph) for graph in graphs]
 
 
-def of_regression(
+def regression_uncertainties(
     model: RidgeModel, training: list[GlassGraph], validation: list[GlassGraph]
 ) -> dict[str, list[np.ndarray]]:
     """Return the two uncertainties of a regression [N] of each validation glass, in units of their own."""
@@ -130,7 +130,7 @@ def _deviance(error: np.ndarray, log_width: np.ndarray) -> float:
     return float(np.mean(log_width + 0.5 * np.square(error * np.exp(-log_width))))
 
 
-def bins(errors: list[np.ndarray], uncertainties: dict[str, list[np.ndarray]]) -> Figure:
+def plot(errors: list[np.ndarray], uncertainties: dict[str, list[np.ndarray]]) -> Figure:
     """Return a plot of the RMS error against the uncertainty, each in ten bins of as many atoms."""
     error = np.concatenate(errors)
     figure = Figure(figsize=(5, 3.5))

@@ -38,6 +38,7 @@ PAGES = {
     "SECURITY.md": "docs/security.md",
     "benchmarks/RESULTS.md": "docs/results.md",
     "tf_symgnn/data/cuzr/README.md": "docs/dataset.md",
+    "tf_symgnn/pretrained/cuzr/README.md": "docs/model_card.md",
     "tf_symgnn/server/README.md": "docs/serve.md",
     "integrations/README.md": "docs/integrations.md",
 }

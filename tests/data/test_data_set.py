@@ -103,11 +103,17 @@ def test_it_is_small_and_its_card_counts_its_glasses():
     splits, powers = json.loads((DATA_SET / SPLITS_FILE).read_text()), dict(zip("⁰¹²³⁴", "01234", strict=True))
     card = re.findall(r"^\| (Cu\d+Zr\d+) \| 10(.*?) \|(.*)\|$", (DATA_SET / "README.md").read_text(), re.MULTILINE)
     total = 0
-    for composition, exponent, numbers in card:
+    for composition, exponent, cells in card:
         power = "".join(powers[digit] for digit in exponent)
         planned = [e for e in ENTRIES.values() if (e["composition"], e["rate"]) == (composition, float(f"1e{power}"))]
         kind = f"{composition.lower()}-1e{power}-"
-        here = [sum(name.startswith(kind) for name in splits[split]) for split in names.SPLITS]
-        assert list(map(int, numbers.split("|"))) == [len(planned), *here]
+        here = [[name for name in splits[split] if name.startswith(kind)] for split in names.SPLITS]
+        *numbers, stated = map(str.strip, cells.split("|"))
+        assert list(map(int, numbers)) == [len(planned), *map(len, here)]
+        means = [
+            np.mean(ase.io.read(DATA_SET / f"{name}.xyz.xz").arrays[names.ENERGY_BARRIER]) for name in sum(here, [])
+        ]
+        error = np.std(means, ddof=1) / np.sqrt(len(means))  # over glasses
+        assert stated == f"{np.mean(means):.2f} ± {error:.2f}"
         total += len(planned)
     assert total == len(ENTRIES)

@@ -108,7 +108,7 @@ def test_the_blend_weight_is_fitted_by_least_squares(slope, expected):
     barrier = baseline + 0.2 + slope * correction + 0.1 * noise
     calibrate(model, tensor, barrier)
     assert float(model.blend) == pytest.approx(expected, abs=1e-3)
-    assert model.calibration() == {"blend weight": float(model.blend)}
+    assert model.calibrated_values() == {"blend weight": float(model.blend)}
     model.prepare([tensor], [glass.barrier])
     assert float(model.blend) == INITIAL_BLEND  # reset by `prepare`
 

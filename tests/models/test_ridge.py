@@ -269,8 +269,8 @@ def test_the_prediction_for_atoms_without_neighbors_is_the_mean():
 
 
 def test_expected_weights_of_components_follow_their_variance(monkeypatch):
-    given = []
-    monkeypatch.setattr(NeighborhoodRidge, "fit", lambda self, glasses, priors: given.append(priors))
+    passed = []
+    monkeypatch.setattr(NeighborhoodRidge, "fit", lambda self, glasses, priors: passed.append(priors))
     glass = random_glass(6, 80)
     graph = to_graph_tensor(build_graph(glass, cutoff=CUTOFF, self_loops=True))
     model = RidgeModel(species=SPECIES, cutoff=CUTOFF, label_mean=1.5, label_std=0.3)
@@ -278,7 +278,7 @@ def test_expected_weights_of_components_follow_their_variance(monkeypatch):
     model.prepare([graph], [glass.barrier])
     variance = model.components.relative_variance
     assert 0 < np.count_nonzero(variance) <= 80 / ATOMS_PER_COMPONENT
-    np.testing.assert_allclose(given[0], [variance**0.25, variance**0.1])
+    np.testing.assert_allclose(passed[0], [variance**0.25, variance**0.1])
 
 
 def test_the_stages_of_the_model_are_the_regression():

@@ -153,4 +153,4 @@ def test_a_name_that_cannot_be_asked_for_is_refused(name, tmp_path, capsys):
     from tf_symgnn.cli import main
 
     assert main(["serve", str(tmp_path), "--name", name]) == 2
-    assert capsys.readouterr().err.startswith("tf-symgnn: command line: --name: found ")
+    assert capsys.readouterr().err.startswith("tf-symgnn: server: --name: found ")

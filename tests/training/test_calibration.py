@@ -9,7 +9,6 @@ import tensorflow as tf
 from tests.conftest import random_glass
 from tests.models.test_hybrid import CUTOFF, graph_of, small_model
 from tf_symgnn.graph import SubsetStream, build_graph, to_graph_tensor
-from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.training.calibration import Calibration
 
 
@@ -28,14 +27,3 @@ def test_labels_of_all_glasses_fit_the_blend_weight_and_atoms_without_one_are_le
     stream = SubsetStream(graphs, patch_size=patch_size, halo=model.receptive_field)
     Calibration(model, stream.in_order(), tf.distribute.get_strategy()).on_test_begin()
     assert float(model.blend) == pytest.approx(0.4, abs=1e-3)
-
-
-def test_a_model_with_nothing_to_fit_is_not_changed():
-    glass = random_glass(6, 60)
-    model = RidgeModel(species=(29, 40), cutoff=CUTOFF)
-    model(to_graph_tensor(graph_of(glass)))
-    before = model.get_weights()
-    Calibration(model, SubsetStream([graph_of(glass)]).in_order(), tf.distribute.get_strategy()).on_test_begin()
-    for value, former in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(value, former)
-    assert model.calibration() == {}

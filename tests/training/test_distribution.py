@@ -225,6 +225,14 @@ def validation_scores(run: Path) -> dict:
     return evaluate(CompiledModel(folder.load_model()), validation)[0]
 
 
+def assert_chosen_is_reported(run: Path) -> None:
+    """The score that chose the best epoch is that of the kept weights, calibrated, in one process."""
+    metrics = RunFolder.open(run).metrics()
+    assert metrics["best_epoch_pearson"] == max(float(row["val_pearson"]) for row in rows(run))
+    assert metrics["best_epoch_pearson"] == pytest.approx(validation_scores(run)["pearson"], abs=2e-4)
+    assert metrics["best_epoch_pearson"] == pytest.approx(metrics["validation"]["pearson"], abs=2e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["symgnn", "symgnn_spectral"])
 def test_two_devices_and_two_workers_train_as_one(model, tmp_path):
@@ -238,12 +246,14 @@ def test_two_devices_and_two_workers_train_as_one(model, tmp_path):
     found = trainer.alone(tmp_path / "devices", "mirrored", TWO_DEVICES="1")
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert_same_course(tmp_path / "devices", tmp_path / "alone")
+    assert_chosen_is_reported(tmp_path / "devices")
 
     options = [*trainer.options, "--run-dir", str(tmp_path / "workers"), "--strategy", "multiworker"]
     for status, output, errors in trainer.together(*options):
         assert status == 0, errors
         np.testing.assert_allclose(losses(output), expected, atol=1e-5)
     assert_same_course(tmp_path / "workers", tmp_path / "alone")
+    assert_chosen_is_reported(tmp_path / "workers")
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ def score_line(split: str, record: dict) -> str:
         f"{x:.4f}" if x is not None else "-" for x in (record["pearson"], record["invariance_error"])
     )
     ceiling = record.get("noise_ceiling")
-    most = "" if ceiling is None else f" (exact barriers: about {ceiling:.2f}, as labels are noisy)"
+    noise = "" if ceiling is None else f" (exact barriers: about {ceiling:.2f}, as labels are noisy)"
     return (
-        f"{split}: pearson {pearson}{most}, mae {record['mae']:.4f} eV, rmse {record['rmse']:.4f} eV, "
+        f"{split}: pearson {pearson}{noise}, mae {record['mae']:.4f} eV, rmse {record['rmse']:.4f} eV, "
         f"{record['n_atoms']} atoms, invariance error {invariance}"
     )

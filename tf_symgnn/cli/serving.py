@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from jsonargparse.typing import restricted_number_type
 from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.data import InputError
 from tf_symgnn.locations import find_model, is_run, require_run
+from tf_symgnn.server.paths import require_path_name
 
 Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
 
@@ -31,8 +31,7 @@ def serve_parser() -> ArgumentParser:
 
 def check_serve(args: Namespace) -> None:
     """Check the name, and that there is a folder of a model."""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", args.name):
-        raise InputError("command line", "--name", repr(args.name), "letters, digits, and . _ - in between")
+    require_path_name(args.name)
     model = find_model(args.model)
     if is_run(model):
         require_run(model)
@@ -45,20 +44,19 @@ def serve(args: Namespace) -> None:
     except ModuleNotFoundError as error:
         raise InputError("serve", "package", f"no {error.name}", 'pip install "tf_symgnn[serve]"') from error
 
+    model = find_model(args.model)
     with tempfile.TemporaryDirectory() as folder, listen(args.host, int(args.port)) as listener:
-        serve(_exported(find_model(args.model), Path(folder)), listener, args.name)
+        if is_run(model):
+            model = _exported(model, Path(folder))
+        serve(model, listener, args.name)
 
 
-def _exported(model: Path, folder: Path) -> Path:
-    """Return a folder of SavedModels: that of an export, or one in `folder`, written from the weights of a run.
+def _exported(run: Path, folder: Path) -> Path:
+    """Return the folder of an export of a run, made from its weights.
 
     The SavedModel in a run folder is not used: it is a program, while configuration and weights are data.
     """
-    if not is_run(model):
-        return model
-    from tf_symgnn.export.saved_model import export
-    from tf_symgnn.runs import open_run
+    from tf_symgnn.api.functions import export_model  # needs seconds and TF-GNN, which the server does without
 
-    print(f"exporting {model}, in about a minute; to skip this, export it once and serve the export", file=sys.stderr)
-    export(open_run(model), str(folder / "export"))
-    return folder / "export"
+    print(f"exporting {run}, in about a minute; to skip this, export it once and serve the export", file=sys.stderr)
+    return export_model(run, folder / "export").parent

@@ -148,7 +148,7 @@ class BarrierModel(tf.keras.Model):
             labels: their barriers f[N], eV.
         """
 
-    def calibration(self) -> dict[str, float]:
+    def calibrated_values(self) -> dict[str, float]:
         """Return the values that `calibrate` has fitted, by name; by default none."""
         return {}
 

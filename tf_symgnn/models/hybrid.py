@@ -166,7 +166,7 @@ class HybridModel(BarrierModel):
         blend = np.cov(correction, labels - baseline)[0, 1] / correction.var(ddof=1) if np.ptp(correction) > 0 else 0.0
         self.blend.assign(np.clip(blend, 0.0, 1.0))
 
-    def calibration(self) -> dict[str, float]:
+    def calibrated_values(self) -> dict[str, float]:
         """Return the blend weight."""
         return {"blend weight": float(self.blend)}
 

@@ -16,6 +16,7 @@ from tf_symgnn.data import InputError
 from tf_symgnn.export.versions import newest
 from tf_symgnn.server.app import Service
 from tf_symgnn.server.origins import is_loopback
+from tf_symgnn.server.paths import require_path_name
 from tf_symgnn.server.servable import Servable
 from tf_symgnn.server.workers import Limits
 
@@ -36,8 +37,9 @@ def serve(export: Path | str, listener: socket.socket, name: str) -> None:
         name: name of the model in the paths of requests.
 
     Raises:
-        InputError: there is no export, or it cannot be loaded.
+        InputError: there is no export, it cannot be loaded, or the name is invalid.
     """
+    require_path_name(name)
     path = newest(export)
     print(f"loading {path}", file=sys.stderr)
     servable = Servable(path)

@@ -9,10 +9,12 @@ from tf_symgnn.models.base import BarrierModel
 
 
 class Calibration(tf.keras.callbacks.Callback):
-    """Calibrates a model before each validation, so that epochs are compared by scores that the kept weights have.
+    """Calibrates a model before each validation, so that the best epoch is chosen by the score that is reported.
+
+    Of several replicas each fits the same values, on one device.
 
     Args:
-        model: to calibrate.
+        model: to calibrate, which has `calibration_terms`.
         batches: of the validation glasses, (GraphTensor, labels, weights), where an atom without weight is left out.
         strategy: by which replicas share the model.
     """
@@ -26,11 +28,8 @@ class Calibration(tf.keras.callbacks.Callback):
         """Calibrate the model with its weights as they are."""
         rows, labels = [], []
         for graph, label, weight in self._batches:
-            terms = self._terms(graph)
-            if not terms:
-                return
             used = weight.numpy() > 0
-            rows.append(np.stack(terms, axis=1)[used])
+            rows.append(np.stack(self._terms(graph), axis=1)[used])
             labels.append(label.numpy()[used])
         with self._strategy.scope():
             self._model.calibrate(np.concatenate(rows).astype(np.float64), np.concatenate(labels).astype(np.float64))

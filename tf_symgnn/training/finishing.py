@@ -25,7 +25,7 @@ def finish(folder: RunFolder, model: BarrierModel, state: State) -> None:
         folder.load_weights(model)
         return
     folder.checkpoints.load_best(state, model)
-    for name, value in model.calibration().items():
+    for name, value in model.calibrated_values().items():
         print(f"the {name}, fitted on validation, is {value:.2f}", file=sys.stderr, flush=True)
     folder.checkpoints.save_final(state, model)
 
@@ -58,6 +58,7 @@ def report(
     plots.save(plots.learning_curves(state.history), folder.plots / "curves.png")
     record |= {
         "invariance_error": record[names.VALIDATION]["invariance_error"],
+        "calibrated": model.calibrated_values(),
         "best_epoch": state.best_epoch + 1,
         "best_epoch_pearson": state.best_pearson,
         "epochs": state.epochs,

@@ -207,11 +207,12 @@ def _run_epochs(
         strategy=workers.strategy,
     )
     batches = validation_batches(config, workers, model, validation)
-    calibration = Calibration(model, validation.in_order() if workers.distributed else batches, workers.strategy)
+    fitted = _calibration_batches(config, workers, model, graphs[names.VALIDATION], batches)
+    calibration = [Calibration(model, fitted, workers.strategy)] if model.calibrated_values() else []
     progress = Progress(
         epochs=config.epochs if clock is None else None, first_epoch=first, steps_per_epoch=training.steps_per_epoch
     )
-    callbacks = [StopOnNonFinite(training, seed=config.seed), statistics_of_norms, calibration]
+    callbacks = [StopOnNonFinite(training, seed=config.seed), statistics_of_norms, *calibration]
     if workers.is_chief:
         callbacks += [progress, TensorBoard(folder, config, graphs[names.VALIDATION], clock=clock)]
 
@@ -229,6 +230,16 @@ def _run_epochs(
             callbacks=[*callbacks, *others, checkpointing, *([clock] if clock else [])],
             verbose=0,
         )
+
+
+def _calibration_batches(
+    config: RunConfig, workers: Workers, model: BarrierModel, validation: list[GlassGraph], batches: tf.data.Dataset
+) -> tf.data.Dataset:
+    """Return the validation batches, or without the other replicas such of one glass or patch, as one device holds."""
+    if not workers.distributed:
+        return batches
+    single = replace(config, stream=replace(config.stream, batch_size=1))
+    return subset_stream(single, model, validation, halo=model.receptive_field).in_order()
 
 
 def _start(config: RunConfig, workers: Workers, model: BarrierModel, training: SubsetStream) -> None:
