@@ -46,6 +46,14 @@ def test_every_page_is_in_the_contents():
     assert listed == set(DOCS.rglob("*.md")) - {DOCS / "index.md"}
 
 
+def test_links_to_files_that_a_page_includes_lead_to_the_page():
+    table = (DOCS / "reference.py").read_text()
+    for page in DOCS.rglob("*.md"):
+        for path in re.findall(r"^```{include} (\S+)$", page.read_text(), re.MULTILINE):
+            included = (page.parent / path).resolve().relative_to(ROOT)
+            assert f'"{included}": "{page.relative_to(ROOT)}"' in table
+
+
 def test_every_name_of_the_interface_is_documented():
     page = (DOCS / "api.md").read_text()
     documented = re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", page, re.MULTILINE)
