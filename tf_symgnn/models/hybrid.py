@@ -168,7 +168,7 @@ class HybridModel(BarrierModel):
 
     def calibrated_values(self) -> dict[str, float]:
         """Return the blend weight."""
-        return {"blend weight": float(self.blend)}
+        return {"blend weight": float(tf.convert_to_tensor(self.blend))}  # of one replica
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
         """Return the novelty of atoms according to the baseline, f[N]."""
