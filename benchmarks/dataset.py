@@ -199,7 +199,7 @@ def write_card_table(output: Path, splits: dict[str, list[str]]) -> None:
         cells = [planned[0].composition, rate, len(planned), *map(len, released.values()), mean]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     card = output / "README.md"
-    before, table, after = re.split(r"(^\| composition(?:.*\n\|)+.*\n)", card.read_text(), flags=re.MULTILINE)
+    before, _, after = re.split(r"(^\| composition(?:.*\n\|)+.*\n)", card.read_text(), flags=re.MULTILINE)
     with replacing(card) as file:
         file.write_text(before + "\n".join(lines) + "\n" + after)
 
