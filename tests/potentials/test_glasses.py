@@ -82,7 +82,7 @@ def test_a_saddle_is_refused(describe):
 
 def test_the_memory_is_stated(describe, wide, monkeypatch):
     whole = peak_bytes(describe, wide[0])
-    assert whole == 864 * glasses.BYTES_PER_ATOM
+    assert whole == 864 * (glasses.BYTES_PER_ATOM + glasses.BYTES_PER_CENTER)
     monkeypatch.setattr(glasses, "MAX_ATOMS", 500)
     assert peak_bytes(describe, wide[0]) > whole  # for all images within the halo
 

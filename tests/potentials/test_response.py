@@ -8,7 +8,7 @@ from ase.build import bulk
 
 from tf_symgnn.potentials import response
 from tf_symgnn.potentials.eam import EamPotential
-from tf_symgnn.potentials.hessian import HessianTerms, Pairs, Regions
+from tf_symgnn.potentials.hessian import GlassHessian, Pairs, Regions
 from tf_symgnn.potentials.response import DESCRIPTORS, PUSHED, REGION, PotentialDescriptors
 from tf_symgnn.potentials.tables import read_tables
 from tf_symgnn.simulate.engine import Forces, Potential
@@ -54,12 +54,15 @@ def hessian(glass) -> np.ndarray:
 
 def test_a_region_has_the_hessian_of_its_atoms(glass, hessian, copper_zirconium, monkeypatch):
     monkeypatch.setattr("tf_symgnn.potentials.hessian.NEGLIGIBLE", 0.0)
+    monkeypatch.setattr("tf_symgnn.potentials.hessian.NEGLIGIBLE_BLOCK", 0.0)
     arrays = PairArrays.of(glass, copper_zirconium.cutoff)
     pairs = Pairs.of(arrays.source, arrays.target, len(glass))
     state = copper_zirconium.state(*arrays)
     centers = tf.constant([5, 60], tf.int32)
     regions = Regions.around(centers, pairs, state.distance, REGION, len(glass))
-    found = HessianTerms.of(copper_zirconium, state, pairs).hessians(regions).numpy()
+    every_atom = tf.fill([len(glass)], True)
+    found = GlassHessian.of(copper_zirconium, state, pairs, every_atom).of_regions(regions).numpy()
+    found = np.tril(found) + np.tril(found, -1).transpose(0, 2, 1)
     for row, center in enumerate(centers.numpy()):
         distances = glass.get_distances(center, range(len(glass)), mic=True)
         nearest_last = np.argsort(-distances)[-regions.count[row] :]

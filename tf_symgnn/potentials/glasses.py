@@ -15,7 +15,9 @@ from tf_symgnn.potentials.response import DESCRIPTORS, MAX_FORCE, PotentialDescr
 
 MAX_ATOMS = 20_000  # of a glass that is computed as a whole
 BLOCK = 25.0  # A, edge of the blocks of larger glasses
-BYTES_PER_ATOM = 45_000  # of a block with the atoms around it: 110 pairs, and their terms of the Hessian
+# Of a block with the atoms around it, for 120 pairs of each atom; and of the atoms that have descriptors, for products
+# of gradients. Measured.
+BYTES_PER_ATOM, BYTES_PER_CENTER = 60_000, 25_000
 NOTICED_FORCE = 0.02  # eV/A; coordinates with three decimals leave about as much
 
 
@@ -45,8 +47,9 @@ def glass_descriptors(describe: PotentialDescriptors, glass: Glass) -> np.ndarra
 def peak_bytes(describe: PotentialDescriptors, glass: Glass) -> int:
     """Return the memory that `glass_descriptors` takes for a glass, bytes."""
     if _is_whole(describe, glass):
-        return BYTES_PER_ATOM * glass.n_atoms
-    return max(BYTES_PER_ATOM * len(atoms) for _, atoms, _ in _blocks(glass, describe.receptive_field))
+        return (BYTES_PER_ATOM + BYTES_PER_CENTER) * glass.n_atoms
+    blocks = _blocks(glass, describe.receptive_field)
+    return max(BYTES_PER_ATOM * len(atoms) + BYTES_PER_CENTER * n_centers for _, atoms, n_centers in blocks)
 
 
 def _is_whole(describe: PotentialDescriptors, glass: Glass) -> bool:

@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from tf_symgnn.potentials.eam import EamPotential, EamState
 
-# eV/A^2. Pairs whose density contributes less than this to the diagonal of the Hessian, which has 5 to 30 eV/A^2, are
-# left out of the term of embedding. This changes the logarithms of the response by up to 0.003.
-NEGLIGIBLE = 2e-5
+# eV/A^2, beside 5 to 30 on the diagonal. A pair is left out of the term of embedding if it adds less than the first to
+# the block of an atom with itself, and a block of two atoms if its norm is smaller than the second. This changes the
+# logarithms of the response by up to 0.005.
+NEGLIGIBLE, NEGLIGIBLE_BLOCK = 2e-5, 1e-3
 
 
 class Pairs(NamedTuple):
@@ -99,119 +100,182 @@ class Regions(NamedTuple):
         return tf.reduce_max(self.count)
 
 
-class HessianTerms(NamedTuple):
-    """What the Hessian of a glass is made of, single precision.
+class GlassHessian(NamedTuple):
+    """The Hessian of the energy of a glass: 3 x 3 blocks of atoms with themselves and with others, single precision.
 
-    With the density rho_k of atom k, the Hessian is a term of pairs at constant F', and the term of embedding
-    sum_k F''(rho_k) grad rho_k (grad rho_k)^T.
+    With the density rho_k of atom k, it is a term of pairs at constant F', and the term of embedding
+    sum_k F''(rho_k) grad rho_k (grad rho_k)^T. All images of an atom move with it.
 
     Attributes:
-        own: [N, 3, 3] eV/A^2, the block of an atom with itself, of both terms.
-        own_pair: [N, 3, 3] eV/A^2, the same of the term of pairs.
-        half: one of the two directions of each pair; a pair of an atom with its own image is there in both.
-        pair: [H, 3, 3] eV/A^2, for `half` the block of receiver and sender in the term of pairs, half of it for an
-            atom with its own image.
-        close: pairs whose contribution to the term of embedding is not negligible.
-        gradient: [C, 3] 1/A, for `close` that of the density at the sender by the position of the receiver.
-        own_gradient: [N, 3] 1/A, of the density at an atom by its own position.
-        weight: [N] eV, F''(rho).
+        pairs: of different atoms whose block is not negligible; the receiver has the lower number.
+        blocks: [2 P + N + 2, 3, 3] eV/A^2, those of receiver and sender of each pair, of sender and receiver of each
+            pair, and of each atom with itself, then the identity and zero.
     """
 
-    own: tf.Tensor
-    own_pair: tf.Tensor
-    half: Pairs
-    pair: tf.Tensor
-    close: Pairs
-    gradient: tf.Tensor
-    own_gradient: tf.Tensor
-    weight: tf.Tensor
+    pairs: Pairs
+    blocks: tf.Tensor
 
     @classmethod
-    def of(cls, potential: EamPotential, state: EamState, pairs: Pairs) -> HessianTerms:
-        """Return the terms of a glass whose pairs have this state."""
-        n_atoms, weight = tf.size(state.density), state.embedding.second
-        along = _outer(state.direction)
-        across = tf.eye(3, dtype=along.dtype) - along
-        slope = potential.slopes(state, pairs.source, pairs.target) / state.distance
-        curvature = potential.curvatures(state, pairs.source, pairs.target)
-        pair = -(curvature[:, tf.newaxis, tf.newaxis] * along + slope[:, tf.newaxis, tf.newaxis] * across)
-        own_pair = -tf.math.unsorted_segment_sum(pair, pairs.target, n_atoms)
-        gradient = -state.sent.first[:, tf.newaxis] * state.direction
-        own_gradient = tf.math.unsorted_segment_sum(
-            -state.received.first[:, tf.newaxis] * state.direction, pairs.target, n_atoms
-        )
-        of_others = tf.gather(weight, pairs.source)[:, tf.newaxis, tf.newaxis] * _outer(gradient)
-        of_itself = weight[:, tf.newaxis, tf.newaxis] * _outer(own_gradient)
-        own = own_pair + of_itself + tf.math.unsorted_segment_sum(of_others, pairs.target, n_atoms)
-        image = tf.cast(pairs.source == pairs.target, pair.dtype)[:, tf.newaxis, tf.newaxis]
-        is_half = pairs.source <= pairs.target
-        is_close = tf.abs(tf.gather(weight, pairs.source)) * state.sent.first**2 > NEGLIGIBLE
-        single = tf.float32
-        return cls(
-            tf.cast(own, single),
-            tf.cast(own_pair, single),
-            pairs.where(is_half),
-            tf.cast(tf.boolean_mask(pair * (1 - image / 2), is_half), single),
-            pairs.where(is_close),
-            tf.cast(tf.boolean_mask(gradient, is_close), single),
-            tf.cast(own_gradient, single),
-            tf.cast(weight, single),
-        )
+    def of(cls, potential: EamPotential, state: EamState, pairs: Pairs, free: tf.Tensor) -> GlassHessian:
+        """Return the Hessian of a glass.
 
-    def hessians(self, regions: Regions) -> tf.Tensor:
-        """Return the Hessian of each region [B, 3 M, 3 M] eV/A^2, the identity at unused places."""
-        return self._pair_term(regions) + self._embedding_term(regions)
+        Args:
+            potential: of the glass.
+            state: of its pairs.
+            pairs: of the glass.
+            free: bool[N], the atoms that may move. Pairs of others are left out.
+        """
+        n_atoms = tf.size(state.density)
+        bond = _pair_blocks(potential, state, pairs)
+        by_sender = state.received.first[:, tf.newaxis] * state.direction  # gradient of the receiver's density
+        by_itself = -tf.math.unsorted_segment_sum(by_sender, pairs.target, n_atoms)
+        own = _own_blocks(state, pairs, bond, by_itself)
 
-    def _pair_term(self, regions: Regions) -> tf.Tensor:
-        """Return the term of pairs of each region [B, 3 M, 3 M], the identity at unused places."""
-        n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
+        weight = state.embedding.second
+        of_free = tf.gather(free, pairs.source)
+        is_close = of_free & (tf.abs(tf.gather(weight, pairs.target)) * state.received.first**2 > NEGLIGIBLE)
+        gradients = tf.concat([tf.boolean_mask(by_sender, is_close), by_itself], axis=0)
+        products = GradientProducts.of(pairs.where(is_close), gradients, weight)
+        is_half = of_free & tf.gather(free, pairs.target) & (pairs.source >= pairs.target)
+        half, bond = pairs.where(is_half), tf.cast(tf.boolean_mask(bond, is_half), tf.float32)
+        # A pair of an atom with its own image is there in both directions.
+        bond /= tf.where(half.source == half.target, 2.0, 1.0)[:, tf.newaxis, tf.newaxis]
+
+        key, index = tf.unique(tf.concat([_keys(half.target, half.source, n_atoms), products.key], axis=0))
+        of_half, of_products = tf.split(index, [tf.size(half.source), -1])
+        block = tf.math.unsorted_segment_sum(bond, of_half, tf.size(key))
+        return cls._sorted(own, key, block + products.blocks(of_products, tf.size(key)))
+
+    @property
+    def own(self) -> tf.Tensor:
+        """Return the blocks of atoms with themselves [N, 3, 3] eV/A^2."""
+        return self.blocks[2 * tf.size(self.pairs.source) : -2]
+
+    @classmethod
+    def _sorted(cls, own: tf.Tensor, key: tf.Tensor, block: tf.Tensor) -> GlassHessian:
+        """Return the Hessian with blocks of atoms with themselves [N, 3, 3] and of pairs with some keys [K, 3, 3]."""
+        n_atoms = tf.shape(own, key.dtype)[0]
+        receiver, sender = tf.cast(key // n_atoms, tf.int32), tf.cast(key % n_atoms, tf.int32)
+        images = tf.where(receiver == sender)[:, 0]
+        of_images = tf.gather(block, images)
+        of_images += tf.linalg.matrix_transpose(of_images)
+        own = tf.tensor_scatter_nd_add(own, tf.gather(receiver, images)[:, tf.newaxis], of_images)
+        kept = tf.where((receiver != sender) & (tf.norm(block, axis=[1, 2]) > NEGLIGIBLE_BLOCK))[:, 0]
+        kept = tf.gather(kept, tf.argsort(tf.gather(key, kept)))
+        receiver, sender, block = (tf.gather(values, kept) for values in (receiver, sender, block))
+        constants = tf.stack([tf.eye(3), tf.zeros([3, 3])])
+        blocks = tf.concat([block, tf.linalg.matrix_transpose(block), own, constants], axis=0)
+        return cls(Pairs.of(sender, receiver, tf.cast(n_atoms, tf.int32)), blocks)
+
+    def of_regions(self, regions: Regions) -> tf.Tensor:
+        """Return the lower triangle of the Hessian of each region [B, 3 M, 3 M] eV/A^2, the identity at unused places.
+
+        What is above the diagonal has no meaning; a Cholesky decomposition does not read it.
+        """
+        n_pairs, n_blocks = tf.size(self.pairs.source), tf.shape(self.blocks)[0]
+        n_atoms, n_regions, size = n_blocks - 2 * n_pairs - 2, tf.size(regions.count), regions.size
         # Flat indices of tables are faster than indices of several dimensions.
         member = regions.row * n_atoms + regions.atom  # of a table of regions and atoms [B, N]
-        place = regions.row * size + regions.place  # of a table of regions and places [B, M]
         places = tf.tensor_scatter_nd_update(tf.fill([n_regions * n_atoms], -1), member[:, tf.newaxis], regions.place)
-        pair, receiver = self.half.received_by(regions.atom)
-        other = tf.gather(places, tf.gather(regions.row * n_atoms, receiver) + tf.gather(self.half.source, pair))
-        free = tf.where(other >= 0)[:, 0]
-        unused = tf.where(tf.reshape(tf.range(size) < size - regions.count[:, tf.newaxis], [-1]))[:, 0]
-        unused = tf.cast(unused, tf.int32)
+        pair, receiver = self.pairs.received_by(regions.atom)
+        other = tf.gather(places, tf.gather(regions.row * n_atoms, receiver) + tf.gather(self.pairs.source, pair))
+        inside = tf.where(other >= 0)[:, 0]
+        pair, receiver, other = (tf.gather(values, inside) for values in (pair, receiver, other))
+        place, row = tf.gather(regions.place, receiver), tf.gather(regions.row, receiver)
+        unused = tf.cast(tf.where(tf.range(size) < size - regions.count[:, tf.newaxis]), tf.int32)
+        # Of a table of regions, lower place and upper place [B, M, M].
         at = [
-            tf.gather(tf.gather(place, receiver) * size + other, free),
-            place * size + regions.place,
-            unused * size + unused % size,
+            (row * size + tf.maximum(place, other)) * size + tf.minimum(place, other),
+            (regions.row * size + regions.place) * size + regions.place,
+            (unused[:, 0] * size + unused[:, 1]) * size + unused[:, 1],
         ]
-        # Half of the matrix, to which its transpose is added.
-        blocks = [
-            tf.gather(self.pair, tf.gather(pair, free)),
-            tf.gather(self.own_pair, regions.atom) / 2,
-            tf.eye(3, batch_shape=tf.shape(unused)) / 2,
+        block = [
+            tf.where(place > other, pair, n_pairs + pair),
+            2 * n_pairs + regions.atom,
+            tf.fill(tf.shape(unused)[:1], n_blocks - 2),
         ]
-        half = tf.math.unsorted_segment_sum(tf.concat(blocks, 0), tf.concat(at, 0), n_regions * size**2)
-        half = tf.transpose(tf.reshape(half, [n_regions, size, size, 3, 3]), [0, 1, 3, 2, 4])
-        half = tf.reshape(half, [n_regions, 3 * size, 3 * size])
-        return half + tf.linalg.matrix_transpose(half)
+        table = tf.fill([n_regions * size * size], n_blocks - 1)
+        table = tf.tensor_scatter_nd_update(table, tf.concat(at, axis=0)[:, tf.newaxis], tf.concat(block, axis=0))
+        lines = 3 * tf.reshape(table, [n_regions * size, 1, size]) + tf.range(3)[:, tf.newaxis]
+        return tf.reshape(tf.gather(tf.reshape(self.blocks, [-1, 3]), lines), [n_regions, 3 * size, 3 * size])
 
-    def _embedding_term(self, regions: Regions) -> tf.Tensor:
-        """Return the term of embedding of each region [B, 3 M, 3 M]."""
-        n_atoms, n_regions, size = tf.shape(self.weight)[0], tf.size(regions.count), regions.size
-        pair, receiver = self.close.received_by(regions.atom)
-        gradient = tf.concat([tf.gather(self.gradient, pair), tf.gather(self.own_gradient, regions.atom)], axis=0)
-        sender = tf.gather(regions.row * n_atoms, receiver) + tf.gather(self.close.source, pair)
-        place = tf.concat([tf.gather(regions.place, receiver), regions.place], axis=0)
-        # The atoms whose densities matter to a region, numbered.
-        cell = tf.concat([sender, regions.row * n_atoms + regions.atom], axis=0)  # of a table [B, N], flat
-        used = tf.scatter_nd(cell[:, tf.newaxis], tf.ones_like(cell), [n_regions * n_atoms]) > 0
-        number = tf.cumsum(tf.cast(tf.reshape(used, [n_regions, n_atoms]), tf.int32), axis=1) - 1
-        most = tf.reduce_max(number) + 1
-        row = number + most * tf.range(n_regions)[:, tf.newaxis]  # of a table of regions and numbers, flat
-        row = tf.reshape(row, [-1])
-        at = tf.gather(row, cell) * size + place
-        gradients = tf.math.unsorted_segment_sum(gradient, at, n_regions * most * size)
-        gradients = tf.reshape(gradients, [n_regions, most, 3 * size])
-        users = tf.cast(tf.where(used)[:, 0], tf.int32)
-        weight = tf.tensor_scatter_nd_update(
-            tf.zeros([n_regions * most]), tf.gather(row, users)[:, tf.newaxis], tf.gather(self.weight, users % n_atoms)
-        )
-        return tf.matmul(gradients * tf.reshape(weight, [n_regions, most, 1]), gradients, transpose_a=True)
+
+class GradientProducts(NamedTuple):
+    """F''(rho_k) and the gradients of rho_k by the positions of two atoms, for each k and two atoms that it depends on.
+
+    Attributes:
+        key: i64[T], of the two atoms.
+        weight: f32[T] eV, F''(rho_k).
+        left: i32[T], the place in `gradients` of the gradient by the position of the atom with the lower number.
+        right: i32[T], that of the other.
+        gradients: f32[C + N, 3] 1/A.
+    """
+
+    key: tf.Tensor
+    weight: tf.Tensor
+    left: tf.Tensor
+    right: tf.Tensor
+    gradients: tf.Tensor
+
+    @classmethod
+    def of(cls, close: Pairs, gradients: tf.Tensor, weight: tf.Tensor) -> GradientProducts:
+        """Return the products.
+
+        Args:
+            close: the pairs of each k, the receiver, with the atoms that its density depends on.
+            gradients: f[C + N, 3] 1/A, of rho_k by the position of the sender of each pair, and of each k by its own.
+            weight: f[N] eV, F''(rho).
+        """
+        n_close, n_atoms = tf.size(close.source), tf.size(weight)
+        later = tf.ragged.range(tf.range(1, n_close + 1), tf.gather(close.first, close.target + 1))
+        one = tf.concat([tf.cast(later.value_rowids(), tf.int32), tf.range(n_close)], axis=0)
+        other = tf.concat([later.values, n_close + close.target], axis=0)
+        atoms = tf.concat([close.source, tf.range(n_atoms)], axis=0)
+        weight = tf.gather(tf.cast(weight, tf.float32), tf.gather(close.target, one))
+        first, second = tf.gather(atoms, one), tf.gather(atoms, other)
+        left, right = tf.where(first > second, other, one), tf.where(first > second, one, other)
+        key = _keys(tf.minimum(first, second), tf.maximum(first, second), n_atoms)
+        return cls(key, weight, left, right, tf.cast(gradients, tf.float32))
+
+    def blocks(self, index: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """Return the sums [number, 3, 3] eV/A^2 of products with the same index i32[T]."""
+        axes = tf.unstack(self.gradients, axis=1)
+        lefts = [self.weight * tf.gather(axis, self.left) for axis in axes]
+        rights = [tf.gather(axis, self.right) for axis in axes]
+        # One element at a time takes a fifth of the memory.
+        sums = [tf.math.unsorted_segment_sum(left * right, index, number) for left in lefts for right in rights]
+        return tf.reshape(tf.stack(sums, axis=1), [-1, 3, 3])
+
+
+def _keys(receiver: tf.Tensor, sender: tf.Tensor, n_atoms: tf.Tensor) -> tf.Tensor:
+    """Return a number i64[K] for each pair of atoms, which sorts by receiver and sender."""
+    return tf.cast(receiver, tf.int64) * tf.cast(n_atoms, tf.int64) + tf.cast(sender, tf.int64)
+
+
+def _pair_blocks(potential: EamPotential, state: EamState, pairs: Pairs) -> tf.Tensor:
+    """Return the blocks f64[E, 3, 3] eV/A^2 of receivers and senders in the term of pairs."""
+    along = _outer(state.direction)
+    across = tf.eye(3, dtype=along.dtype) - along
+    slope = potential.slopes(state, pairs.source, pairs.target) / state.distance
+    curvature = potential.curvatures(state, pairs.source, pairs.target)
+    return -(curvature[:, tf.newaxis, tf.newaxis] * along + slope[:, tf.newaxis, tf.newaxis] * across)
+
+
+def _own_blocks(state: EamState, pairs: Pairs, bond: tf.Tensor, by_itself: tf.Tensor) -> tf.Tensor:
+    """Return the blocks f32[N, 3, 3] eV/A^2 of atoms with themselves.
+
+    Args:
+        state: of the pairs.
+        pairs: of the glass.
+        bond: f64[E, 3, 3] eV/A^2, blocks of the term of pairs.
+        by_itself: f64[N, 3] 1/A, the gradient of the density at an atom by its own position.
+    """
+    weight = state.embedding.second
+    of_sender = tf.gather(weight, pairs.source) * state.sent.first**2
+    of_neighbors = of_sender[:, tf.newaxis, tf.newaxis] * _outer(state.direction) - bond
+    own = weight[:, tf.newaxis, tf.newaxis] * _outer(by_itself)
+    own += tf.math.unsorted_segment_sum(of_neighbors, pairs.target, tf.size(weight))
+    return tf.cast(own, tf.float32)
 
 
 def _outer(vectors: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_symgnn.potentials.eam import EamPotential
-from tf_symgnn.potentials.hessian import HessianTerms, Pairs, Regions
+from tf_symgnn.potentials.hessian import GlassHessian, Pairs, Regions
 
 N_RESPONSES = 7  # the last ones of `DESCRIPTORS`
 REGION = 6.5  # A; the atoms within it of an atom are free, all others are fixed
@@ -83,16 +83,21 @@ class PotentialDescriptors(tf.Module):
         n_atoms = tf.size(numbers)
         pairs = Pairs.of(source, target, n_atoms)
         state = self.potential.state(numbers, source, target, displacement)
-        terms = HessianTerms.of(self.potential, state, pairs)
+        is_center = tf.range(n_atoms) < n_centers
+        near_center = tf.where(tf.gather(is_center, source) & (state.distance < REGION))
+        free = tf.tensor_scatter_nd_update(
+            is_center, tf.gather(target, near_center), tf.fill(tf.shape(near_center)[:1], True)
+        )
+        hessian = GlassHessian.of(self.potential, state, pairs, free)
         of_atoms = [self.potential.energies(state, target), tf.math.log(tf.maximum(state.density, MIN_DENSITY))]
         of_atoms = [tf.cast(values, tf.float32) for values in of_atoms]
-        of_atoms.append(tf.math.log(tf.linalg.trace(terms.own)))
+        of_atoms.append(tf.math.log(tf.linalg.trace(hessian.own)))
         batches = -(-n_centers // CENTERS)
         responses = tf.TensorArray(tf.float32, size=batches, infer_shape=False, element_shape=[None, N_RESPONSES])
         for batch in tf.range(batches):
             centers = tf.range(batch * CENTERS, tf.minimum((batch + 1) * CENTERS, n_centers))
             regions = Regions.around(centers, pairs, state.distance, REGION, n_atoms)
-            responses = responses.write(batch, _responses(regions, terms.hessians(regions)))
+            responses = responses.write(batch, _responses(regions, hessian.of_regions(regions)))
         descriptors = tf.concat([tf.stack(of_atoms, axis=1)[:n_centers], responses.concat()], axis=1)
         return descriptors, self.potential.forces(state, source, target)[:n_centers]
 
@@ -105,7 +110,7 @@ def _responses(regions: Regions, hessians: tf.Tensor) -> tf.Tensor:
 
     Args:
         regions: with centers last and the nearest atoms before them.
-        hessians: [B, 3 M, 3 M] eV/A^2.
+        hessians: [B, 3 M, 3 M] eV/A^2, in their lower triangles.
     """
     factor = tf.linalg.cholesky(hessians)  # NaN for a matrix that is not positive definite
     size = tf.shape(factor)[-1]
