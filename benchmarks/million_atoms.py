@@ -44,9 +44,7 @@ def main() -> None:
     stream = SubsetStream([graph], patch_size=20.0, halo=5.0)
     report(f"division into {stream.n_subsets} patches")
     scaling = label_scaling([glass])
-    regressor = BarrierRegressor(
-        configured_model(RunConfig(data="", run_dir="", model="symgnn"), (29, 40), scaling), scaling
-    )
+    regressor = BarrierRegressor(configured_model(RunConfig(model="symgnn"), (29, 40), scaling), scaling)
     regressor.compile(optimizer=tf.keras.optimizers.Adam(1e-3), weighted_metrics=[])
     batches = iter(stream.shuffled(seed=0, first_epoch=0, epochs=1))
     step = tf.function(regressor.train_step, input_signature=[stream.in_order().element_spec])

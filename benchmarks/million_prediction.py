@@ -72,7 +72,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     runtime.configure(chunked=is_chunked(args.model))
     tf.keras.utils.set_random_seed(0)
-    config = RunConfig(data="", run_dir="", model=args.model)
+    config = RunConfig(model=args.model)
     model = configured_model(config, (29, 40), LabelScaling(1.6, 0.3))
     small, predict = make_glass(args.glass, 8000), CompiledModel(model)
     predict(build_graph(small, **GRAPH))

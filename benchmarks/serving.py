@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--glass", required=True, help="structure file of about 8000 atoms")
     glass = read_glass(parser.parse_args().glass)
-    config = RunConfig(data="", run_dir="", model="symgnn")
+    config = RunConfig(model="symgnn")
     graph_settings = {"cutoff": config.graph.cutoff, "self_loops": config.graph.self_loops}
     runtime.configure(chunked=is_chunked(config.model))
     species = tuple(np.unique(glass.atomic_numbers).tolist())

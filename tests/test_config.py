@@ -70,6 +70,7 @@ def test_an_invalid_number_in_a_stored_configuration_names_the_file(field, tmp_p
         (NetworkConfig, {"distribution": "gaussian"}, "network.distribution"),
         (NetworkConfig, {"resample": 1}, "network.resample"),
         (RunConfig, {"data": 1}, "data"),
+        (RunConfig, {"data": ""}, "data"),  # of a shell variable that is not set
         (RunConfig, {"run_dir": None}, "run_dir"),
         (RunConfig, {"model": 3}, "model"),
         (RunConfig, {"pair_style": "eam"}, "pair_style"),

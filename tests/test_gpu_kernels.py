@@ -65,7 +65,7 @@ def network(request):
     distribution, resample = request.param
     sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2}
     small = NetworkConfig(**sizes, distribution=distribution, resample=resample)
-    return configured_model(RunConfig(data="", run_dir="", network=small), SPECIES, SCALING)
+    return configured_model(RunConfig(network=small), SPECIES, SCALING)
 
 
 def test_the_registry_distinguishes_ops_with_and_without_gpu_kernels():
@@ -77,7 +77,7 @@ def test_the_registry_distinguishes_ops_with_and_without_gpu_kernels():
 
 def test_training_step(network):
     regressor = BarrierRegressor(network, SCALING)
-    config = RunConfig(data="", run_dir="")
+    config = RunConfig()
     regressor.compile(optimizer=_optimizer(config, steps=100), weighted_metrics=[])
     stream = SubsetStream([build_graph(random_glass(0, 40), cutoff=4.0, self_loops=True)])
     step = tf.function(regressor.train_step).get_concrete_function(stream.in_order().element_spec)

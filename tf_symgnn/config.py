@@ -171,8 +171,8 @@ class RunConfig:
             default model is best after 5 of 100 epochs on 900 labels, and after 23 to 32 of 50 on published glasses.
         precision: the Keras policy of layers. The mixed ones are for GPUs: weights, batch statistics and predictions
             stay in single precision, and with float16 the loss is scaled.
-        minutes: training time after which training stops. With it the learning rate decays over this time, not over
-            the epochs. A resumed run may have more.
+        minutes: training time, which then takes the place of `epochs`: it ends training, and the learning rate decays
+            over it. A resumed run may have more.
         strategy: the devices that share each step's glasses or patches: one (none), all of this machine (mirrored), or
             those of all machines in the environment variable TF_CONFIG (multiworker).
         label: per-atom column or key of the energy barrier in the files, eV.
@@ -208,7 +208,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name in ("data", "run_dir", "potential", "init"):
             if (value := getattr(self, name)) is not None or name == "run_dir":
-                _type(name, value, (str, os.PathLike), "a path")
+                errors.require_path(_SOURCE, name, value)
                 object.__setattr__(self, name, os.fspath(value))
         for name in ("model", "label", "species"):
             if getattr(self, name) is not None or name == "label":

@@ -6,6 +6,7 @@ import math
 import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ class InputError(ValueError):
         self.path, self.field = path, field
         self.found, self.expected = _one_line(found), _one_line(expected)
         super().__init__(f"{path}: {field}: found {self.found}, expected {self.expected}")
+
+    def __reduce__(self) -> tuple:
+        """Return what `pickle` makes the error from again, in another process."""
+        return type(self), (self.path, self.field, self.found, self.expected)
 
 
 @contextmanager
@@ -83,6 +88,17 @@ def require_type(path: Path | str, field: str, value: object, kind: type | tuple
     """
     if not isinstance(value, kind):
         raise InputError(path, field, repr(value), expected)
+
+
+def require_path(path: Path | str, field: str, value: object) -> None:
+    """Check that a value is a path, and not an empty text, as of a shell variable that is not set.
+
+    Raises:
+        InputError: it is not.
+    """
+    require_type(path, field, value, (str, PathLike), "a path")
+    if not fspath(value):
+        raise InputError(path, field, "an empty text", "a path")
 
 
 def require_choice(path: Path | str, field: str, value: object, choices: Sequence[str | None]) -> None:

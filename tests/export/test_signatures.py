@@ -80,7 +80,7 @@ def test_a_published_glass_is_predicted_as_by_the_model(published_data, tmp_path
     # The default model with a fitted regression. Its other weights have their initial values.
     glass = read_glass(published_data / "test0.pickle")
     graph = build_graph(glass, cutoff=5.0, self_loops=True)
-    model = configured_model(RunConfig(data="", run_dir=""), SPECIES, LabelScaling(1.6, 0.3))
+    model = configured_model(RunConfig(), SPECIES, LabelScaling(1.6, 0.3))
     model.prepare([to_graph_tensor(graph)], [graph.barrier])
     record = tmp_path / "metadata.json"
     record.write_text("{}")

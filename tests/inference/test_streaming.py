@@ -37,8 +37,6 @@ from tf_symgnn.runs import DatasetStatistics, RunFolder, State, configured_model
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = RunConfig(
-    data="",
-    run_dir="",
     model="symgnn",
     graph=GraphConfig(cutoff=4.0),
     network=NetworkConfig(width=8, heads=(4, 2, 1), transforms=2),
@@ -112,7 +110,7 @@ def test_a_glass_of_many_slabs_is_predicted_as_the_whole(streamed, whole):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(STRUCTURAL) - {"symgnn", "symgnn_spectral", "faenet"}))
 def test_every_model_with_stages_is_predicted_in_slabs(name, tmp_path):
-    config = RunConfig(data="", run_dir="", model=name, graph=CONFIG.graph, network=CONFIG.network)
+    config = RunConfig(model=name, graph=CONFIG.graph, network=CONFIG.network)
     model, glass = with_lively_weights(config), ZOO["triclinic"]()
     partial = PartialPrediction(tmp_path / "partial", "", glass.n_atoms, overwrite=False)
     found = predict_in_slabs(StageFunctions(model), slabbed(config, glass, 4), partial, slabs_per_search=1)
@@ -166,7 +164,7 @@ def test_the_first_stage_is_applied_to_a_few_atoms_at_a_time(monkeypatch, tmp_pa
 
 
 def test_a_model_without_stages_is_refused():
-    config = RunConfig(data="", run_dir="", model="faenet", network=NetworkConfig(width=4, heads=(1,)))
+    config = RunConfig(model="faenet", network=NetworkConfig(width=4, heads=(1,)))
     with pytest.raises(InputError, match="--memory: found model faenet, expected a model whose forward pass"):
         StageFunctions(configured_model(config, SPECIES, LabelScaling(1.6, 1.0)))
 

@@ -62,11 +62,12 @@ def test_columns_of_the_positions_before_are_dropped(glass_at_rest, copper_zirco
         Glass.from_ase(glass_at_rest),
         barrier=np.ones(108),
         events=np.ones(108, int),
+        spread=np.ones(108),
         ids=np.arange(108),
         columns={"energies": np.ones(108)},
     )
     found = relaxed(copper_zirconium, glass)
-    assert found.barrier is None and found.events is None and not found.columns
+    assert found.barrier is found.events is found.spread is None and not found.columns
     np.testing.assert_array_equal(found.ids, glass.ids)
 
 

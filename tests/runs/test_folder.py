@@ -76,6 +76,39 @@ def test_a_folder_with_other_files_is_refused(data, tmp_path, beside):
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", *beside}
 
 
+@pytest.mark.parametrize("name", ["glasses", "logs", "checkpoints", "metrics.json"])
+def test_what_a_run_would_name_alike_is_kept(data, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.xyz").write_text("mine")
+    with pytest.raises(InputError, match=f"run folder: found {name}"):
+        train(small_config(data, tmp_path))
+    assert (tmp_path / name / "mine.xyz").read_text() == "mine"
+
+
+def test_glasses_that_no_run_has_stored_are_never_replaced(finished_run, data, tmp_path):
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    (tmp_path / "run" / "glasses").mkdir()
+    with pytest.raises(InputError, match="found glasses, which is no run's"):
+        train(small_config(data, tmp_path / "run"), overwrite=True)
+
+
+def test_a_run_is_replaced_by_one_on_the_glasses_that_it_stored(finished_run, data, tmp_path):
+    """The path leads through the parent folder."""
+    config = replace(small_config(data, tmp_path / "run"), data=str(tmp_path / "data" / ".." / "run" / "glasses"))
+    (tmp_path / "data").mkdir()
+    splits = read_labeled(small_config(data, tmp_path))
+    statistics = finished_run.statistics()
+    RunFolder.create(config, splits, statistics, store_glasses=True, overwrite=False)
+    (tmp_path / "run" / "glasses" / "notes.txt").write_text("kept")
+    stored = read_labeled(config)
+    RunFolder.create(config, stored, statistics, overwrite=True)
+    assert (tmp_path / "run" / "glasses" / "notes.txt").read_text() == "kept"
+    again = read_labeled(config)
+    for split, glasses in splits.items():
+        for before, after in zip(glasses, again[split], strict=True):
+            np.testing.assert_array_equal(after.barrier, before.barrier)
+
+
 def test_hidden_files_are_kept_and_those_of_a_killed_run_removed(data, tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main")
@@ -97,6 +130,23 @@ def test_label_statistics_are_compared_up_to_rounding(finished_run, tmp_path):
     write_record(run / "run.json", record | {"label_mean": record["label_mean"] + 1e-8})
     with pytest.raises(InputError, match="labels: found .*, expected .* as the run was started"):
         train(replace(finished_run.config(), run_dir=str(run)), resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda glass: replace(glass, barrier=glass.barrier + 1e-4),
+        lambda glass: replace(glass, positions=glass.positions + [1e-4, 0, 0]),
+        lambda glass: replace(glass, species=glass.species[::-1]),
+    ],
+)
+def test_resuming_on_changed_glasses_is_refused(finished_run, change):
+    """Scores of epochs before and after would be of other validation glasses."""
+    splits = read_labeled(finished_run.config())
+    finished_run.require_data(splits, finished_run.statistics())
+    changed = splits | {names.VALIDATION: [change(glass) for glass in splits[names.VALIDATION]]}
+    with pytest.raises(InputError, match="glasses: found other structures or labels"):
+        finished_run.require_data(changed, finished_run.statistics())
 
 
 def test_resuming_on_other_data_is_refused(finished_run, tmp_path):

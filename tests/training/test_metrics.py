@@ -6,8 +6,9 @@ import tensorflow as tf
 from scipy.stats import pearsonr
 
 from tests.conftest import random_glass
+from tf_symgnn import names
 from tf_symgnn.data import LabelScaling
-from tf_symgnn.graph import build_graph
+from tf_symgnn.graph import build_graph, to_graph_tensor
 from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.training.evaluation import invariance_error, scores
 from tf_symgnn.training.metrics import PearsonCorrelation
@@ -77,6 +78,24 @@ def test_the_invariance_of_predictions_that_are_all_the_same_is_not_defined():
     graph = build_graph(random_glass(0, 100), cutoff=5.0, self_loops=True)
     constant = np.full(100, 0.1)
     assert invariance_error(lambda graph: constant, [graph], [constant]) is None
+
+
+def test_a_gradient_that_is_not_finite_shows_in_its_step():
+    """The square root of a weight has an infinite slope at zero, though its value is finite."""
+
+    class Root(RidgeModel):
+        def __init__(self):
+            super().__init__(species=(29, 40), cutoff=4.0)
+            self.root = self.add_weight(name="root", shape=(), initializer="zeros")
+
+        def call(self, graph, training=False):
+            return tf.sqrt(self.root) + tf.zeros_like(graph.node_sets[names.ATOMS][names.SPECIES], tf.float32)
+
+    graph = to_graph_tensor(build_graph(random_glass(0, 20), cutoff=4.0, self_loops=True))
+    regressor = BarrierRegressor(Root(), LabelScaling(1.0, 2.0))
+    regressor.compile(optimizer=tf.keras.optimizers.Adam(0.1))
+    logs = regressor.train_step((graph, tf.ones([20]), tf.ones([20])))
+    assert np.isfinite(logs["loss"]) and np.isinf(logs["gradient_norm"])
 
 
 def test_the_loss_is_a_mean_over_atoms_that_carry_it():

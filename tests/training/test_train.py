@@ -239,6 +239,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(data, tmp_path):
         train(small_config(data, tmp_path / "run", model="gcn", epochs=10, optimizer=wild))
 
 
+def test_a_model_of_whole_glasses_is_not_trained_on_patches(finished_run, data, tmp_path):
+    """The run before is not replaced."""
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    config = small_config(data, tmp_path / "run", model="faenet", stream=StreamConfig(patch_size=6.0))
+    with pytest.raises(InputError, match=r"stream.patch_size: found 6.0, expected none with model faenet"):
+        train(config, overwrite=True)
+    RunFolder.open(tmp_path / "run").load_model()
+
+
 def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
     stream = StreamConfig(patch_size=6.0, batch_size=2)
     folder = train(small_config(data, tmp_path / "run", model="gcn", stream=stream))

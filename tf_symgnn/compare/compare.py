@@ -96,7 +96,6 @@ def configuration(
     """Return the configuration that all runs share; each run sets its model, seed and run folder."""
     return RunConfig(
         data=str(data),
-        run_dir="",
         epochs=EPOCHS,
         patience=PATIENCE,
         minutes=float(budget_minutes),

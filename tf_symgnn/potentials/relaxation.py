@@ -95,7 +95,7 @@ def relaxed(potential: EamPotential, glass: Glass, *, max_force: float = RELAXED
     if _largest_force(atoms) > max_force:
         found = f"{_largest_force(atoms):.2g} eV/A after {MAX_STEPS} steps"
         raise InputError(glass.place, "largest force", found, f"at most {max_force:g} eV/A")
-    return replace(glass, positions=atoms.positions, barrier=None, events=None, columns={}, info={})
+    return replace(glass, positions=atoms.positions, barrier=None, events=None, spread=None, columns={}, info={})
 
 
 def _largest_force(atoms: ase.Atoms) -> float:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
@@ -28,7 +27,7 @@ from pathlib import Path
 
 from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, as_input_error, is_unfinished, remove_unfinished, replacing
+from tf_symgnn.data import Glass, InputError, as_input_error, remove_unfinished, replacing
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE, require_run
 from tf_symgnn.models.base import BarrierModel
@@ -38,13 +37,10 @@ from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.configuration import extend, read_stored, require_extension, write_new
 from tf_symgnn.runs.glasses import GLASSES, glass_graphs, write_splits_of
 from tf_symgnn.runs.models import configured_model
+from tf_symgnn.runs.parts import FILES, FOLDERS, has_data_of, remove_run, require_free
 from tf_symgnn.runs.potential import POTENTIAL, potential_digest, read_potential, write_potential
 from tf_symgnn.runs.records import locked_folder, read_record
-from tf_symgnn.runs.statistics import DatasetStatistics, read_statistics
-
-# The files and folders that a run writes. Anything else in its folder is the user's and is never removed.
-_FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, POTENTIAL, "history.csv", "metrics.json")
-_FOLDERS = ("checkpoints", "logs", "plots", "export", GLASSES)
+from tf_symgnn.runs.statistics import DatasetStatistics, glasses_digest, read_statistics
 
 
 class RunFolder:
@@ -81,8 +77,8 @@ class RunFolder:
         """
         require_run(path)
         folder = cls(path)
-        for part in (folder.path / name for name in (*_FILES, *_FOLDERS)):
-            if part.exists() and part.is_dir() != (part.name in _FOLDERS):
+        for part in (folder.path / name for name in (*FILES, *FOLDERS)):
+            if part.exists() and part.is_dir() != (part.name in FOLDERS):
                 kinds = ("a file", "a folder") if part.is_file() else ("a folder", "a file")
                 raise InputError(part, "run folder", *kinds)
         folder.statistics()
@@ -96,6 +92,7 @@ class RunFolder:
         statistics: DatasetStatistics,
         *,
         potential: PotentialDescriptors | None = None,
+        store_glasses: bool = False,
         overwrite: bool,
     ) -> RunFolder:
         """Make the folder of a new run, with its configuration, splits and statistics.
@@ -105,18 +102,17 @@ class RunFolder:
             splits: glasses by split.
             statistics: of the training glasses.
             potential: that the model reads descriptors from, or None.
+            store_glasses: whether the folder stores the glasses.
             overwrite: whether to replace a run that the folder holds.
 
         Raises:
-            InputError: the folder holds a run and `overwrite` is not set, or it holds other files.
+            InputError: as `require_free`.
         """
         folder = cls(config.run_dir)
         folder.require_free(overwrite=overwrite)
         folder.path.mkdir(parents=True, exist_ok=True)
-        # The configuration first, because a folder with one is a run.
-        for path in sorted(folder._own(), key=lambda path: path != folder.config_file):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        if config.data and Path(config.data).absolute() == folder.glasses.absolute():
+        remove_run(folder.path, keep_glasses=not store_glasses and has_data_of(folder.path, config))
+        if store_glasses:
             write_splits_of(folder.glasses, splits)
         listed = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
         with replacing(folder.splits_file) as file:
@@ -124,6 +120,7 @@ class RunFolder:
         if potential is not None:
             write_potential(folder.potential_file, potential.potential.tables)
             statistics = replace(statistics, potential=potential_digest(folder.potential_file))
+        statistics = replace(statistics, glasses=glasses_digest(splits))
         write_new(folder.config_file, folder.statistics_file, config, asdict(statistics))
         return folder
 
@@ -145,23 +142,9 @@ class RunFolder:
         """Check that a new run in the folder would replace nothing but a run, and that only with `overwrite`.
 
         Raises:
-            InputError: the folder holds a run and `overwrite` is not set, or it holds other files.
+            InputError: the folder holds a run, or a part of one, and `overwrite` is not set, or it holds other files.
         """
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise InputError(self.path, "run folder", "a file", "a new folder")
-        own = self._own()
-        foreign = sorted(path.name for path in self.path.iterdir() if path not in own and path.name[0] != ".")
-        if foreign:
-            raise InputError(self.path, "run folder", f"{foreign[0]}, which is no run's", "a new or empty folder")
-        if self.config_file.exists() and not overwrite:
-            raise InputError(self.path, "run folder", "a run", "a new folder, or --resume or --overwrite")
-
-    def _own(self) -> list[Path]:
-        """Return what a run wrote into the folder, temporary files of a killed one included."""
-        own = (*_FILES, *_FOLDERS)
-        return [path for path in self.path.iterdir() if path.name in own or is_unfinished(path)]
+        require_free(self.path, overwrite=overwrite)
 
     def config(self) -> RunConfig:
         """Return the run's configuration.
@@ -234,10 +217,14 @@ class RunFolder:
             stored = json.loads(self.splits_file.read_text())
         if given != stored:
             raise InputError(self.splits_file, "glasses", given, f"{stored}, as the run was started")
-        old, new = self.statistics().scaling, statistics.scaling
+        before = self.statistics()
+        old, new = before.scaling, statistics.scaling
         # The order of a sum, and so its rounding, depends on the machine.
         if not (math.isclose(new.mean, old.mean, rel_tol=1e-12) and math.isclose(new.std, old.std, rel_tol=1e-12)):
             raise InputError(self.statistics_file, "labels", new, f"{old}, as the run was started")
+        if before.glasses not in (None, glasses_digest(splits)):
+            expected = "those that the run was started with, or a new run"
+            raise InputError(self.splits_file, "glasses", "other structures or labels", expected)
 
     def statistics(self) -> DatasetStatistics:
         """Return the statistics of the training glasses.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -38,6 +39,7 @@ class DatasetStatistics:
         versions: of the packages that trained the run, by name.
         domain: ranges of their structures and labels.
         potential: SHA-256 digest of the stored potential; None without.
+        glasses: SHA-256 digest of the glasses of all splits; None in a run of an earlier version.
         format: version of the run folder's format.
     """
 
@@ -47,6 +49,7 @@ class DatasetStatistics:
     versions: dict[str, str]
     domain: TrainingDomain = field(default_factory=TrainingDomain)
     potential: str | None = None
+    glasses: str | None = None
     format: int = FORMAT
 
     @classmethod
@@ -71,6 +74,19 @@ class DatasetStatistics:
     def scaling(self) -> LabelScaling:
         """Return the mean and standard deviation of the training labels, eV."""
         return LabelScaling(self.label_mean, self.label_std)
+
+
+def glasses_digest(splits: Mapping[str, Sequence[Glass]]) -> str:
+    """Return a SHA-256 digest of the structures and labels of glasses by split, to about 1e-6 A and 1e-6 eV."""
+    digest = hashlib.sha256()
+    for split, glasses in sorted(splits.items()):
+        digest.update(f"{split} {[glass.n_atoms for glass in glasses]}".encode())
+        for glass in glasses:
+            for values in (glass.cell, glass.pbc, glass.positions, glass.atomic_numbers, glass.barrier, glass.events):
+                # The last digit of a product depends on the machine. Decimal numbers are hardly halves of these units.
+                units = [] if values is None else np.rint(np.nan_to_num(values, nan=-1e9) * 2**20)
+                digest.update(np.asarray(units, np.int64).tobytes())
+    return digest.hexdigest()
 
 
 def package_versions() -> dict[str, str]:
@@ -102,6 +118,7 @@ def read_statistics(path: Path, *, train_again_with: Path) -> DatasetStatistics:
         require_number(path, "label_std", record["label_std"], above=0)
         require_type(path, "versions", versions, dict, "versions of packages by name")
         domain = TrainingDomain.from_record(record["domain"])
-        potential = record.get("potential")
-        require_type(path, "potential", potential, (str, type(None)), "a digest or null")
-        return DatasetStatistics(species, record["label_mean"], record["label_std"], versions, domain, potential)
+        digests = {name: record.get(name) for name in ("potential", "glasses")}
+        for name, value in digests.items():
+            require_type(path, name, value, (str, type(None)), "a digest or null")
+        return DatasetStatistics(species, record["label_mean"], record["label_std"], versions, domain, **digests)

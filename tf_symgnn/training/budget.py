@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from tf_symgnn.config import OptimizerConfig
 
+MOST_EPOCHS = 1_000_000  # of a run that time ends
+
 
 class TimeBudget(tf.keras.callbacks.Callback):
     """Decays the learning rate to zero over a given time, and stops training before an epoch that would exceed it.

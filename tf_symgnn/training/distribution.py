@@ -34,7 +34,8 @@ class Workers:
     def __init__(self, config: RunConfig):
         self._several_machines = config.strategy == "multiworker"
         if self._several_machines and config.minutes is not None:
-            raise InputError("configuration", "minutes", "it with strategy multiworker", "epochs: clocks disagree")
+            found = f"{config.minutes:g} with strategy multiworker"
+            raise InputError("configuration", "minutes", found, "epochs, which all machines agree on")
         self.is_chief = not self._several_machines or _is_chief(_cluster())
         self._batch_size = config.stream.batch_size
         self._name = config.strategy

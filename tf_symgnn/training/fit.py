@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -29,7 +30,7 @@ from tf_symgnn.runs import (
 )
 from tf_symgnn.training import finishing
 from tf_symgnn.training.batch_statistics import MAX_BATCHES, BatchStatistics
-from tf_symgnn.training.budget import TimeBudget, falling_rate
+from tf_symgnn.training.budget import MOST_EPOCHS, TimeBudget, falling_rate
 from tf_symgnn.training.calibration import Calibration
 from tf_symgnn.training.checkpointing import Checkpointing, StopOnNonFinite
 from tf_symgnn.training.distribution import Workers
@@ -76,9 +77,17 @@ def train(
         with workers.reraise_worker_loss(), workers.strategy.scope():
             model = configured_model(config, statistics.species, statistics.scaling)
         with workers.agree():
+            _require_whole_glasses(config, model)
             if workers.is_chief and not resume:
                 held.enter_context(folder.locked())
-                folder = RunFolder.create(config, splits, statistics, potential=potential, overwrite=overwrite)
+                folder = RunFolder.create(
+                    config,
+                    splits,
+                    statistics,
+                    potential=potential,
+                    store_glasses=glasses is not None,
+                    overwrite=overwrite,
+                )
         with workers.reraise_worker_loss():
             training = subset_stream(config, model, graphs[names.TRAIN], weights=label_weights(splits[names.TRAIN]))
             state = _fit(config, workers, folder, model, statistics, graphs, training, callbacks)
@@ -143,6 +152,17 @@ def _prepared(
     return folder, splits, statistics, potential, graphs
 
 
+def _require_whole_glasses(config: RunConfig, model: BarrierModel) -> None:
+    """Check that a model is not trained on patches, if each prediction depends on the whole glass.
+
+    Raises:
+        InputError: it is.
+    """
+    if config.stream.patch_size and not math.isfinite(model.receptive_field):
+        expected = f"none with model {config.model}, whose predictions depend on the whole glass"
+        raise InputError("configuration", "stream.patch_size", config.stream.patch_size, expected)
+
+
 def _to_start_from(config: RunConfig) -> RunFolder:
     """Return the run whose weights a configuration starts from.
 
@@ -168,6 +188,8 @@ def _fit(
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> State:
     """Train from the last finished epoch of the folder; return the state after the last one."""
+    if config.minutes is not None:
+        config = replace(config, epochs=MOST_EPOCHS)
     if not model.trained.trainable_variables:
         config = replace(config, epochs=1)  # without gradient descent, all epochs are alike
     with workers.strategy.scope():

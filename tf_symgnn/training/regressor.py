@@ -77,8 +77,8 @@ class BarrierRegressor(tf.keras.Model):
         gradients = sum_over_replicas(gradients)
         norm = tf.linalg.global_norm(gradients)
         # A scaled loss whose gradient overflows is a step that the optimizer leaves out.
-        finite = tf.math.is_finite(norm)
-        self._gradient_norm.update_state(tf.where(finite, norm, 0), sample_weight=tf.cast(finite, norm.dtype))
+        counts = tf.math.is_finite(norm) if self._scales_loss else True
+        self._gradient_norm.update_state(tf.where(counts, norm, 0), sample_weight=tf.cast(counts, norm.dtype))
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True), skip_gradients_aggregation=True)
 
     @property
