@@ -1,11 +1,10 @@
 from .api.calculator import BarrierCalculator
 from .api.functions import evaluate, explain_barriers, export_model, graph_tensor, relax, train
-from .api.predictor import Predictor, load_model
+from .api.predictor import Predictor, load_model, predict_files
 from .config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
 from .data import Glass, ReadOptions, iter_glasses, read_glass, read_glasses, write_glasses
 from .domain.extrapolation import ExtrapolationWarning
 from .errors import InputError
-from .inference import predict_files
 from .models.catalog import register_model
 from .runs import RunFolder, fine_tuning_config
 

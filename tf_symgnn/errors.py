@@ -90,7 +90,7 @@ def require_type(path: Path | str, field: str, value: object, kind: type | tuple
         raise InputError(path, field, repr(value), expected)
 
 
-def require_path(path: Path | str, field: str, value: object) -> None:
+def require_path(path: Path | str, field: str, value: Any) -> None:
     """Check that a value is a path, and not an empty text, as of a shell variable that is not set.
 
     Raises:

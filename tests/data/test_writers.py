@@ -6,7 +6,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from tf_symgnn.data import InputError, iter_glasses, read_glass, write_glasses
+from tf_symgnn.data import InputError, InputNotice, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data.glass import Glass
 
 CELLS = {
@@ -85,6 +85,61 @@ def test_left_handed_dump_is_rotated_not_reflected(tmp_path):
     write_glasses(tmp_path / "out.dump", [glass])
     edges = np.diff(read_glass(tmp_path / "out.dump").positions[[0, 1, 0, 2, 0, 3]], axis=0)[::2]
     assert np.linalg.det(edges) == pytest.approx(6.0)
+
+
+def test_vectors_of_a_dump_turn_with_the_cell(tmp_path, make_glass):
+    """Their components along the cell vectors do not change; what may be a vector is left out."""
+    velocity, force, other = (np.random.default_rng(k).normal(size=(5, 3)) for k in range(3))
+    columns = dict(zip(("vx", "vy", "vz"), velocity.T, strict=True)) | {"forces": force, "tensor": other}
+    columns["charge"] = np.arange(5.0)
+    glass = make_glass(cell=CELLS["general"], columns=columns)
+    with pytest.warns(InputNotice, match="tensor: found a column that may be a vector; left out"):
+        write_glasses(tmp_path / "out.dump", [glass])
+    read = read_glass(tmp_path / "out.dump", keep_columns=True)
+    assert not np.allclose(read.cell, glass.cell)
+    for vectors, names in ((velocity, ["vx", "vy", "vz"]), (force, [f"v_forces[{k}]" for k in (1, 2, 3)])):
+        found = np.stack([read.columns[name] for name in names], axis=1)
+        np.testing.assert_allclose(found @ read.cell.T, vectors @ glass.cell.T, atol=1e-7)
+    np.testing.assert_array_equal(read.columns["v_charge"], columns["charge"])
+    assert not any("tensor" in name for name in read.columns)
+
+
+def test_columns_of_a_dump_in_the_orientation_of_lammps_are_kept(tmp_path, make_glass):
+    tensor = np.arange(15.0).reshape(5, 3)
+    write_glasses(tmp_path / "out.dump", [make_glass(columns={"tensor": tensor})])
+    read = read_glass(tmp_path / "out.dump", keep_columns=True)
+    np.testing.assert_array_equal(read.columns["v_tensor[2]"], tensor[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "columns", "expected"),
+    [
+        (".xyz", ["a:b", "a_b", "c d"], ["a_b", "a_b_2", "c_d"]),
+        (".dump", ["foo", "v_foo", "\u03c3", "a b"], ["v_foo", "v_foo_2", "v__", "v_a_b"]),
+        (".npz", ["file", "allow_pickle", "ids", "a/b"], ["input_file", "input_allow_pickle", "input_ids", "a_b"]),
+    ],
+)
+def test_every_column_has_a_name_of_its_own(tmp_path, make_glass, suffix, columns, expected):
+    values = {name: np.arange(5.0) + 10 * k for k, name in enumerate(columns)}
+    write_glasses(tmp_path / f"out{suffix}", [make_glass(columns=values)])
+    read = read_glass(tmp_path / f"out{suffix}", keep_columns=True)
+    for name, array in zip(expected, values.values(), strict=True):
+        np.testing.assert_array_equal(read.columns[name], array)
+
+
+@pytest.mark.parametrize("text", ["", "two words"])
+def test_text_that_a_row_cannot_hold_is_left_out_with_a_notice(tmp_path, make_glass, text):
+    columns = {"residue": np.array(["a", "b", text, "d", "e"]), "chain": np.array(list("ABCDE"))}
+    with pytest.warns(InputNotice, match="residue: found text with spaces or none; left out"):
+        write_glasses(tmp_path / "out.xyz", [make_glass(columns=columns)])
+    read = read_glass(tmp_path / "out.xyz", keep_columns=True)
+    assert "residue" not in read.columns and read.columns["chain"].astype(str).tolist() == list("ABCDE")
+
+
+def test_glasses_are_a_list(tmp_path, make_glass):
+    for wrong in (make_glass(), iter([make_glass()])):
+        with pytest.raises(InputError, match="glasses: found .*, expected a list of glasses"):
+            write_glasses(tmp_path / "out.xyz", wrong)
 
 
 def test_text_of_a_dump(tmp_path):

@@ -21,7 +21,7 @@ from tf_symgnn.graph import build_graph
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.graph.tensors import to_graph_tensor
 from tf_symgnn.inference import CompiledModel, stage_functions
-from tf_symgnn.inference.files import predict_files, predict_in_slabs
+from tf_symgnn.inference.files import predict_in_slabs, write_predictions
 from tf_symgnn.inference.memory import (
     _FUNCTION_BYTES,
     _ONEDNN_BYTES,
@@ -288,7 +288,7 @@ def test_predictions_of_files_do_not_depend_on_the_memory(run, tmp_path):
     glasses = [random_glass(k, 60) for k in range(2)]
     write_glasses(tmp_path / "in.xyz", glasses)
     for name, memory in (("whole", None), ("within", 10**12)):
-        assert predict_files(run, [tmp_path / "in.xyz"], tmp_path / f"{name}.xyz", memory=memory) == 2
+        assert len(write_predictions(run, [tmp_path / "in.xyz"], tmp_path / f"{name}.xyz", memory=memory)) == 2
     np.testing.assert_allclose(
         read_glass(tmp_path / "within.xyz").barrier, read_glass(tmp_path / "whole.xyz").barrier, atol=1e-4
     )
@@ -298,7 +298,7 @@ def test_predictions_of_files_do_not_depend_on_the_memory(run, tmp_path):
 def test_a_file_too_large_for_the_memory_is_refused_before_it_is_read(run, tmp_path):
     (tmp_path / "in.xyz").write_text("not a structure")
     with pytest.raises(InputError, match="in.xyz: --memory: found 0.01 GB, expected at least .* to read it"):
-        predict_files(run, [tmp_path / "in.xyz"], tmp_path / "out.xyz", memory=10**7)
+        write_predictions(run, [tmp_path / "in.xyz"], tmp_path / "out.xyz", memory=10**7)
 
 
 def grid(*shape: int) -> Glass:

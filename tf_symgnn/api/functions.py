@@ -253,6 +253,7 @@ def explain_barriers(
         check_folder(os.fspath(output), overwrite=overwrite)
     glass = to_glass(structure, type_names=config.type_names)
     require_species([glass], run.statistics().species)
+    require_type("explain", "centers", centers, Iterable, "numbers of atoms, or a text such as nearest:50")
     chosen = parse_centers(centers if isinstance(centers, str) else ",".join(map(str, centers)), glass)
     (graph,) = run.graphs([glass])
     found = explain(run.load_model(), graph, chosen, cutoff=config.graph.cutoff, seed=seed)

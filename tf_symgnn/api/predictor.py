@@ -16,10 +16,11 @@ from tf_symgnn.domain.extrapolation import Extrapolation, ExtrapolationWarning, 
 from tf_symgnn.errors import require_type
 from tf_symgnn.export.exported import ExportedModel
 from tf_symgnn.export.saved_model import metadata
+from tf_symgnn.inference.files import write_predictions
 from tf_symgnn.inference.trained import TrainedModel
 from tf_symgnn.locations import find_model, is_run
 from tf_symgnn.progress import progress_bar
-from tf_symgnn.runs import RunFolder
+from tf_symgnn.runs import Run, RunFolder, open_run
 
 Structure = ase.Atoms | Glass | str | os.PathLike[str]
 _ONE = (ase.Atoms, Glass, str, os.PathLike)
@@ -101,6 +102,52 @@ def load_model(path_or_name: str | os.PathLike[str]) -> Predictor:
         return Predictor(TrainedModel(run), metadata(run))
     exported = ExportedModel(path)
     return Predictor(exported, exported.metadata)
+
+
+def predict_files(
+    run: Run,
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    options: ReadOptions | None = None,
+    overwrite: bool = False,
+    memory: int | None = None,
+) -> int:
+    """Predict every glass of some files and folders, and write all to one file.
+
+    The output has species, positions, cell, ids, time step and an `energy_barrier` column, eV, of each glass. Glasses
+    are in the order of the files, those of a folder by name. Other columns of the input are kept if `options` ask for
+    them. One of that name is renamed to `input_energy_barrier`. An `ExtrapolationWarning` is issued if some glasses are
+    outside the training data.
+
+    Args:
+        run: the run or its folder, or the name of a model that is part of the package.
+        files: a structure file, a folder of them, or a list of these.
+        output: file to write; its suffix selects extended XYZ, LAMMPS dump or npz.
+        options: how files are read; labels are not, and species are by default those of the run.
+        overwrite: whether the output may be replaced.
+        memory: largest memory of the process, bytes. Glasses are then predicted slab by slab, and a killed run
+            continues. By default, they are predicted whole.
+
+    Returns:
+        The number of glasses.
+
+    Raises:
+        InputError: a file cannot be used, has a species that is not in the training data, the output exists, or the
+            memory is too small.
+    """
+    paths = [files] if isinstance(files, (str, os.PathLike)) else files
+    found = write_predictions(
+        open_run(run),
+        [os.fspath(path) for path in paths],
+        os.fspath(output),
+        options=options,
+        overwrite=overwrite,
+        memory=memory,
+    )
+    if warning := "; ".join(summarize(found)):
+        warnings.warn(warning, ExtrapolationWarning, stacklevel=2)
+    return len(found)
 
 
 def to_glass(structure: Structure, *, type_names: Sequence[str] | None = None, name: str = "atoms") -> Glass:

@@ -21,12 +21,12 @@ from tf_symgnn.config import GraphConfig
 from tf_symgnn.data import (
     InputError,
     ReadOptions,
+    all_structure_files,
     notice,
     remove_unfinished,
     replacing,
     split_files,
     stem_of,
-    structure_files,
 )
 from tf_symgnn.graph import LISTING, shards_in
 from tf_symgnn.runs import RunFolder
@@ -108,7 +108,7 @@ def predict_in_pipeline(
         InputError: the files or the output cannot be used, or the pipeline failed.
     """
     shards: dict[str, str] = {}
-    for file in (file for path in files for file in structure_files(path).values()):
+    for file in all_structure_files(files):
         stem = stem_of(file)
         if f"{stem}.xyz" in shards.values():
             raise InputError(file, "stem", f"{stem} twice", "one file per stem")

@@ -121,7 +121,7 @@ def _run(argv: Sequence[str] | None) -> int:
             print(training.short_help(commands.choices["train"]))
             raise SystemExit(0)
         args = parser.instantiate(parser.parse_args(_arguments(argv)))
-    except (ArgumentError, ValueError) as error:
+    except (ArgumentError, ValueError, OSError) as error:
         options = options_of(commands.choices[argv[0]]) if argv[:1] and argv[0] in commands.choices else ()
         return _print_error(error if isinstance(error, InputError) else ValueError(reword(str(error), options)))
     command = COMMANDS[args.command]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tf_symgnn import locations, names, runtime
 from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import add_reading, command_parser, read_options
 from tf_symgnn.cli.scores import score_line
-from tf_symgnn.data import check_output, structure_files
+from tf_symgnn.data import all_structure_files, check_output
 from tf_symgnn.data.formats import is_structure_file
 from tf_symgnn.locations import find_model, is_run, require_run
 
@@ -38,8 +39,7 @@ def check_predict(args: Namespace) -> None:
     if args.memory is not None:
         runtime.avoid_onednn()
     read_options(args, keep_columns=args.keep_columns)
-    for file in args.files:
-        structure_files(file)
+    all_structure_files(args.files)
     if args.beam is None:
         # What is left of a killed prediction within a memory may be replaced, which is checked later.
         check_output(args.output, overwrite=args.overwrite or args.memory is not None)
@@ -49,15 +49,18 @@ def predict(args: Namespace) -> None:
     """Predict energy barriers, and write them with the structures."""
     if args.beam is not None:
         return pipelines.predict(args)
-    from tf_symgnn.inference.files import predict_files
+    from tf_symgnn.domain.extrapolation import summarize
+    from tf_symgnn.inference.files import write_predictions
     from tf_symgnn.inference.memory import parse_memory, peak_resident
     from tf_symgnn.runs import open_run
 
     memory = parse_memory(args.memory) if args.memory else None
     run, options = open_run(args.run), read_options(args, keep_columns=args.keep_columns)
-    n_glasses = predict_files(run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory)
+    found = write_predictions(run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory)
+    for line in summarize(found):
+        print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
-    print(f"{args.output}: {n_glasses} {'glass' if n_glasses == 1 else 'glasses'}{peak}")
+    print(f"{args.output}: {len(found)} {'glass' if len(found) == 1 else 'glasses'}{peak}")
 
 
 def default_model(arguments: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveFloat
 
 from tf_symgnn.cli.arguments import add_reading, command_parser, read_options
-from tf_symgnn.data import check_output, read_frames, structure_files, write_glasses
+from tf_symgnn.data import all_structure_files, check_output, read_frames, write_glasses
 from tf_symgnn.data.limits import RELAXED_FORCE
 from tf_symgnn.potentials.tables import STYLES, read_potential_file
 
@@ -28,8 +28,7 @@ def relax_parser() -> ArgumentParser:
 def check_relax(args: Namespace) -> None:
     """Check the files, how they are read, the potential and the output."""
     read_options(args)
-    for file in args.files:
-        structure_files(file)
+    all_structure_files(args.files)
     read_potential_file(args.potential, args.pair_style)
     check_output(args.output, overwrite=args.overwrite)
 
@@ -40,7 +39,7 @@ def relax(args: Namespace) -> None:
     from tf_symgnn.potentials.relaxation import relaxed
 
     potential = EamPotential(read_potential_file(args.potential, args.pair_style))
-    files = [file for path in args.files for file in structure_files(path).values()]
+    files = all_structure_files(args.files)
     glasses = [glass for file in files for glass in read_frames(file, read_options(args))]
     check_output(args.output, overwrite=args.overwrite, number=len(glasses))
     write_glasses(

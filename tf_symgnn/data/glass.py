@@ -17,7 +17,7 @@ from tf_symgnn.data.boxes import complete_box
 from tf_symgnn.data.columns import EVENTS, SPREAD, events_column, label_column, spread_column
 from tf_symgnn.data.formats import stem_of
 from tf_symgnn.data.limits import FLAT_CELL
-from tf_symgnn.errors import InputError, require_integer, require_type
+from tf_symgnn.errors import InputError, as_input_error, require_integer, require_type
 
 # ASE's element 0 is the placeholder "X". In a graph 0 marks padding, so that no atom may have it.
 SYMBOLS = frozenset(chemical_symbols[1:])
@@ -264,7 +264,8 @@ class Glass:
         if symbols.shape != (self.n_atoms,) or symbols.dtype.kind not in "USO":
             found = f"shape {symbols.shape} of {symbols.dtype}"
             raise self._error("species", found, f"{self.n_atoms} chemical symbols, one per atom")
-        symbols = symbols.astype(str)
+        with as_input_error(self.place, "species", "chemical symbols, as in Cu or Zr"):
+            symbols = symbols.astype(str)  # of bytes, too
         unknown = sorted(set(np.unique(symbols).tolist()) - SYMBOLS)
         if unknown:
             raise self._error("species", ", ".join(map(repr, unknown)), "chemical symbols, as in Cu or Zr")

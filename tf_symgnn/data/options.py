@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tf_symgnn import names
 from tf_symgnn.errors import InputError, require_choice, require_type
 
@@ -56,7 +58,7 @@ class ReadOptions:
         if isinstance(self.species, str):
             expected = "a sequence of chemical symbols, as in ('Cu', 'Zr')"
             raise InputError(source, "species", repr(self.species), expected)
-        if self.pbc is not None and (isinstance(self.pbc, str) or len(self.pbc) != 3):
+        if self.pbc is not None and (isinstance(self.pbc, str) or np.shape(self.pbc) != (3,)):
             raise InputError(source, "pbc", repr(self.pbc), "three booleans")
         if self.atom_style is not None:
             require_choice(source, "atom_style", self.atom_style, list(ATOM_STYLES))

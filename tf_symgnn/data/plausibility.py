@@ -8,6 +8,7 @@ import numpy as np
 from ase.data import covalent_radii
 from ase.geometry import minkowski_reduce
 
+from tf_symgnn.data.boxes import perpendicular_heights
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.notices import notice
 from tf_symgnn.errors import InputError
@@ -25,8 +26,7 @@ _SAMPLED = 64
 def note_empty_faces(glass: Glass) -> None:
     """Issue a notice where atoms leave a face of the box empty. For boxes that are periodic by default."""
     fractional = (glass.positions - glass.origin) @ np.linalg.inv(glass.cell)
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(glass.cell), axis=0)
-    for k, height in enumerate(heights):
+    for k, height in enumerate(perpendicular_heights(glass.cell)):
         ordered = np.sort(fractional[:, k] % 1.0)
         gap = height * np.diff(ordered, append=ordered[0] + 1.0).max()
         if gap > max(_WIDE_GAP, 10 * height / glass.n_atoms):

@@ -123,6 +123,15 @@ def _split_of(stem: str) -> str:
     return names.TEST if stem.startswith("test") else names.TRAIN
 
 
+def all_structure_files(paths: Iterable[Path | str]) -> list[Path]:
+    """Return the structure files of some files and folders, those of a folder in natural order.
+
+    Raises:
+        InputError: as `structure_files`.
+    """
+    return [file for path in paths for file in structure_files(path).values()]
+
+
 def structure_files(folder: Path | str) -> dict[str, Path]:
     """Return the structure files of a folder by stem, in natural order, or a single file.
 

@@ -5,8 +5,9 @@ In dumps the barrier has the name of a LAMMPS variable, `v_energy_barrier`, sinc
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -20,10 +21,15 @@ from tf_symgnn.data.files import replacing, require_writable
 from tf_symgnn.data.formats import EXTXYZ, LAMMPS_DUMP, NPZ
 from tf_symgnn.data.glass import Glass
 from tf_symgnn.data.notices import notice
-from tf_symgnn.errors import InputError
+from tf_symgnn.errors import InputError, require_type
 
 _EVENTS, _SPREAD = names.ENERGY_BARRIER + EVENTS, names.ENERGY_BARRIER + SPREAD
 _DUMP_FORMATS = {"U": "%s", "i": "%d", "u": "%d", "b": "%d", "f": "%.10f"}
+# Names that mean something else in the file, and those of arguments of NumPy's function.
+_NPZ_NAMES = ("ids", "step", "origin", "file", "allow_pickle")
+# Components of vectors in dumps, and names that ASE has for vectors.
+_VECTORS = tuple(tuple(name + axis for axis in "xyz") for name in ("v", "f", "mu", "omega", "angmom", "tq"))
+_ASE_VECTORS = ("velocities", "velo", "vel", "momenta", "forces", "force", "dipoles")
 # Names of numbers that LAMMPS itself keeps of atoms.
 _LAMMPS_COLUMNS = ("type", "mol", "proc", "mass", "q", "ix", "iy", "iz", "vx", "vy", "vz", "fx", "fy", "fz", "radius")
 
@@ -43,6 +49,7 @@ def write_glasses(path: Path | str, glasses: Sequence[Glass], *, overwrite: bool
         InputError: the file exists, its suffix is unknown, or its format cannot hold this number of glasses.
     """
     path = Path(path)
+    require_type(path, "glasses", glasses, Sequence, "a list of glasses")
     check_output(path, overwrite=overwrite, number=len(glasses))
     with replacing(path) as file:
         _WRITERS[path.suffix.lower()](file, glasses)
@@ -88,8 +95,9 @@ def _write_xyz_frame(file: TextIO, glass: Glass) -> None:
         columns[_EVENTS] = glass.events
     if glass.spread is not None:
         columns[_SPREAD] = glass.spread
-    # ASE reads no name with colons.
-    columns |= {name.replace(":", "_"): values for name, values in _further(glass).items()}
+    further = {name: values for name, values in _further(glass).items() if _is_a_word_each(glass, name, values)}
+    # Colons separate names in a header, and ASE reads no others.
+    columns |= _named(further, r"[:\s\"=]", columns)
     properties, rows, formats = [], [], []
     for name, values in columns.items():
         width = 1 if values.ndim == 1 else values.shape[1]
@@ -110,11 +118,37 @@ def _write_xyz_frame(file: TextIO, glass: Glass) -> None:
     file.writelines(format % values for values in zip(*rows, strict=True))
 
 
-def _further(glass: Glass) -> dict[str, np.ndarray]:
-    """Return the further columns of a glass. One with the name of another column is renamed: it is of the input."""
-    taken = {"species", "pos", "id", "element", "x", "y", "z"}
+def _further(glass: Glass, reserved: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Return the further columns of a glass. One with a reserved name is renamed: it is of the input."""
+    taken = {"species", "pos", "id", "element", "x", "y", "z", *reserved}
     taken |= {prefix + name for prefix in ("", VARIABLE) for name in (names.ENERGY_BARRIER, _EVENTS, _SPREAD)}
     return {f"input_{name}" if name in taken else name: values for name, values in glass.columns.items()}
+
+
+def _named(columns: Mapping[str, np.ndarray], illegal: str, others: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return columns under names of a format, all different from each other and from those of other columns.
+
+    Args:
+        columns: by name.
+        illegal: a regular expression of a character that names of the format cannot have.
+        others: names of the other columns.
+    """
+    taken, named = set(others), {}
+    for name, values in columns.items():
+        legal = re.sub(illegal, "_", name)
+        numbered = (f"{legal}_{k}" for k in itertools.count(2))
+        name = next(name for name in itertools.chain([legal], numbered) if name not in taken)
+        taken.add(name)
+        named[name] = values
+    return named
+
+
+def _is_a_word_each(glass: Glass, name: str, values: np.ndarray) -> bool:
+    """Return whether rows of words can hold a column, and issue a notice about one of text that they cannot."""
+    if values.dtype.kind in "biuf" or all(len(str(text).split()) == 1 for text in values.ravel()):
+        return True
+    notice(glass.place, name, "text with spaces or none", "left out, since columns are separated by spaces")
+    return False
 
 
 def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
@@ -126,7 +160,7 @@ def _write_npz(path: Path, glasses: Sequence[Glass]) -> None:
     if glass.origin.any():
         arrays["origin"] = glass.origin
     arrays |= {name: np.asarray(value) for name, value in glass.info.items()}
-    further = {f"input_{name}" if name in arrays else name: values for name, values in _further(glass).items()}
+    further = _named(_further(glass, reserved={*arrays, *_NPZ_NAMES}), "/", arrays)
     with path.open("wb") as file:  # NumPy would add a suffix to some paths
         np.savez_compressed(file, **arrays, **further)
 
@@ -158,8 +192,10 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
     # LAMMPS boxes are right-handed. Exchanging two vectors keeps the box, so that no reflection is needed.
     order = [0, 1, 2] if np.linalg.det(glass.cell) > 0 else [1, 0, 2]
     prism = Prism(glass.cell[order], glass.pbc[order])
-    further = _dump_columns(glass)
+    further = _dump_columns(glass, prism.rot_mat)
     further.pop("type", None)
+    if order != [0, 1, 2]:
+        further = {{"ix": "iy", "iy": "ix"}.get(name, name): values for name, values in further.items()}
     ids = np.arange(1, glass.n_atoms + 1) if glass.ids is None else glass.ids
     columns = {"id": ids, "type": types, "element": glass.species}
     columns |= dict(zip("xyz", prism.vector_to_lammps(glass.positions).T, strict=True))
@@ -173,7 +209,7 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
     formats += [
         "%.10g" if values.dtype.kind == "f" else _DUMP_FORMATS[values.dtype.kind] for values in further.values()
     ]
-    columns |= further
+    columns |= _named(further, r"[^!-~]", columns)
     format = " ".join(formats) + "\n"
     step = index if glass.step is None else glass.step
     file.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{glass.n_atoms}\n")
@@ -182,20 +218,41 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
     file.writelines(format % values for values in zip(*columns.values(), strict=True))
 
 
-def _dump_columns(glass: Glass) -> dict[str, np.ndarray]:
-    """Return the further columns of a glass under names that LAMMPS and ASE use for per-atom numbers."""
-    columns = {}
-    for name, values in _further(glass).items():
+def _dump_columns(glass: Glass, rotation: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the further columns of a glass under names that LAMMPS and ASE use for per-atom numbers.
+
+    Args:
+        glass: the glass.
+        rotation: [3, 3], rows of vectors times it are those in the orientation of the cell that LAMMPS has.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for name, values in _rotated(glass, _further(glass), rotation).items():
         if values.dtype.kind not in "biuf":
             notice(glass.place, name, "a column of text", "left out, since readers of dumps expect numbers")
             continue
-        name = name.replace(" ", "_")
         known = name in _LAMMPS_COLUMNS or re.match(r"([vcfdi]|[di]2)_", name)
         name = name if known else VARIABLE + name
-        if values.ndim == 1:
-            columns[name] = values
-        else:
-            columns |= {f"{name}[{k}]": column for k, column in enumerate(values.T, start=1)}
+        of_name = {name: values}
+        if values.ndim > 1:
+            of_name = {f"{name}[{k}]": column for k, column in enumerate(values.T, start=1)}
+        columns |= _named(of_name, r"[^!-~]", columns)
+    return columns
+
+
+def _rotated(glass: Glass, columns: dict[str, np.ndarray], rotation: np.ndarray) -> dict[str, np.ndarray]:
+    """Return columns with vectors in another orientation; those that may be vectors are left out with a notice."""
+    if np.allclose(rotation, np.eye(3), atol=1e-9):
+        return columns
+    columns = dict(columns)
+    for components in (components for components in _VECTORS if set(components) <= set(columns)):
+        rotated = np.stack([columns[name] for name in components], axis=1) @ rotation
+        columns |= dict(zip(components, rotated.T, strict=True))
+    for name, values in list(columns.items()):
+        if values.ndim == 2 and values.shape[1] == 3 and name in _ASE_VECTORS:
+            columns[name] = values @ rotation
+        elif values.ndim == 2 and values.dtype.kind == "f":
+            notice(glass.place, name, "a column that may be a vector", "left out, since the cell is rotated")
+            del columns[name]
     return columns
 
 

@@ -124,6 +124,7 @@ def write_splits(
         for split in listing:
             graphs = [build(glass) for glass in splits[split]]
             written += write_records(Path(temporary) / f"{split}.tfrecord", graphs, shards=min(shards, len(graphs)))
+        (directory / LISTING).unlink(missing_ok=True)  # a folder without it is unfinished
         for path in existing:
             path.unlink()
         paths = [path.rename(directory / path.name) for path in written]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,16 +16,17 @@ from tf_symgnn.data import (
     Glass,
     InputError,
     ReadOptions,
+    all_structure_files,
     check_output,
+    file_digest,
     naming,
     read_frames,
     remove_unfinished,
     replacing,
     require_species,
-    structure_files,
     write_glasses,
 )
-from tf_symgnn.domain.extrapolation import Extrapolation, summarize
+from tf_symgnn.domain.extrapolation import Extrapolation
 from tf_symgnn.graph.slabs import SlabbedGlass
 from tf_symgnn.inference.extrapolation import slab_extrapolation
 from tf_symgnn.inference.memory import cut_to_fit, peak_resident, require_room_for_descriptors, require_room_to_read
@@ -44,7 +43,7 @@ from tf_symgnn.runs import RunFolder
 _WRITTEN = "written"
 
 
-def predict_files(
+def write_predictions(
     run: RunFolder,
     files: Sequence[str | Path],
     output: str | Path,
@@ -52,13 +51,10 @@ def predict_files(
     options: ReadOptions | None = None,
     overwrite: bool = False,
     memory: int | None = None,
-) -> int:
+) -> dict[str, Extrapolation]:
     """Predict every glass of some files and folders, and write all to one file.
 
-    The output has species, positions, cell, ids, time step and an `energy_barrier` column of each glass. Glasses are in
-    the order of the files, those of a folder by name. Other columns of the input are kept if `options` ask for them.
-    One of that name is renamed to `input_energy_barrier`. Lines on standard error warn of glasses outside the training
-    data.
+    The output is that of `tf_symgnn.predict_files`.
 
     Args:
         run: the trained model.
@@ -70,7 +66,7 @@ def predict_files(
             continues. By default, they are predicted whole.
 
     Returns:
-        The number of glasses.
+        How far each glass is outside the training data, by its place.
 
     Raises:
         InputError: a file cannot be used, has a species that is not in the training data, the output exists, or the
@@ -94,9 +90,7 @@ def predict_files(
     else:
         predicted, extrapolations = _predict_within(memory, run, glasses, unfinished, overwrite=overwrite)
         _write_finished(output, predicted, unfinished)
-    for line in summarize(extrapolations):
-        print(f"tf-symgnn: warning: {line}", file=sys.stderr)
-    return len(predicted)
+    return extrapolations
 
 
 def _read(files: Sequence[str | Path], output: str | Path, options: ReadOptions, *, memory: int | None) -> list[Glass]:
@@ -105,7 +99,7 @@ def _read(files: Sequence[str | Path], output: str | Path, options: ReadOptions,
     Raises:
         InputError: the output is one of the files, or a file cannot be used or does not fit into the memory.
     """
-    files = [file for path in files for file in structure_files(path).values()]
+    files = all_structure_files(files)
     if Path(output).resolve() in {Path(file).resolve() for file in files}:
         raise InputError(output, "output", "a file of the input", "another one")
     if memory is not None:
@@ -118,7 +112,7 @@ def _write_finished(output: str | Path, predicted: Sequence[Glass], unfinished: 
     file = unfinished / f"output{Path(output).suffix}"
     write_glasses(file, predicted, overwrite=True)
     with replacing(unfinished / _WRITTEN) as note:
-        note.write_text(_digest(file))
+        note.write_text(file_digest(file))
     os.replace(file, output)
     shutil.rmtree(unfinished)
 
@@ -126,12 +120,7 @@ def _write_finished(output: str | Path, predicted: Sequence[Glass], unfinished: 
 def _is_written(output: str | Path, unfinished: Path) -> bool:
     """Return whether the output is the file that `_write_finished` of a killed process wrote."""
     note = unfinished / _WRITTEN
-    return note.is_file() and Path(output).is_file() and note.read_text() == _digest(Path(output))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return note.is_file() and Path(output).is_file() and note.read_text() == file_digest(Path(output))
 
 
 def predict_in_slabs(

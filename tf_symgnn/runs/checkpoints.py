@@ -12,7 +12,6 @@ record names is overwritten. So a process that is killed at any moment leaves a 
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_symgnn.data import InputError, as_input_error, sync
+from tf_symgnn.data import InputError, as_input_error, file_digest, sync
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.runs.records import read_record, write_record
 
@@ -217,7 +216,7 @@ class Checkpoints:
         with as_input_error(path, "record", "the record that training wrote"):
             for name, checksum in record.pop("files").items():
                 file = self.folder / name
-                found = _checksum(file) if file.is_file() else None
+                found = file_digest(file) if file.is_file() else None
                 if found != checksum:
                     found = "a damaged file" if found else "no file"
                     raise InputError(file, "weights", found, "what training wrote; train --resume may restore it")
@@ -240,14 +239,9 @@ class Checkpoints:
             yield from sorted(path for path in self.folder.glob(f"{prefix}.*") if path.is_file())
 
     def _checksums(self, *prefixes: str) -> dict[str, str]:
-        return {path.name: _checksum(path) for path in self._files(*prefixes)}
+        return {path.name: file_digest(path) for path in self._files(*prefixes)}
 
     def _named_files(self, record: Path) -> list[Path]:
         with suppress(InputError), as_input_error(record, "record", "the record that training wrote"):
             return [self.folder / name for name in read_record(record)["files"]]
         return []
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import Glass, InputError, as_input_error, remove_unfinished, replacing
+from tf_symgnn.data import Glass, InputError, as_input_error, file_digest, remove_unfinished, replacing
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE, require_run
 from tf_symgnn.models.base import BarrierModel
@@ -38,7 +38,7 @@ from tf_symgnn.runs.configuration import extend, read_stored, require_extension,
 from tf_symgnn.runs.glasses import GLASSES, glass_graphs, write_splits_of
 from tf_symgnn.runs.models import configured_model
 from tf_symgnn.runs.parts import FILES, FOLDERS, has_data_of, remove_run, require_free
-from tf_symgnn.runs.potential import POTENTIAL, potential_digest, read_potential, write_potential
+from tf_symgnn.runs.potential import POTENTIAL, read_potential, write_potential
 from tf_symgnn.runs.records import locked_folder, read_record
 from tf_symgnn.runs.statistics import DatasetStatistics, glasses_digest, read_statistics
 
@@ -119,7 +119,7 @@ class RunFolder:
             file.write_text(json.dumps(listed, indent=2) + "\n")
         if potential is not None:
             write_potential(folder.potential_file, potential.potential.tables)
-            statistics = replace(statistics, potential=potential_digest(folder.potential_file))
+            statistics = replace(statistics, potential=file_digest(folder.potential_file))
         statistics = replace(statistics, glasses=glasses_digest(splits))
         write_new(folder.config_file, folder.statistics_file, config, asdict(statistics))
         return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_symgnn.config import RunConfig
-from tf_symgnn.data import replacing
+from tf_symgnn.data import file_digest, replacing
 from tf_symgnn.errors import InputError
 from tf_symgnn.models.catalog import needs_potential
 from tf_symgnn.potentials.eam import EamPotential
@@ -60,7 +60,7 @@ def read_potential(path: Path, expected: str) -> PotentialDescriptors:
     Raises:
         InputError: the file is not the one that training wrote.
     """
-    if not path.is_file() or potential_digest(path) != expected:
+    if not path.is_file() or file_digest(path) != expected:
         found = "another file" if path.is_file() else "no such file"
         raise InputError(path, "potential", found, "the tables that training wrote")
     return _descriptors(expected, path)
@@ -79,9 +79,3 @@ def tables_digest(tables: EamTables) -> str:
     for values in (numbers, tables.embedding, tables.density, tables.pair):
         digest.update(np.ascontiguousarray(values, "<f8").tobytes())
     return digest.hexdigest()
-
-
-def potential_digest(path: Path) -> str:
-    """Return the SHA-256 digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
