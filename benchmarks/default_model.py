@@ -93,7 +93,7 @@ def train_row(data: Path, runs: Path, glasses: int, seed: int, potential: Path |
         "training_glasses": [glass.name for glass in read[names.TRAIN]],
         "epochs": config.epochs,
         **{name: metrics[name] for name in kept},
-        "share": round(float(model.blend), 4),
+        "blend": round(float(model.blend), 4),
         "parts": parts,
         "machine": machine(),
         "versions": package_versions(),

@@ -81,7 +81,8 @@ def print_line(title: str, barrier: np.ndarray, found: Extrapolation, reference:
     """Print a line of the table; `reference` are labels or other predictions f64[N] eV for the same atoms."""
     shift, rank = "", ""
     if reference is not None:
-        shift, rank = f"{barrier.mean() - np.nanmean(reference):+.2f}", f"{spearmanr(barrier, reference)[0]:.2f}"
+        shift = f"{barrier.mean() - np.nanmean(reference):+.2f}"
+        rank = f"{spearmanr(barrier, reference, nan_policy='omit')[0]:.2f}"
     print(
         f"| {title} | {barrier.mean():.2f} | {shift} | {rank} | {found.score:.2f} | {found.deviations[0]} |", flush=True
     )

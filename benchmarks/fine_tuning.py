@@ -101,13 +101,13 @@ def row(case: Case, run: RunFolder) -> dict:
                 record = scores_by_glass(graphs, [predict(graph) for graph in graphs])
                 scores.setdefault(part, {})[split] = {name: record[name] for name in ("pearson", "mae")}
     kept = {name: metrics[name] for name in ("best_epoch", "epochs", "seed", "seconds")}
-    record = {**case._asdict(), **kept, "share": blend, **scores}
+    record = {**case._asdict(), **kept, "blend": blend, **scores}
     return record | {"machine": machine(), "versions": package_versions()}
 
 
 def table(rows: list[dict]) -> str:
     """Return a table with the Pearson correlations of model and regression, and the blend weight, of each run."""
-    heads = ["trained on", "starting from", "learning rate", *SPLITS, "of which the regression", "share"]
+    heads = ["trained on", "starting from", "learning rate", *SPLITS, "of which the regression", "blend weight"]
     lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     for record in rows:
         model, linear = (
@@ -115,7 +115,7 @@ def table(rows: list[dict]) -> str:
             for part in ("model", "regression")
         )
         case = [record["data"], record["start"] or "nothing", f"{record['rate']:g}"]
-        lines.append(markdown_row([*case, *model, ", ".join(filter(None, linear)), f"{record['share']:.2f}"]))
+        lines.append(markdown_row([*case, *model, ", ".join(filter(None, linear)), f"{record['blend']:.2f}"]))
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,8 @@
 
 `search` relaxes the glass, takes atoms at random, searches each until it has its events, and appends an event a line to
 a file in the store; it continues where it was interrupted. Whether a saddle leads back to the start is checked but not
-required. `table` prints aggregate figures: none of the events, which derive from the glass, leaves the store.
+required; one beside which no minimum is found does not count. `table` prints aggregate figures: none of the events,
+which derive from the glass, leaves the store.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ Markdown table.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,21 @@ def row(glasses: list[Glass]) -> list[str]:
     ]
 
 
+def labeled_atoms(glass: Glass) -> Glass:
+    """Return the atoms of a glass that have a label, as a glass."""
+    kept = np.isfinite(glass.barrier)
+    return replace(
+        glass,
+        positions=glass.positions[kept],
+        species=glass.species[kept],
+        barrier=glass.barrier[kept],
+        ids=None,
+        events=None,
+        spread=None,
+        columns={},
+    )
+
+
 def main() -> None:
     """Print one row per folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,7 +63,7 @@ def main() -> None:
     print("| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), sep="\n")
     for name, _, folder in (item.partition("=") for item in parser.parse_args().sets):
         splits = read_glasses(folder)
-        statistics = row([glass for split in (names.TRAIN, names.VALIDATION) for glass in splits[split]])
+        statistics = row([labeled_atoms(glass) for split in (names.TRAIN, names.VALIDATION) for glass in splits[split]])
         print("| " + " | ".join([name, *statistics]) + " |")
 
 

@@ -34,8 +34,11 @@ def run(lmp: Any, predictor: tf_symgnn.Predictor, species: list[str], steps: int
         output: the dump. Its column `d_energy_barrier` is in eV.
 
     Raises:
-        InputError: the output exists, or the model refuses a structure.
+        InputError: the output exists, a number is invalid, or the model refuses a structure.
     """
+    for name, number in (("steps", steps), ("every", every)):
+        if number < 1:
+            raise tf_symgnn.InputError("lammps_run", name, number, "a whole number of at least 1")
     if Path(output).exists():
         raise tf_symgnn.InputError(output, "output", "an existing file", "a new file")
     columns = f"id type element x y z {PROPERTY} modify element {' '.join(species)} sort id append yes"
@@ -45,6 +48,8 @@ def run(lmp: Any, predictor: tf_symgnn.Predictor, species: list[str], steps: int
         with at_minimum(lmp):
             lmp.numpy.extract_atom(PROPERTY)[: lmp.extract_global("nlocal")] = predictor.predict(to_glass(lmp, species))
             lmp.command(f'write_dump all custom "{output}" {columns}')
+    if steps % every:
+        lmp.command(f"run {steps % every}")
 
 
 @contextmanager
@@ -54,10 +59,12 @@ def at_minimum(lmp: Any) -> Iterator[None]:
     ids, positions, images = (np.array(array) for array in per_atom(lmp, "id", "x", "image"))
     lmp.command("minimize 0 1e-4 10000 100000")
     lmp.command(f"reset_timestep {step}")  # each iteration counts as a step
-    yield
-    new_ids, new_positions, new_images = per_atom(lmp, "id", "x", "image")
-    order = np.argsort(ids)[np.argsort(np.argsort(new_ids))]  # LAMMPS sorts atoms by their place
-    new_positions[:], new_images[:] = positions[order], images[order]
+    try:
+        yield
+    finally:
+        new_ids, new_positions, new_images = per_atom(lmp, "id", "x", "image")
+        order = np.argsort(ids)[np.argsort(np.argsort(new_ids))]  # LAMMPS sorts atoms by their place
+        new_positions[:], new_images[:] = positions[order], images[order]
 
 
 def per_atom(lmp: Any, *names: str) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from tests.conftest import SPECIES, random_glass
 from tf_symgnn import names
 from tf_symgnn.compare import ridge
 from tf_symgnn.compare.ridge import DescriptorRidge, descriptor_graph
-from tf_symgnn.data import read_glasses
+from tf_symgnn.data import InputError, read_glasses
 from tf_symgnn.graph import GlassGraph
 from tf_symgnn.graph.descriptors import structural_descriptors
 from tf_symgnn.training import scores_by_glass
@@ -38,6 +38,13 @@ def test_predictions_are_invariant_under_rotation_and_reflection():
     rotated = replace(glass, positions=glass.positions @ improper, cell=glass.cell @ improper)
     expected = model.predict(descriptor_graph(glass))
     np.testing.assert_allclose(model.predict(descriptor_graph(rotated)), expected, atol=1e-3 * expected.std())
+
+
+def test_a_species_without_labels_is_refused():
+    graph = descriptor_graph(random_glass(0, 40))
+    graph = replace(graph, barrier=np.where(graph.atomic_numbers == 40, np.nan, graph.barrier))
+    with pytest.raises(InputError, match="labels of the training glasses: found none of Zr"):
+        DescriptorRidge(SPECIES).fit([graph])
 
 
 def test_each_species_has_its_own_regression():

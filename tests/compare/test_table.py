@@ -47,6 +47,12 @@ def test_the_csv_file_has_one_line_per_model_and_all_columns(tmp_path):
     assert (tmp_path / "table.png").exists()
 
 
+def test_a_model_that_another_process_has_registered_is_in_the_table(tmp_path):
+    table = write_table(tmp_path, [row("mine", 0, test=0.4), row("gcn", 0, test=0.2)]).read_text()
+    assert table.index("| 0.200") < table.index("| mine") < table.index("| 0.400")
+    assert "mine" in write_table(tmp_path, [row("mine", 0)]).read_text()
+
+
 def test_a_run_is_rising_if_its_last_fifth_improved_the_best_correlation():
     def history(*pearson: float) -> list[dict]:
         return [{"seconds": 1.0, "val_pearson": value} for value in pearson]

@@ -147,6 +147,26 @@ def test_during_a_run(lammps, predictor, setup, tmp_path):
         module.run(lmp, predictor, ["Cu", "Zr"], 20, 10, str(output))
 
 
+def test_all_steps_are_run_and_none_is_no_number(lammps, predictor, setup, tmp_path):
+    lmp = lammps(setup)
+    load("lammps_run").run(lmp, predictor, ["Cu", "Zr"], 15, 10, str(tmp_path / "out.dump"))
+    assert lmp.extract_global("ntimestep") == 15
+    assert [frame.step for frame in iter_glasses(tmp_path / "out.dump")] == [10]
+    for steps, every, name in ((0, 10, "steps"), (10, 0, "every")):
+        with pytest.raises(InputError, match=f"{name}: found 0"):
+            load("lammps_run").run(lmp, predictor, ["Cu", "Zr"], steps, every, str(tmp_path / "other.dump"))
+
+
+def test_atoms_are_back_in_their_places_after_an_error(lammps, setup):
+    lmp = lammps(setup)
+    lmp.command("run 10")
+    before = np.array(lmp.gather_atoms("x", 1, 3))
+    with pytest.raises(RuntimeError), load("lammps_run").at_minimum(lmp):
+        assert np.abs(np.array(lmp.gather_atoms("x", 1, 3)) - before).max() > 0.01
+        raise RuntimeError
+    np.testing.assert_array_equal(np.array(lmp.gather_atoms("x", 1, 3)), before)
+
+
 def test_an_input_script_is_run_from_the_command_line(monkeypatch, finished_run, setup, tmp_path):
     argv = ["", str(finished_run.path), str(setup), "--species", "Cu,Zr", "--steps", "1", "--every", "1"]
     monkeypatch.setattr(sys, "argv", [*argv, "--output", str(tmp_path / "out.dump")])

@@ -15,9 +15,10 @@ from tf_symgnn.models.base import create_weights
 from tf_symgnn.models.baselines.faenet import FAENet
 from tf_symgnn.models.baselines.schnet import SchNet
 from tf_symgnn.models.hybrid import INITIAL_BLEND, HybridModel
-from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET
+from tf_symgnn.models.ridge.averages import AVERAGE_DECAY, AVERAGE_EPSILON, AVERAGE_OFFSET, NeighborhoodAverages
 from tf_symgnn.models.ridge.model import RidgeModel
 from tf_symgnn.models.symgnn import SymGNN
+from tf_symgnn.nn.pairs import PairView
 from tf_symgnn.training.streams import with_cache
 
 CUTOFF = 4.0
@@ -87,6 +88,25 @@ def test_any_two_models_with_stages_make_a_hybrid():
         HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, blend=1.5)
     with pytest.raises(ValueError, match="hops: found 0, expected at least 1"):
         HybridModel(network=network, baseline=baseline, cutoff=CUTOFF, hops=0)
+
+
+def test_a_hybrid_may_be_the_baseline_of_another():
+    """The branches of the inner model do not touch those of the outer one."""
+    graph = to_graph_tensor(graph_of(random_glass(6, 80)))
+    network = SymGNN(species=SPECIES, cutoff=CUTOFF, width=6, heads=(2, 1))
+    inner = HybridModel(
+        network=SymGNN(species=SPECIES, cutoff=CUTOFF, width=6, heads=(1, 1)),
+        baseline=SchNet(species=SPECIES, cutoff=CUTOFF, width=6, layers=2),
+        cutoff=CUTOFF,
+        hops=1,
+    )
+    outer = HybridModel(network=network, baseline=inner, cutoff=CUTOFF, hops=1, blend=1.0)
+    baseline, correction = outer.calibration_terms(graph)
+    np.testing.assert_allclose(baseline, inner(graph), atol=1e-6)
+    difference = network(graph) - inner(graph)
+    averages = NeighborhoodAverages(PairView.of(graph, tf.float32))
+    of_difference, of_ones = (averages.over_all(x[:, tf.newaxis])[:, 0] for x in (difference, tf.ones([80])))
+    np.testing.assert_allclose(correction, of_ones * difference - of_difference, atol=1e-5)
 
 
 def calibrate(model: HybridModel, graph: tfgnn.GraphTensor, labels: np.ndarray) -> None:

@@ -43,6 +43,8 @@ def test_programs_and_the_viewer_are_admitted(method, headers, loopback):
         ("GET", {"host": "rebound.example:8501"}, True, "Host 'rebound.example:8501'"),
         ("GET", {"host": "localhost.example"}, True, "Host"),
         ("GET", {"host": ""}, True, "Host ''"),
+        ("GET", {"host": "["}, True, "Host '['"),
+        ("POST", {"host": "localhost:8501", "origin": "http://["}, True, "Origin 'http://['"),
         ("POST", {"host": "localhost:8501", "origin": "http://page.example"}, True, "Origin 'http://page.example'"),
         ("POST", {"host": "localhost:8501", "origin": "http://localhost:3000"}, True, "Origin"),
         ("POST", {"host": "localhost:8501", "origin": "null"}, True, "Origin 'null'"),

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tf_symgnn.data import InputError
+from tf_symgnn.simulate.barriers import Labelling
 from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
 from tf_symgnn.simulate.journal import Journal, fingerprint
+from tf_symgnn.simulate.saddles import SearchSettings
 
 HEADER = {"glass": "abc", "seed": 0}
 
@@ -99,6 +101,49 @@ def test_a_journal_of_other_searches_or_a_damaged_one_is_refused(tmp_path):
         with pytest.raises(InputError, match="line 2"), Journal(path, HEADER):
             pass
         assert damage in path.read_text()
+
+
+def test_two_processes_do_not_write_one_journal(tmp_path):
+    """They would overwrite each other's searches. A lock is of an open file, so that one process can show it."""
+    path = tmp_path / "a.searches.jsonl"
+    with Journal(path, HEADER) as journal:
+        with pytest.raises(InputError, match="journal: found another process that writes it"), Journal(path, HEADER):
+            pass
+        journal.add(event(0, 1.0))
+    with Journal(path, HEADER) as journal:
+        assert journal.searches == [event(0, 1.0)]
+
+
+def test_a_journal_that_was_cut_in_its_first_line_starts_again(tmp_path):
+    path = tmp_path / "a.searches.jsonl"
+    for text in ("", json.dumps(HEADER)[:9]):
+        path.write_text(text)
+        with Journal(path, HEADER) as journal:
+            journal.add(event(0, 1.0))
+        with Journal(path, HEADER) as journal:
+            assert journal.searches == [event(0, 1.0)]
+    path.write_text("mine")
+    with pytest.raises(InputError, match="line 1: found mine"), Journal(path, HEADER):
+        pass
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Labelling, {"events": 0}),
+        (Labelling, {"most_searches": 0}),
+        (Labelling, {"seed": -1}),
+        (SearchSettings, {"radius": -1.0}),
+        (SearchSettings, {"largest_force": 0.0}),
+        (SearchSettings, {"require_connected": "no"}),
+        (Distinction, {"barrier": -1e-3}),
+        (Distinction, {"distance": float("nan")}),
+    ],
+)
+def test_settings_that_would_find_nothing_are_refused(kind, values):
+    with pytest.raises(InputError, match=f"{next(iter(values))}: found"):
+        kind(**values)
 
 
 def test_a_full_disk_names_the_journal_and_loses_no_earlier_search(tmp_path, monkeypatch):

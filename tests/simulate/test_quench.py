@@ -76,6 +76,24 @@ def test_cooling_takes_as_long_as_its_rate_says():
     assert cooling * TIMESTEP == pytest.approx((2000 - 10) / 1e13 * 1e12)
 
 
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("rate", {"rate": 0}),
+        ("rate", {"rate": -1e12}),
+        ("rate", {"rate": float("inf")}),
+        ("rate", {"rate": 1e20}),  # a single step, though the file would state the rate
+        ("melt_temperature", {"melt_temperature": 5.0}),  # below the last temperature
+        ("melt_temperature", {"melt_temperature": float("inf")}),
+        ("final_temperature", {"final_temperature": 0.0}),
+        ("seed", {"seed": -1}),
+    ],
+)
+def test_a_quench_that_cannot_be_is_refused(field, values):
+    with pytest.raises(InputError, match=f"quench: {field}: found"):
+        Quench({"Cu": 1}, **values)
+
+
 def test_a_quench_that_was_interrupted_continues_to_the_same_glass(tmp_path, monkeypatch):
     monkeypatch.setattr(quench_module, "CHECKPOINT_STEPS", 4000)
     quench = Quench(parse_composition("Cu64Zr36", 16), rate=1e15, seed=1)

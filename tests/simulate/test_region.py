@@ -43,6 +43,15 @@ def test_forces_in_a_region_are_those_of_the_whole(crystal):
     assert whole_energy - energy > 1.0
 
 
+def test_force_calls_in_a_region_count(crystal, monkeypatch):
+    """Of a search that fails there, all but one are in the region."""
+    worker = _Worker(crystal[0], Labelling())
+    monkeypatch.setattr("tf_symgnn.simulate.saddles.MOST_CALLS", 5)
+    assert worker._in_regions
+    search = worker.search(200, 0)
+    assert search.outcome != EVENT and search.calls > 5
+
+
 @pytest.mark.slow
 def test_a_vacancy_hops_with_the_same_barrier_in_a_region_and_in_the_whole(crystal, monkeypatch):
     atoms, _ = crystal

@@ -13,7 +13,7 @@ from tf_symgnn.compare.runs import RUNS, network_row, ridge_row
 from tf_symgnn.compare.table import write_table
 from tf_symgnn.config import NetworkConfig, OptimizerConfig, PairStyle, RunConfig
 from tf_symgnn.data import Glass, InputError, require_species
-from tf_symgnn.models.catalog import complete, is_chunked, needs_potential
+from tf_symgnn.models.catalog import complete, needs_potential
 from tf_symgnn.potentials.tables import read_potential_file
 from tf_symgnn.runs import read_labeled, tables_digest
 
@@ -70,7 +70,7 @@ def compare(
     """
     output = Path(output)
     digest = _checked_potential(models, potential, pair_style)
-    runtime.configure(chunked=all(is_chunked(model) for model in models))
+    runtime.configure(chunked=False)  # for all models alike, whatever others are compared
     config = configuration(data, budget_minutes, label=label, species=species)
     glasses = _read_splits(config)
     protocol = Protocol.of(config, glasses, digest)

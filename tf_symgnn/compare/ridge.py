@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from ase.data import chemical_symbols
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tf_symgnn.data import Glass
+from tf_symgnn.data import Glass, InputError
 from tf_symgnn.graph import GlassGraph, build_graph
 from tf_symgnn.graph.descriptors import REACH, structural_descriptors
 
@@ -48,12 +49,18 @@ class DescriptorRidge:
 
         Returns:
             This object.
+
+        Raises:
+            InputError: no atom of a species has a label.
         """
         descriptors = np.concatenate([structural_descriptors(graph, self.species) for graph in graphs])
         atomic_numbers = np.concatenate([graph.atomic_numbers for graph in graphs])
         barrier = np.concatenate([graph.barrier for graph in graphs])
         for z, model in self._models.items():
             used = (atomic_numbers == z) & np.isfinite(barrier)
+            if not used.any():
+                found = f"none of {chemical_symbols[z]}"
+                raise InputError("ridge", "labels of the training glasses", found, "some of each species")
             model.fit(descriptors[used], barrier[used])
         return self
 

@@ -54,7 +54,9 @@ def write_table(output: Path, rows: Sequence[Row]) -> Path:
     Returns:
         The path of `table.md`.
     """
-    groups = {model: runs for model in comparable_models() if (runs := [row for row in rows if row.model == model])}
+    # Models that another process has registered come last.
+    models = dict.fromkeys([*comparable_models(), *(row.model for row in rows)])
+    groups = {model: runs for model in models if (runs := [row for row in rows if row.model == model])}
     path = output / "table.md"
     with replacing(path) as file:
         file.write_text(markdown_table(groups))

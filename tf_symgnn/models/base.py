@@ -153,11 +153,7 @@ class BarrierModel(tf.keras.Model):
         return {}
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
-        """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N]; None if not available."""
-        return None
-
-    def uncertainty(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
-        """Return the standard error of each prediction, f[N] eV; None if not available."""
+        """Return the dissimilarity of each atom to the training atoms, theirs being about 1, f[N]; None if unknown."""
         return None
 
     def contributions(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
@@ -257,7 +253,7 @@ def _advance(stages: Mapping[str, Stage], graph: tfgnn.GraphTensor, training: bo
     after = before.renamed(lambda name: None if name.partition("/")[0] in stages else name)
     for branch, stage in stages.items():
         prefix = f"{branch}/"
-        own = before.renamed(lambda name, prefix=prefix: name.partition(prefix)[2] or None)
+        own = before.renamed(lambda name, prefix=prefix: name.removeprefix(prefix) if name.startswith(prefix) else None)
         state = State.of(stage.apply(before.inputs().merged(own).on(graph), training))
         after = after.merged(state.renamed(lambda name, prefix=prefix: None if name in INPUTS else prefix + name))
     return after.on(graph)

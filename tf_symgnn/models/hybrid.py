@@ -161,7 +161,7 @@ class HybridModel(BarrierModel):
         return State.of(graph).merged(State({names.BASELINE_BARRIER: barrier}, {})).on(graph)
 
     def calibrate(self, terms: np.ndarray, labels: np.ndarray) -> None:
-        """Fit the blend weight, from 0 to 1, and a constant by least squares to barriers f[N] eV."""
+        """Fit the blend weight, from 0 to 1, by least squares to barriers f[N] eV, up to a constant."""
         baseline, correction = terms.T
         blend = np.cov(correction, labels - baseline)[0, 1] / correction.var(ddof=1) if np.ptp(correction) > 0 else 0.0
         self.blend.assign(np.clip(blend, 0.0, 1.0))

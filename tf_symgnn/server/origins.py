@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tf_symgnn.server.protocol import RequestError
 
@@ -31,16 +31,24 @@ def require_own_origin(method: str, headers: Mapping[str, str], *, loopback: boo
         RequestError: status 403, it is.
     """
     host = headers.get("host", "")
-    if loopback and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if loopback and not is_loopback(_split(f"//{host}").hostname or ""):
         raise _refused(f"Host {host!r}", "localhost, since the server listens on this machine only")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _split(origin).netloc.lower() != host.lower():
         raise _refused(f"Origin {origin!r}", "that of the server")
     site = headers.get("sec-fetch-site", "none")
     # A link on another page may open the viewer.
     is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if site not in ("none", "same-origin") and not is_link:
         raise _refused(f"Sec-Fetch-Site {site!r}", "same-origin")
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; none of one that is not well-formed, such as `//[`."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _refused(found: str, expected: str) -> RequestError:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tf_symgnn import names
 from tf_symgnn.data import InputError, columns
+from tf_symgnn.errors import require_integer
 from tf_symgnn.progress import progress_bar
 from tf_symgnn.simulate.engine import SEARCH_POINTS, Forces, Potential, program
 from tf_symgnn.simulate.events import EVENT, Distinction, Search, displacements, distinct_events
@@ -50,6 +51,9 @@ class Labelling:
         search: settings of each.
         distinction: which events are distinct.
         potential: between the atoms.
+
+    Raises:
+        InputError: a number is invalid.
     """
 
     events: int = 4
@@ -58,6 +62,11 @@ class Labelling:
     search: SearchSettings = field(default_factory=SearchSettings)
     distinction: Distinction = field(default_factory=Distinction)
     potential: Potential = field(default_factory=Potential)
+
+    def __post_init__(self) -> None:
+        require_integer("labelling", "events", self.events, least=1)
+        require_integer("labelling", "most_searches", self.most_searches, least=1)
+        require_integer("labelling", "seed", self.seed, least=0)
 
 
 class LabellingStopped(RuntimeError):
@@ -83,7 +92,8 @@ def label_glass(
         without any event has the barrier NaN. `info` holds how the labels were made.
 
     Raises:
-        InputError: LAMMPS cannot be used, the glass is not at a minimum, or the journal is of other searches.
+        InputError: LAMMPS cannot be used, the glass is not at a minimum, the journal is of other searches, or another
+            process writes it.
         LabellingStopped: a process died.
     """
     _require_rest(glass, labelling.potential, source)
@@ -203,7 +213,8 @@ class _Worker:
 
     def search(self, atom: int, number: int) -> Search:
         """Make one search, which depends on its atom, its number and the seed alone."""
-        settings, before = self._labelling.search, self._moving.calls
+        settings = self._labelling.search
+        self._moving.calls = self._region_calls = 0
         rng = np.random.default_rng([self._labelling.seed, atom, number])
         try:
             saddle = self._saddle_from_region(atom, rng) if self._in_regions else self._saddle(atom, rng)
@@ -211,13 +222,13 @@ class _Worker:
             if np.linalg.norm(forces, axis=1).max() > settings.largest_force:
                 raise SearchFailed("not at rest")
         except SearchFailed as failure:
-            return Search(atom, number, str(failure), calls=self._moving.calls - before)
+            return Search(atom, number, str(failure), calls=self._moving.calls + self._region_calls)
         n_moved, moved = displacements(self._glass.positions, saddle.point.positions)
         return Search(
             atom,
             number,
             EVENT,
-            calls=self._moving.calls - before,
+            calls=self._moving.calls + self._region_calls,
             barrier=round(energy - self._energy, 6),
             energy=None
             if saddle.final is None
@@ -236,12 +247,13 @@ class _Worker:
         forces = self._moving.from_scratch(self._glass.positions)[1]
         region = ActiveRegion(self._glass, forces, atom, self._labelling.potential)
         try:
-            found = find_saddle(region, region.minimum, region.atom, rng, replace(settings, require_connected=False))
+            inside = find_saddle(region, region.minimum, region.atom, rng, replace(settings, require_connected=False))
         finally:
+            self._region_calls = region.calls
             region.close()
         mode = np.zeros_like(self._glass.positions)
-        mode[region.free] = found.mode
-        saddle = converge(self._moving, self._glass, region.embed(self._glass, found.point.positions), mode, settings)
+        mode[region.free] = inside.mode
+        saddle = converge(self._moving, self._glass, region.embed(self._glass, inside.point.positions), mode, settings)
         return connect(self._moving, self._glass, saddle, rng) if settings.require_connected else saddle
 
 
@@ -264,14 +276,19 @@ def _search(atom: int, number: int) -> Search:
 def _labelled(glass: ase.Atoms, labelling: Labelling, events: list[list[Search]]) -> ase.Atoms:
     labelled = glass.copy()
     barriers = [[event.barrier for event in of_atom] for of_atom in events]
-    labelled.set_array(names.ENERGY_BARRIER, np.array([np.mean(found) if found else np.nan for found in barriers]))
-    labelled.set_array(SPREAD, np.array([np.std(found, ddof=1) if len(found) > 1 else 0.0 for found in barriers]))
-    labelled.set_array(EVENTS, np.array([len(found) for found in barriers]))
+    labelled.set_array(names.ENERGY_BARRIER, np.array([np.mean(values) if values else np.nan for values in barriers]))
+    labelled.set_array(SPREAD, np.array([np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in barriers]))
+    labelled.set_array(EVENTS, np.array([len(values) for values in barriers]))
     labelled.info |= {
         "events": labelling.events,
+        "most_searches": labelling.most_searches,
+        "barrier_tolerance": labelling.distinction.barrier,
+        "distance_tolerance": labelling.distinction.distance,
         "push_radius": labelling.search.radius,
+        "largest_force": labelling.search.largest_force,
         "require_connected": labelling.search.require_connected,
         "search_seed": labelling.seed,
+        "label_potential": labelling.potential.name,
         LABELLED_BY: program(),
     }
     return labelled

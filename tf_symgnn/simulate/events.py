@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from tf_symgnn.errors import require_number
+
 EVENT = "event"  # the outcome of a search that finds a saddle
 MOVED = 0.1  # A, the least displacement at the saddle of an atom that takes part in an event
 MOST_STORED = 4  # atoms, those that moved farthest, whose displacements identify a saddle
@@ -67,10 +69,17 @@ class Distinction:
     Args:
         barrier: the least difference of barriers, eV, or
         distance: the least distance between an atom's places at the two saddles, A.
+
+    Raises:
+        InputError: a value is invalid.
     """
 
     barrier: float = 1e-3
     distance: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("barrier", "distance"):
+            require_number("distinct events", name, getattr(self, name), least=0)
 
     def are_distinct(self, a: Search, b: Search) -> bool:
         """Whether two events are distinct."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ from types import TracebackType
 import ase
 import numpy as np
 
-from tf_symgnn.data import InputError, replacing
+from tf_symgnn.data import InputError
 from tf_symgnn.data.files import naming
 from tf_symgnn.simulate.events import Search
 
@@ -32,20 +33,19 @@ class Journal:
         header: the settings that all its searches have in common.
 
     Raises:
-        InputError: the file is of other settings, or damaged before its last line.
+        InputError: the file is of other settings, is damaged before its last line, or another process writes it.
     """
 
     def __init__(self, path: Path, header: dict):
         self.path = path
-        if not path.exists():
-            with replacing(path) as file:
-                file.write_text(json.dumps(header) + "\n")
-        text = path.read_text()
-        whole = text[: text.rfind("\n") + 1]  # a line that was cut short is dropped; its search is repeated
-        self.searches = self._read(whole.splitlines(), header)
-        self._file = path.open("r+")
-        self._file.truncate(len(whole.encode()))
-        self._file.seek(0, os.SEEK_END)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+")
+        try:
+            self._lock()
+            self.searches = self._continue(json.dumps(header) + "\n", header)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Journal:
         return self
@@ -55,11 +55,34 @@ class Journal:
 
     def add(self, search: Search) -> None:
         """Append a search."""
+        self._write(search.to_json() + "\n")
+        self.searches.append(search)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            expected = "one process at a time that labels a glass"
+            raise InputError(self.path, "journal", "another process that writes it", expected) from error
+
+    def _continue(self, first_line: str, header: dict) -> list[Search]:
+        """Return the searches in the file, of which a line that was cut short is removed; its search is repeated."""
+        self._file.seek(0)
+        text = self._file.read()
+        whole = text[: text.rfind("\n") + 1]
+        if not whole and not first_line.startswith(text):
+            raise InputError(self.path, "line 1", text[:40], "a search, as tf-symgnn writes it")
+        self._file.truncate(len(whole.encode()))
+        if whole:
+            return self._read(whole.splitlines(), header)
+        self._write(first_line)
+        return []
+
+    def _write(self, line: str) -> None:
         with naming(self.path):
-            self._file.write(search.to_json() + "\n")
+            self._file.write(line)
             self._file.flush()
             os.fsync(self._file.fileno())
-        self.searches.append(search)
 
     def _read(self, lines: list[str], header: dict) -> list[Search]:
         searches = []

@@ -13,6 +13,7 @@ from ase.data import atomic_numbers, covalent_radii
 from tqdm import tqdm
 
 from tf_symgnn.data import InputError
+from tf_symgnn.errors import require_integer, require_number
 from tf_symgnn.progress import progress_bar
 from tf_symgnn.simulate.checkpoint import load_state, read_checkpoint, save_state, write_checkpoint
 from tf_symgnn.simulate.engine import (
@@ -32,6 +33,7 @@ SKIN = 0.5  # A, of the neighbor list: hot atoms move far
 MELTING_TIME = 50.0  # ps at the highest temperature: atoms forget where they were put
 THERMOSTAT_TIME, BAROSTAT_TIME = 0.2, 2.0  # ps
 CHECKPOINT_STEPS = 100_000  # between two restart files; at most two minutes of work for a thousand atoms
+MIN_COOLING_STEPS = 10  # of cooling from the melt; with fewer, no temperature between the two is reached
 STEPS_AT_ONCE = 2000  # between two updates of the progress bar
 LARGEST_FORCE = 1e-4  # eV/A, of a glass at its minimum
 LARGEST_PRESSURE = 1.0  # bar
@@ -50,6 +52,9 @@ class Quench:
         final_temperature: K, where cooling ends and the minimum is sought; a glass that is minimized while warm
             lies in a minimum so shallow that hardly any saddle point leads back to it.
         potential: between the atoms.
+
+    Raises:
+        InputError: a number is invalid, or cooling would take less than `MIN_COOLING_STEPS` time steps.
     """
 
     composition: dict[str, int]
@@ -59,11 +64,20 @@ class Quench:
     final_temperature: float = 10.0
     potential: Potential = Potential()
 
+    def __post_init__(self) -> None:
+        require_number("quench", "rate", self.rate, above=0)
+        require_number("quench", "final_temperature", self.final_temperature, above=0)
+        require_number("quench", "melt_temperature", self.melt_temperature, above=self.final_temperature)
+        require_integer("quench", "seed", self.seed, least=0)
+        if self.steps[1] < MIN_COOLING_STEPS:
+            fastest = (self.melt_temperature - self.final_temperature) / (MIN_COOLING_STEPS * TIMESTEP * 1e-12)
+            raise InputError("quench", "rate", f"{self.rate:g} K/s", f"at most {fastest:.2g} K/s from this temperature")
+
     @property
     def steps(self) -> tuple[int, int]:
         """The number of time steps of melting and of cooling."""
         cooling = (self.melt_temperature - self.final_temperature) / (self.rate * 1e-12)  # ps
-        return round(MELTING_TIME / TIMESTEP), max(round(cooling / TIMESTEP), 1)
+        return round(MELTING_TIME / TIMESTEP), round(cooling / TIMESTEP)
 
     def settings(self) -> dict:
         """Return the settings as a checkpoint stores them; the potential is identified by its content."""
@@ -122,8 +136,9 @@ def quench_glass(quench: Quench, checkpoint: Path | None = None) -> ase.Atoms:
     glass.info |= {
         QUENCH_RATE: quench.rate,
         "melt_temperature": quench.melt_temperature,
+        "final_temperature": quench.final_temperature,
         "quench_seed": quench.seed,
-        "potential": f"{quench.potential.style} {Path(quench.potential.file).name}",
+        "potential": quench.potential.name,
         "made_by": program(),
     }
     return glass

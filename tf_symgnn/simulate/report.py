@@ -39,12 +39,12 @@ def report_glasses(atoms: dict[str, ase.Atoms], folder: Path, potential: Potenti
     Returns:
         The path of the numbers.
     """
-    glasses = {name: _glass(name, found) for name, found in atoms.items()}
-    numbers: dict = {"glasses": {name: _facts(found) for name, found in atoms.items()}}
+    glasses = {name: _glass(name, glass) for name, glass in atoms.items()}
+    numbers: dict = {"glasses": {name: _facts(glass) for name, glass in atoms.items()}}
     figure, axes = _figure("distance (A)", "radial distribution function")
     numbers["radial_distribution"] = _draw_lines(axes[0], glasses, radial_distribution)
     _save(figure, folder / "structure.png")
-    labels = {name: has_label(found) for name, found in atoms.items() if has_label(found).any()}
+    labels = {name: has_label(glass) for name, glass in atoms.items() if has_label(glass).any()}
     if labels:
         energies = {name: _local_energies(atoms[name], potential)[kept] for name, kept in labels.items()}
         labelled = {name: atoms[name][kept] for name, kept in labels.items()}
@@ -85,7 +85,7 @@ def _facts(atoms: ase.Atoms) -> dict:
 
 def _draw_barriers(atoms: dict[str, ase.Atoms], energies: dict[str, np.ndarray], path: Path) -> dict:
     """Draw barriers by species, against quench rate, against local energy, and their correlation in space."""
-    labelled = {name: _glass(name, found) for name, found in atoms.items()}
+    labelled = {name: _glass(name, glass) for name, glass in atoms.items()}
     glasses, local = list(labelled.values()), list(energies.values())
     figure, axes = _figure(
         *("energy barrier (eV)", "atoms"),
@@ -127,11 +127,11 @@ def _draw_species(histogram: Axes, scatter: Axes, glasses: list[Glass], energies
 def _draw_rates(axes: Axes, atoms: dict[str, ase.Atoms]) -> dict[str, dict[str, float]]:
     """Draw the mean barrier and its standard error, eV, of each glass with a known quench rate, K/s."""
     rates = {}
-    for name, found in atoms.items():
-        if QUENCH_RATE in found.info:
-            barrier = found.arrays[names.ENERGY_BARRIER]
+    for name, glass in atoms.items():
+        if QUENCH_RATE in glass.info:
+            barrier = glass.arrays[names.ENERGY_BARRIER]
             error = barrier.std(ddof=1) / np.sqrt(len(barrier)) if len(barrier) > 1 else 0.0
-            rates[name] = {QUENCH_RATE: float(found.info[QUENCH_RATE]), "mean": float(barrier.mean()), "error": error}
+            rates[name] = {QUENCH_RATE: float(glass.info[QUENCH_RATE]), "mean": float(barrier.mean()), "error": error}
             axes.errorbar(rates[name][QUENCH_RATE], barrier.mean(), error, fmt="o", label=name, capsize=3)
     if rates:
         axes.set_xscale("log")

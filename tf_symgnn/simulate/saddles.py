@@ -12,6 +12,7 @@ import ase
 import numpy as np
 from ase.geometry import find_mic
 
+from tf_symgnn.errors import require_number, require_type
 from tf_symgnn.simulate.lbfgs import LBFGS, clip_step
 from tf_symgnn.simulate.modes import ForceField, Point, softest_mode, unit
 
@@ -48,11 +49,19 @@ class SearchSettings:
             lammps-ARTn settings for Cu64Zr36; labels made by pushing one atom alone resemble the published ones less.
         largest_force: on any atom at a saddle point, eV/A.
         require_connected: whether one side of the saddle must relax back to the start, and the other must not.
+
+    Raises:
+        InputError: a value is invalid.
     """
 
     radius: float = 3.7
     largest_force: float = 0.01
     require_connected: bool = False
+
+    def __post_init__(self) -> None:
+        require_number("searches", "radius", self.radius, above=0)
+        require_number("searches", "largest_force", self.largest_force, above=0)
+        require_type("searches", "require_connected", self.require_connected, bool, "true or false")
 
 
 @dataclass(frozen=True)

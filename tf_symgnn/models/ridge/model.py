@@ -168,9 +168,10 @@ class RidgeModel(BarrierModel):
         return tf.stack(terms, axis=1)
 
     def novelty(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """Return the dissimilarity of each atom to the training atoms, whose mean is 1, f[N].
+        """Return the dissimilarity of each atom to the training atoms f[N].
 
-        With both kinds of descriptors it is the larger of their novelties.
+        The mean over training atoms is 1. With both kinds of descriptors, the result is the larger of two such
+        numbers, and its mean is a little larger.
         """
         view, parts = PairView.of(graph, tf.float32), []
         if self._config["spectrum"]:
