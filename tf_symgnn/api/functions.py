@@ -159,8 +159,8 @@ def evaluate(
     Raises:
         InputError: there is no glass in the split, or a glass or the run cannot be used.
     """
-    record, found = score(run, data, split=split, options=options)
-    if warning := "; ".join(summarize(found)):
+    record, extrapolations = score(run, data, split=split, options=options)
+    if warning := "; ".join(summarize(extrapolations)):
         warnings.warn(warning, ExtrapolationWarning, stacklevel=2)
     return record
 
@@ -184,13 +184,13 @@ def score(
     model, graphs = run.load_model(), run.graphs(glasses)
     record, predictions = evaluate_graphs(CompiledModel(model, patch_size=config.stream.patch_size), graphs)
     record["noise_ceiling"] = noise_ceiling(glasses)
-    found = {
+    extrapolations = {
         graph.name: graph_extrapolation(statistics.domain, model, graph, config.graph.cutoff, barrier)
         for graph, barrier in zip(graphs, predictions, strict=True)
     }
-    for name, extrapolation in found.items():
+    for name, extrapolation in extrapolations.items():
         record["per_glass"][name] |= extrapolation.info
-    return record, found
+    return record, extrapolations
 
 
 def export_model(run: Run, output: str | os.PathLike[str], *, format: Format = "savedmodel") -> Path:
@@ -256,7 +256,7 @@ def explain_barriers(
     require_type("explain", "centers", centers, Iterable, "numbers of atoms, or a text such as nearest:50")
     chosen = parse_centers(centers if isinstance(centers, str) else ",".join(map(str, centers)), glass)
     (graph,) = run.graphs([glass])
-    found = explain(run.load_model(), graph, chosen, cutoff=config.graph.cutoff, seed=seed)
+    explanation = explain(run.load_model(), graph, chosen, cutoff=config.graph.cutoff, seed=seed)
     if output is not None:
-        write_report(found, os.fspath(output), glass=glass, overwrite=overwrite)
-    return found
+        write_report(explanation, os.fspath(output), glass=glass, overwrite=overwrite)
+    return explanation

@@ -78,12 +78,12 @@ class Predictor:
         """Return the barriers of glasses and a warning of those outside the training data, empty if there is none."""
         require_species(glasses, self._loaded.species)
         barriers: list[np.ndarray] = []
-        found: dict[str, Extrapolation] = {}
+        extrapolations: dict[str, Extrapolation] = {}
         for k, glass in enumerate(progress_bar(glasses, unit="glass", disable=len(glasses) < 2)):
             barrier, extrapolation = self._loaded.predict(glass)
             barriers.append(barrier)
-            found[f"{glass.place} ({k})" if glass.place in found else glass.place] = extrapolation
-        return barriers, "; ".join(summarize(found))
+            extrapolations[f"{glass.place} ({k})" if glass.place in extrapolations else glass.place] = extrapolation
+        return barriers, "; ".join(summarize(extrapolations))
 
 
 def load_model(path_or_name: str | os.PathLike[str]) -> Predictor:
@@ -137,7 +137,7 @@ def predict_files(
             memory is too small.
     """
     paths = [files] if isinstance(files, (str, os.PathLike)) else files
-    found = write_predictions(
+    extrapolations = write_predictions(
         open_run(run),
         [os.fspath(path) for path in paths],
         os.fspath(output),
@@ -145,9 +145,9 @@ def predict_files(
         overwrite=overwrite,
         memory=memory,
     )
-    if warning := "; ".join(summarize(found)):
+    if warning := "; ".join(summarize(extrapolations)):
         warnings.warn(warning, ExtrapolationWarning, stacklevel=2)
-    return len(found)
+    return len(extrapolations)
 
 
 def to_glass(structure: Structure, *, type_names: Sequence[str] | None = None, name: str = "atoms") -> Glass:

@@ -156,8 +156,8 @@ class WritePredictions(WriteShard):
             InputError: it has a species that is not in the training data.
         """
         require_species([glass], self._species)
-        barrier, found = self._model.predict(glass)
-        return replace(glass, barrier=barrier, info=found.info)
+        barrier, extrapolation = self._model.predict(glass)
+        return replace(glass, barrier=barrier, info=extrapolation.info)
 
     def write(self, shard: Path, records: Iterable[Glass]) -> None:
         """Write glasses as extended XYZ."""

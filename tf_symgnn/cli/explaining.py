@@ -40,6 +40,6 @@ def explain(args: Namespace) -> None:
 
     run = open_run(args.run)
     glass = read_last_frame(args.file, read_options(args, species=run.config().species))
-    found = explain_barriers(run, glass, args.atoms, output=args.output, seed=args.seed, overwrite=args.overwrite)
-    number = len(found.neighborhoods)
+    explanation = explain_barriers(run, glass, args.atoms, output=args.output, seed=args.seed, overwrite=args.overwrite)
+    number = len(explanation.neighborhoods)
     print(f"{args.output}: {number} {'atom' if number == 1 else 'atoms'}")

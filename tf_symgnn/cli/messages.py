@@ -20,12 +20,12 @@ _TYPES = {
 
 def options_of(parser: ArgumentParser) -> set[str]:
     """Return the options of a parser and of its sub-commands, with dashes, as `--run-dir`."""
-    found = set()
+    options = set()
     for action in parser._actions:
-        found |= {with_dashes(option) for option in action.option_strings}
+        options |= {with_dashes(option) for option in action.option_strings}
         if isinstance(action.choices, Mapping):
-            found |= {option for part in action.choices.values() for option in options_of(part)}
-    return found
+            options |= {option for part in action.choices.values() for option in options_of(part)}
+    return options
 
 
 def with_dashes(name: str) -> str:

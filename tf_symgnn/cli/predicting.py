@@ -56,11 +56,13 @@ def predict(args: Namespace) -> None:
 
     memory = parse_memory(args.memory) if args.memory else None
     run, options = open_run(args.run), read_options(args, keep_columns=args.keep_columns)
-    found = write_predictions(run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory)
-    for line in summarize(found):
+    extrapolations = write_predictions(
+        run, args.files, args.output, options=options, overwrite=args.overwrite, memory=memory
+    )
+    for line in summarize(extrapolations):
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     peak = f", {peak_resident() / 1e9:.2f} GB of memory at most" if memory else ""
-    print(f"{args.output}: {len(found)} {'glass' if len(found) == 1 else 'glasses'}{peak}")
+    print(f"{args.output}: {len(extrapolations)} {'glass' if len(extrapolations) == 1 else 'glasses'}{peak}")
 
 
 def default_model(arguments: Sequence[str]) -> list[str]:

@@ -134,9 +134,9 @@ def evaluate(args: Namespace) -> None:
     run = open_run(args.run)
     config = run.config()
     options = read_options(args, label=args.label or config.label, species=config.species)
-    record, found = score(run, args.data, split=args.split, options=options)
+    record, extrapolations = score(run, args.data, split=args.split, options=options)
     print(score_line(args.split, record))
-    for line in summarize(found):
+    for line in summarize(extrapolations):
         print(f"tf-symgnn: warning: {line}", file=sys.stderr)
     if args.json:
         print(json.dumps({"split": args.split, **record}))

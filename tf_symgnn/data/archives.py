@@ -52,7 +52,7 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Glass]:
     symbols = "species" in arrays
     n_atoms = arrays["positions"].shape[:1]
     further = {name: array for name, array in arrays.items() if name not in _KEYS and array.shape[:1] == n_atoms}
-    found = Frame(
+    frame = Frame(
         positions=arrays["positions"],
         cell=to_cell(str(path), box, arrays[box]),
         pbc=arrays.get("pbc"),
@@ -65,7 +65,7 @@ def read_npz(path: Path, options: ReadOptions) -> Iterator[Glass]:
         step=_step(path, arrays),
         columns=further,
     )
-    yield to_glass(found, options, path, None)
+    yield to_glass(frame, options, path, None)
 
 
 def _read_arrays(path: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -44,12 +44,12 @@ def read_rows(place: str, rows: Iterable[str], count: int, codes: Sequence[str])
     """
     if len(codes) > MAX_COLUMNS:
         raise InputError(place, "columns", len(codes), f"at most {MAX_COLUMNS}")
-    found = 0
+    n_rows = 0
 
     def counted() -> Iterable[str]:
-        nonlocal found
+        nonlocal n_rows
         for row in rows:
-            found += 1
+            n_rows += 1
             yield row
 
     dtype = np.dtype([(f"f{k}", code) for k, code in enumerate(codes)])
@@ -63,8 +63,8 @@ def read_rows(place: str, rows: Iterable[str], count: int, codes: Sequence[str])
                 found_values = f"{other[1]} values in row {other[2]}"
                 raise InputError(place, "columns", found_values, f"{len(codes)} as declared") from error
             raise
-    if found != count or len(table) != count:
-        raise InputError(place, "atoms", f"{found} rows", f"{count} as declared")
+    if n_rows != count or len(table) != count:
+        raise InputError(place, "atoms", f"{n_rows} rows", f"{count} as declared")
     return [table[f"f{k}"].copy() for k in range(len(codes))]
 
 

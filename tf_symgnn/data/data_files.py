@@ -76,7 +76,7 @@ def read_lammps_data(path: Path, options: ReadOptions) -> Iterator[Glass]:
         positions = positions + np.stack(columns[width : width + 3], axis=1) @ cell
     order = np.argsort(columns[0], kind="stable")
     step = re.search(r"timestep = (\d{1,18})\b", content.title)
-    found = Frame(
+    frame = Frame(
         positions=positions[order],
         cell=cell,
         pbc=None,
@@ -85,7 +85,7 @@ def read_lammps_data(path: Path, options: ReadOptions) -> Iterator[Glass]:
         ids=columns[0][order],
         step=int(step[1]) if step else None,
     )
-    yield to_glass(found, options, path, None)
+    yield to_glass(frame, options, path, None)
 
 
 def _content(path: Path, lines: Lines, options: ReadOptions) -> _Content:
@@ -229,14 +229,14 @@ def _require_units(place: str, title: str) -> None:
         raise InputError(place, "units", units[1], f"{' or '.join(ANGSTROM_UNITS)}, whose lengths are in A")
 
 
-def _species(place: str, types: np.ndarray, content: _Content, given: Sequence[str] | None) -> np.ndarray:
-    """Return chemical symbols [N], from labels of types or else from given species, checked against masses."""
+def _species(place: str, types: np.ndarray, content: _Content, type_names: Sequence[str] | None) -> np.ndarray:
+    """Return chemical symbols [N], from labels of types or else by type names, checked against masses."""
     labels, named = content.labels, are_symbols(content.labels)
     symbols = {number: label.capitalize() for label, number in labels.items()} if labels and named else {}
     for number, symbol in symbols.items():
-        if given and 1 <= number <= len(given) and given[number - 1] != symbol:
+        if type_names and 1 <= number <= len(type_names) and type_names[number - 1] != symbol:
             raise InputError(
-                place, "Atom Type Labels", f"{symbol} for type {number}", f"{given[number - 1]}, as by --species"
+                place, "Atom Type Labels", f"{symbol} for type {number}", f"{type_names[number - 1]}, as by --species"
             )
     if types.dtype.kind == "S":
         words = to_text(types)
@@ -250,8 +250,8 @@ def _species(place: str, types: np.ndarray, content: _Content, given: Sequence[s
     if symbols and set(np.unique(types).tolist()) <= set(symbols):
         species = np.array([symbols[kind] for kind in types.tolist()])
     else:
-        species = name_types(place, types, given)
-        symbols = dict(enumerate(given, start=1))
+        species = name_types(place, types, type_names)
+        symbols = dict(enumerate(type_names, start=1))
     require_masses(place, _masses(place, content), symbols)
     return species
 

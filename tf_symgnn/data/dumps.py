@@ -66,8 +66,8 @@ def read_lammps_dump(path: Path, options: ReadOptions) -> Iterator[Glass]:
         while lines.has_more():
             where = place(path, index or None)
             header = _header(where, lines)
-            found = _frame(where, lines, header, options)
-            yield to_glass(found, options, path, index if index or lines.has_more() else None)
+            frame = _frame(where, lines, header, options)
+            yield to_glass(frame, options, path, index if index or lines.has_more() else None)
             index += 1
     if not index:
         raise InputError(path, "content", "no frame", "at least one")
@@ -212,7 +212,7 @@ def _periodic(where: str, flags: Sequence[str]) -> list[bool] | None:
 
 
 def _species(
-    where: str, columns: Sequence[str], table: dict[str, np.ndarray], given: Sequence[str] | None
+    where: str, columns: Sequence[str], table: dict[str, np.ndarray], type_names: Sequence[str] | None
 ) -> np.ndarray:
     types = table.get("type")
     labels = table.pop("typelabel", types if types is not None and types.dtype.kind == "U" else None)
@@ -220,7 +220,7 @@ def _species(
     if labels is types:
         table.pop("type", None)
     if elements is not None:
-        species = _named_by_element(where, to_symbols(elements), types, given)
+        species = _named_by_element(where, to_symbols(elements), types, type_names)
     elif labels is not None:
         if not are_symbols(np.unique(labels)):
             raise InputError(where, "type", ", ".join(np.unique(labels)), "labels that are chemical symbols")
@@ -228,7 +228,7 @@ def _species(
     elif types is None:
         raise InputError(where, "columns", " ".join(columns), "type or element among them")
     else:
-        species = name_types(where, types, given)
+        species = name_types(where, types, type_names)
     if types is not None and types.dtype.kind == "i" and "mass" in table:
         kinds, first = np.unique(types, return_index=True)
         masses = dict(zip(kinds.tolist(), table["mass"][first].tolist(), strict=True))
@@ -237,7 +237,7 @@ def _species(
 
 
 def _named_by_element(
-    where: str, elements: np.ndarray, types: np.ndarray | None, given: Sequence[str] | None
+    where: str, elements: np.ndarray, types: np.ndarray | None, type_names: Sequence[str] | None
 ) -> np.ndarray:
     """Return the column `element`, or the names of types where LAMMPS had none for the elements.
 
@@ -246,20 +246,20 @@ def _named_by_element(
     """
     unique = np.unique(elements).tolist()
     numbered = types is not None and types.dtype.kind == "i"
-    if unique == [_UNNAMED] and numbered and _UNNAMED not in (given or ()):
-        if given:
+    if unique == [_UNNAMED] and numbered and _UNNAMED not in (type_names or ()):
+        if type_names:
             notice(where, "element", f"{_UNNAMED} for every type, as LAMMPS writes without names", "types are taken")
-            return name_types(where, types, given)
+            return name_types(where, types, type_names)
         if len(np.unique(types)) > 1:
             found = f"{_UNNAMED} for types {np.unique(types).tolist()}"
             raise InputError(where, "element", found, "their symbols by --species, as in Cu,Zr")
-    if not given:
+    if not type_names:
         return elements
-    if not set(unique) <= set(given):
-        raise InputError(where, "element", ", ".join(unique), f"only {', '.join(given)}, as by --species")
-    if numbered and types.min() >= 1 and types.max() <= len(given):
-        other = np.flatnonzero(elements != np.array(given)[types - 1])
+    if not set(unique) <= set(type_names):
+        raise InputError(where, "element", ", ".join(unique), f"only {', '.join(type_names)}, as by --species")
+    if numbered and types.min() >= 1 and types.max() <= len(type_names):
+        other = np.flatnonzero(elements != np.array(type_names)[types - 1])
         if other.size:
             kind, element = types[other[0]], elements[other[0]]
-            raise InputError(where, "element", f"{element} for type {kind}", f"{given[kind - 1]}, as by --species")
+            raise InputError(where, "element", f"{element} for type {kind}", f"{type_names[kind - 1]}, as by --species")
     return elements

@@ -52,8 +52,8 @@ def read_extxyz(path: Path, options: ReadOptions) -> Iterator[Glass]:
         index = 0
         while lines.has_more():
             where = place(path, index or None)
-            found = _frame(where, lines, options)
-            yield to_glass(found, options, path, index if index or lines.has_more() else None)
+            frame = _frame(where, lines, options)
+            yield to_glass(frame, options, path, index if index or lines.has_more() else None)
             index += 1
     if not index:
         raise InputError(path, "content", "no frame", "at least one")
@@ -87,7 +87,7 @@ def _frame(where: str, lines: Lines, options: ReadOptions) -> Frame:
     first = next(lines, "")
     properties = _properties(where, info.get("Properties"), first.split())
     lines.push_back(first)
-    by_name = {found.name: found for found in properties}
+    by_name = {column.name: column for column in properties}
     label = label_column(where, by_name, options.label)
     events, spread = events_column(by_name, options.label), spread_column(by_name, options.label)
     needed = {_SPECIES, _NUMBERS, _POSITIONS, _IDS, "type", label, events, spread}
@@ -131,12 +131,12 @@ def _properties(where: str, text: object, first: Sequence[str]) -> list[_Propert
         width = int(words[kind + 1][:20])
         properties.append(_Property(":".join(words[start:kind]), _CODES[words[kind]], width))
         start = kind + 2
-    width = sum(found.width for found in properties)
+    width = sum(column.width for column in properties)
     if plain and len(first) > width:
         properties.append(_Property("", SKIPPED, len(first) - width))
-    elif len(first) != width or not all(found.width for found in properties):
+    elif len(first) != width or not all(column.width for column in properties):
         raise InputError(where, "Properties", f"{width} columns declared", f"{len(first)}, as in the first row")
-    if len({found.name for found in properties}) < len(properties):
+    if len({column.name for column in properties}) < len(properties):
         raise InputError(where, "Properties", text, "each name once")
     return properties
 
@@ -146,11 +146,11 @@ def _table(
 ) -> dict[str, np.ndarray]:
     """Return columns by name, [N] or [N, K]: those needed, or all for None."""
     codes, kept = [], {}
-    for found in properties:
-        skipped = found.code == SKIPPED or needed is not None and found.name not in needed
+    for column in properties:
+        skipped = column.code == SKIPPED or needed is not None and column.name not in needed
         if not skipped:
-            kept[found.name] = (len(codes), found.width)
-        codes += [SKIPPED if skipped else found.code] * found.width
+            kept[column.name] = (len(codes), column.width)
+        codes += [SKIPPED if skipped else column.code] * column.width
     arrays = [_values(where, array) for array in read_rows(where, islice(lines, count), count, codes)]
     return {
         name: arrays[begin] if width == 1 else np.stack(arrays[begin : begin + width], axis=1)
@@ -167,20 +167,20 @@ def _values(where: str, array: np.ndarray) -> np.ndarray:
     return np.isin(array, [b"T", b"True"])
 
 
-def _species(where: str, table: dict[str, np.ndarray], given: Sequence[str] | None) -> np.ndarray:
+def _species(where: str, table: dict[str, np.ndarray], type_names: Sequence[str] | None) -> np.ndarray:
     words, numbers = table.pop(_SPECIES, None), table.pop(_NUMBERS, None)
     if words is not None:
         unique = np.unique(words).tolist()
         # OVITO writes numbers for types without names.
         if all(word.isdigit() and len(word) < 10 for word in unique):
-            return name_types(where, np.array([int(word) for word in words]), given)
+            return name_types(where, np.array([int(word) for word in words]), type_names)
         return to_symbols(words)
     if numbers is not None:
         if numbers.dtype.kind != "i" or numbers.min() < 1 or numbers.max() >= len(chemical_symbols):
             raise InputError(where, _NUMBERS, "values", f"atomic numbers from 1 to {len(chemical_symbols) - 1}")
         return np.array(chemical_symbols)[numbers]
     if "type" in table:
-        return name_types(where, table["type"], given)
+        return name_types(where, table["type"], type_names)
     raise InputError(where, "Properties", ", ".join(table), f"{_SPECIES} or {_NUMBERS} among them")
 
 

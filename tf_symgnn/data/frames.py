@@ -36,11 +36,11 @@ class Frame:
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def to_glass(found: Frame, options: ReadOptions, path: Path, frame: int | None) -> Glass:
+def to_glass(content: Frame, options: ReadOptions, path: Path, frame: int | None) -> Glass:
     """Return the glass of a frame.
 
     Args:
-        found: the frame.
+        content: the frame.
         options: how it is read.
         path: the file.
         frame: the frame's index, or None of a file of one.
@@ -48,23 +48,23 @@ def to_glass(found: Frame, options: ReadOptions, path: Path, frame: int | None) 
     Raises:
         InputError: a field is invalid.
     """
-    pbc = next((pbc for pbc in (options.pbc, found.pbc) if pbc is not None), (True, True, True))
-    cell, origin = complete_box(place(path, frame), found.cell, pbc, found.positions, found.origin)
+    pbc = next((pbc for pbc in (options.pbc, content.pbc) if pbc is not None), (True, True, True))
+    cell, origin = complete_box(place(path, frame), content.cell, pbc, content.positions, content.origin)
     glass = Glass(
-        positions=found.positions,
+        positions=content.positions,
         cell=cell,
         pbc=pbc,
-        species=found.species,
-        barrier=found.barrier,
+        species=content.species,
+        barrier=content.barrier,
         source=path,
         frame=frame,
         origin=origin,
-        ids=found.ids,
-        step=found.step,
-        events=found.events,
-        spread=found.spread,
-        columns=found.columns if options.keep_columns else {},
+        ids=content.ids,
+        step=content.step,
+        events=content.events,
+        spread=content.spread,
+        columns=content.columns if options.keep_columns else {},
     )
-    if options.pbc is None and found.pbc is None and not frame:
+    if options.pbc is None and content.pbc is None and not frame:
         note_empty_faces(glass)
     return glass

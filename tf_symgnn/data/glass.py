@@ -230,14 +230,14 @@ class Glass:
     ) -> np.ndarray:
         """Return a copy of `values` as f64, finite or, with `missing`, NaN, checked for `shape` if there is one."""
         try:
-            given = np.array(values)
+            array = np.array(values)
         except ValueError as error:
             raise self._error(field, "rows of unequal length", "an array") from error
-        if given.dtype.kind not in "iuf":
-            raise self._error(field, f"values of type {given.dtype}", "real numbers")
-        if shape is not None and given.shape != shape:
-            raise self._error(field, f"shape {given.shape}", f"shape {shape}")
-        array = given.astype(np.float64)
+        if array.dtype.kind not in "iuf":
+            raise self._error(field, f"values of type {array.dtype}", "real numbers")
+        if shape is not None and array.shape != shape:
+            raise self._error(field, f"shape {array.shape}", f"shape {shape}")
+        array = array.astype(np.float64)
         invalid = np.isinf(array) if missing else ~np.isfinite(array)
         if invalid.any():
             first = tuple(int(i) for i in np.argwhere(invalid)[0]) if array.ndim else ()

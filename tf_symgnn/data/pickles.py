@@ -98,7 +98,7 @@ def read_published_pickle(path: Path, options: ReadOptions) -> Iterator[Glass]:
     n_atoms = arrays["positions"].shape[:1]
     label = label_column(str(path), arrays, options.label)
     known = ("positions", "box", "types", PUBLISHED_LABEL)
-    found = Frame(
+    frame = Frame(
         positions=arrays["positions"],
         cell=to_cell(str(path), "box", arrays["box"]),
         pbc=(True, True, True),
@@ -106,7 +106,7 @@ def read_published_pickle(path: Path, options: ReadOptions) -> Iterator[Glass]:
         barrier=arrays.get(label),
         columns={key: array for key, array in arrays.items() if key not in known and array.shape[:1] == n_atoms},
     )
-    yield to_glass(found, options, path, None)
+    yield to_glass(frame, options, path, None)
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:

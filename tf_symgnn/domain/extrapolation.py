@@ -112,21 +112,21 @@ def extrapolation(
         barrier: predicted barriers f[N] eV.
         novelty: the median of the model's novelty over atoms, or None if the model has none.
     """
-    at, found = fractions(structure), []
+    at, deviations = fractions(structure), []
     for kind, ranges in domain.structure.items():
         for of in ranges.keys() & structure[kind].keys():
             value, error = structure[kind][of]
             tolerance = TOLERANCE[kind] if kind in TOLERANCE else RELATIVE_TOLERANCE[kind] * value
             tolerance += ERRORS * float(np.hypot(error, ranges[of].error))
-            found.append(Deviation.from_range(kind, of, value, ranges[of].at(at), tolerance))
+            deviations.append(Deviation.from_range(kind, of, value, ranges[of].at(at), tolerance))
     if novelty is not None:
-        found.append(Deviation.from_range(NOVELTY, "", novelty, (0.0, 1.0), TOLERANCE[NOVELTY]))
+        deviations.append(Deviation.from_range(NOVELTY, "", novelty, (0.0, 1.0), TOLERANCE[NOVELTY]))
     low, high = domain.barrier
     outside = float(np.mean((barrier < low) | (barrier > high)))
     tolerance = domain.barrier_std * (MEAN_TOLERANCE + ERRORS / len(barrier) ** 0.5)
-    found.append(Deviation.from_range(MEAN_BARRIER, "", float(barrier.mean()), domain.mean_barrier, tolerance))
-    found.append(Deviation.from_range(OUTSIDE, "", outside, (0.0, 0.0), TOLERANCE[OUTSIDE]))
-    return Extrapolation(tuple(sorted(found, key=lambda deviation: -deviation.score)))
+    deviations.append(Deviation.from_range(MEAN_BARRIER, "", float(barrier.mean()), domain.mean_barrier, tolerance))
+    deviations.append(Deviation.from_range(OUTSIDE, "", outside, (0.0, 0.0), TOLERANCE[OUTSIDE]))
+    return Extrapolation(tuple(sorted(deviations, key=lambda deviation: -deviation.score)))
 
 
 def glass_extrapolation(metadata: Mapping, glass: Glass, barrier: np.ndarray) -> Extrapolation:
@@ -144,19 +144,18 @@ def glass_extrapolation(metadata: Mapping, glass: Glass, barrier: np.ndarray) ->
     return extrapolation(TrainingDomain.from_record(metadata["domain"]), structure, barrier)
 
 
-def summarize(found: Mapping[str, Extrapolation]) -> list[str]:
+def summarize(extrapolations: Mapping[str, Extrapolation]) -> list[str]:
     """Return lines that warn of glasses outside the training data; no line if there is none.
 
     Args:
-        found: by name of the glass.
+        extrapolations: by name of the glass.
     """
-    outside = {name: glass for name, glass in found.items() if glass.reasons}
+    outside = {name: glass for name, glass in extrapolations.items() if glass.reasons}
     if not outside:
         return []
     worst = max(outside, key=lambda name: outside[name].score)
     lines = [f"{worst}: {outside[worst]}"]
-    if len(found) > 1:
-        lines.append(
-            f"{len(outside)} of {len(found)} glasses are outside the training data; the line above is the worst"
-        )
+    if len(extrapolations) > 1:
+        number = f"{len(outside)} of {len(extrapolations)} glasses"
+        lines.append(f"{number} are outside the training data; the line above is the worst")
     return [*lines, ADVICE]

@@ -92,12 +92,12 @@ def displacement_changes(
         title: name of the ranking, for the progress bar and the cache.
     """
     key = (spread, seed, [n.center for n in neighborhoods], [x.tobytes() for x in importance])
-    found = (cache or ResultCache()).get(
+    results = (cache or ResultCache()).get(
         f"displacements {title}",
         key,
         lambda: {"change": _changes(probe, neighborhoods, importance, spread, seed, title)},
     )
-    return Displacements(found["change"])
+    return Displacements(results["change"])
 
 
 def _changes(

@@ -174,14 +174,14 @@ class ServedModel:
     ) -> tf.Tensor:
         """Return the descriptors f32[N, D] of all atoms of several glasses, which are concatenated."""
         ends = tf.cumsum(n_atoms)
-        found = tf.TensorArray(
+        descriptors = tf.TensorArray(
             tf.float32, tf.size(n_atoms), infer_shape=False, element_shape=[None, self._n_descriptors]
         )
         for k in tf.range(tf.size(n_atoms)):
             atoms = tf.range(ends[k] - n_atoms[k], ends[k])
             glass = tf.gather(positions, atoms), cells[k], pbc[k], tf.gather(atomic_numbers, atoms)
-            found = found.write(k, self._descriptors(*glass))
-        return found.concat()
+            descriptors = descriptors.write(k, self._descriptors(*glass))
+        return descriptors.concat()
 
     def _barriers_of_arrays(self, arrays: dict[str, tf.Tensor], n_atoms: tf.Tensor, n_pairs: tf.Tensor) -> tf.Tensor:
         """Return the barriers f32[N] eV of B glasses with cells [B, 3, 3]."""

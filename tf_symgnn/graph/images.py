@@ -61,10 +61,10 @@ def images_between(
     shifts = range(1)
     if periodic:
         shifts = range(int(np.ceil(lower - fractional.max())), int(np.ceil(upper - fractional.min())))
-    found = [np.flatnonzero((fractional + shift >= lower) & (fractional + shift < upper)) for shift in shifts]
-    if not found:
+    inside = [np.flatnonzero((fractional + shift >= lower) & (fractional + shift < upper)) for shift in shifts]
+    if not inside:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    return np.concatenate(found), np.repeat(np.array(shifts, np.int64), [len(index) for index in found])
+    return np.concatenate(inside), np.repeat(np.array(shifts, np.int64), [len(index) for index in inside])
 
 
 def with_images(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, margin: float) -> Images:

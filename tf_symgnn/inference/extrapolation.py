@@ -60,13 +60,13 @@ def _of_sample(
 
 def median_novelty(model: BarrierModel, receivers: Receivers) -> float | None:
     """Return the median of the model's novelty over some atoms; None if the model has none."""
-    found = []
+    novelty = []
     for atoms, pairs, ends in receivers.parts():
         of_part = model.novelty(graph_of_features(atoms, pairs, ends.source, ends.target))
         if of_part is None:
             return None
-        found.append(of_part.numpy()[: int(ends.n_receivers)])
-    return float(np.median(np.concatenate(found)))
+        novelty.append(of_part.numpy()[: int(ends.n_receivers)])
+    return float(np.median(np.concatenate(novelty)))
 
 
 def _evenly_spaced(total: int, number: int) -> np.ndarray:

@@ -149,11 +149,11 @@ def predict_in_slabs(
 def _predict_whole(run: RunFolder, glasses: Sequence[Glass]) -> tuple[list[Glass], dict[str, Extrapolation]]:
     """Return the glasses with predicted barriers, and the extrapolation of each by its place."""
     trained = TrainedModel(run)
-    predicted, found = [], {}
+    predicted, extrapolations = [], {}
     for glass in progress_bar(glasses, unit="glass", disable=len(glasses) < 2):
-        barrier, found[glass.place] = trained.predict(glass)
-        predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
-    return predicted, found
+        barrier, extrapolations[glass.place] = trained.predict(glass)
+        predicted.append(replace(glass, barrier=barrier, info=extrapolations[glass.place].info))
+    return predicted, extrapolations
 
 
 def _predict_within(
@@ -174,7 +174,7 @@ def _predict_within(
     model, graph, domain, potential = run.load_model(), run.config().graph, run.statistics().domain, run.potential()
     stages = StageFunctions(model)
     # Measured once, since each glass uses the memory that the previous one freed.
-    predicted, found, taken = [], {}, peak_resident()
+    predicted, extrapolations, taken = [], {}, peak_resident()
     for k, glass in enumerate(glasses):
         cut = cut_to_fit(glass, stages, memory, taken=taken, cutoff=graph.cutoff, self_loops=graph.self_loops)
         identity = identity_of(glass, model, {"cutoff": graph.cutoff, "self_loops": graph.self_loops})
@@ -192,6 +192,6 @@ def _predict_within(
                 descriptors=descriptors,
             )
             barrier = predict_in_slabs(stages, slabbed, partial, slabs_per_search=cut.slabs_per_search)
-        found[glass.place] = slab_extrapolation(domain, model, slabbed, graph.cutoff, barrier)
-        predicted.append(replace(glass, barrier=barrier, info=found[glass.place].info))
-    return predicted, found
+        extrapolations[glass.place] = slab_extrapolation(domain, model, slabbed, graph.cutoff, barrier)
+        predicted.append(replace(glass, barrier=barrier, info=extrapolations[glass.place].info))
+    return predicted, extrapolations

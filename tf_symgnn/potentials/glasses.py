@@ -34,14 +34,14 @@ def glass_descriptors(describe: PotentialDescriptors, glass: Glass) -> np.ndarra
     require_physical(glass, describe.cutoff)
     if _is_whole(describe, glass):
         everything = glass.positions, np.arange(glass.n_atoms), glass.pbc, glass.n_atoms
-        found, forces = _descriptors(describe, glass, *everything)
+        descriptors, forces = _descriptors(describe, glass, *everything)
     else:
-        found, forces = (np.empty((glass.n_atoms, width), np.float32) for width in (len(DESCRIPTORS), 3))
+        descriptors, forces = (np.empty((glass.n_atoms, width), np.float32) for width in (len(DESCRIPTORS), 3))
         for positions, atoms, n_centers in _blocks(glass, describe.receptive_field):
             of_block = _descriptors(describe, glass, positions, atoms, np.zeros(3, bool), n_centers)
-            found[atoms[:n_centers]], forces[atoms[:n_centers]] = of_block
-    _require_rest(glass, found, forces)
-    return found
+            descriptors[atoms[:n_centers]], forces[atoms[:n_centers]] = of_block
+    _require_rest(glass, descriptors, forces)
+    return descriptors
 
 
 def peak_bytes(describe: PotentialDescriptors, glass: Glass) -> int:
@@ -95,14 +95,14 @@ def _descriptors(
     require_apart(glass, atoms[source], atoms[target], displacement)
     require_few_neighbors(glass, target, describe.cutoff)
     order = np.argsort(target * len(positions) + source, kind="stable")
-    found, forces = describe(
+    descriptors, forces = describe(
         tf.constant(glass.atomic_numbers[atoms], tf.int32),
         tf.constant(source[order], tf.int32),
         tf.constant(target[order], tf.int32),
         tf.constant(displacement[order], tf.float64),
         n_centers,
     )
-    return found.numpy(), forces.numpy()
+    return descriptors.numpy(), forces.numpy()
 
 
 def _require_rest(glass: Glass, descriptors: np.ndarray, forces: np.ndarray) -> None:

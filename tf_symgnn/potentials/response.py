@@ -128,7 +128,7 @@ def _responses(regions: Regions, hessians: tf.Tensor) -> tf.Tensor:
     part = inverse[:, -near:, -near:] * inside[:, :, tf.newaxis] * inside[:, tf.newaxis, :]
     part_factor = factor[:, -near:, -near:] * inside[:, :, tf.newaxis] * inside[:, tf.newaxis, :]
     n_pushed, n_free = tf.cast(pushed, tf.float32), tf.cast(regions.count, tf.float32)
-    found = [
+    quantities = [
         tf.linalg.trace(block),
         tf.reduce_max(tf.linalg.eigvalsh(block), axis=1),
         tf.reduce_sum(tf.square(columns), axis=[1, 2]),
@@ -137,7 +137,7 @@ def _responses(regions: Regions, hessians: tf.Tensor) -> tf.Tensor:
         tf.reduce_sum(tf.square(part_factor), axis=[1, 2]) / (3 * n_pushed),
         tf.reduce_sum(trace * _trailing(size, 3 * regions.count), axis=1) / n_free,
     ]
-    return tf.where(stable[:, 0], tf.math.log(tf.stack(found, axis=1)), np.nan)
+    return tf.where(stable[:, 0], tf.math.log(tf.stack(quantities, axis=1)), np.nan)
 
 
 def _trailing(size: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:

@@ -178,10 +178,10 @@ class RunFolder:
             InputError: model, graph or network differ.
         """
         completed = (replace(x, network=complete(x.model, x.network)) for x in (self.config(), config))
-        stored, given = (x.as_plain() for x in completed)
+        stored, present = (x.as_plain() for x in completed)
         for name in ("model", "graph", "network"):
-            if given[name] != stored[name]:
-                raise InputError(self.config_file, name, given[name], f"{stored[name]}, as in the run to start from")
+            if present[name] != stored[name]:
+                raise InputError(self.config_file, name, present[name], f"{stored[name]}, as in the run to start from")
 
     def require_weights(self) -> Path:
         """Return the prefix of the weights to predict with: those of a finished run, or the best ones so far.
@@ -212,11 +212,11 @@ class RunFolder:
         Raises:
             InputError: they are not, or a record is damaged.
         """
-        given = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
+        present = {split: [glass.name for glass in glasses] for split, glasses in splits.items()}
         with as_input_error(self.splits_file, "record", "the record that training wrote"):
             stored = json.loads(self.splits_file.read_text())
-        if given != stored:
-            raise InputError(self.splits_file, "glasses", given, f"{stored}, as the run was started")
+        if present != stored:
+            raise InputError(self.splits_file, "glasses", present, f"{stored}, as the run was started")
         before = self.statistics()
         old, new = before.scaling, statistics.scaling
         # The order of a sum, and so its rounding, depends on the machine.

@@ -143,7 +143,7 @@ class Service:
         servable = self.servable
         inputs = admit_frame(glass, servable.species, servable.reach, name)
         barrier = servable.predict(protocol.DEFAULT_SIGNATURE, inputs)[names.ENERGY_BARRIER]
-        found = glass_extrapolation(servable.metadata, glass, barrier)
+        extrapolation = glass_extrapolation(servable.metadata, glass, barrier)
         with tempfile.TemporaryDirectory(prefix="tf-symgnn-") as folder:
             file = Path(folder) / "predicted.xyz"
             write_glasses(file, [replace(glass, barrier=barrier)])
@@ -157,9 +157,9 @@ class Service:
             "radii": covalent_radii[glass.atomic_numbers],
             "species_colors": colors_of(set(glass.species.tolist())),
             names.ENERGY_BARRIER: barrier,
-            "extrapolation": found.score,
+            "extrapolation": extrapolation.score,
             "notices": notices,
-            "warning": f"This structure is {found}; {ADVICE}." if found.reasons else "",
+            "warning": f"This structure is {extrapolation}; {ADVICE}." if extrapolation.reasons else "",
             "extxyz": extxyz,
         }
         return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)

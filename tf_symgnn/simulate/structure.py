@@ -55,10 +55,10 @@ def correlation_by_species(glasses: list[Glass], values: list[np.ndarray]) -> di
     None where it is undefined, as for one atom.
     """
     species = np.concatenate([glass.species for glass in glasses])
-    barriers, given = np.concatenate([glass.barrier for glass in glasses]), np.concatenate(values)
+    barriers, others = np.concatenate([glass.barrier for glass in glasses]), np.concatenate(values)
     correlation = {}
     for symbol in np.unique(species):
-        ours, theirs = barriers[species == symbol], given[species == symbol]
+        ours, theirs = barriers[species == symbol], others[species == symbol]
         defined = np.ptp(ours) > 0 and np.ptp(theirs) > 0
         correlation[str(symbol)] = float(np.corrcoef(ours, theirs)[0, 1]) if defined else None
     return correlation

@@ -146,8 +146,8 @@ class RidgeModel(BarrierModel):
             return None
         groups, terms = self._groups(), self._terms_of_groups(*self.descriptors(graph))
         mean = self.label_mean + self.label_std * self.ridge.bias + tf.reduce_sum(self.means)
-        found = {"mean": tf.fill(tf.shape(terms)[:1], mean)}
-        return found | dict(zip(groups, tf.unstack(terms - self.means, axis=1), strict=True))
+        contributions = {"mean": tf.fill(tf.shape(terms)[:1], mean)}
+        return contributions | dict(zip(groups, tf.unstack(terms - self.means, axis=1), strict=True))
 
     def _groups(self) -> dict[str, int]:
         """Return the number of descriptors of each group by name."""
@@ -210,10 +210,10 @@ class RidgeModel(BarrierModel):
                 part.append(self.components(direction, view.atomic_numbers) * presence)
             sizes.append([self.components.relative_variance**power for power in PRIOR_EXPONENTS])
         if self.n_descriptors:
-            given = [_potential_descriptors(graph) for graph in graphs]
+            from_potential = [_potential_descriptors(graph) for graph in graphs]
             if not self.scaling.fitted:
-                self.scaling.fit([descriptors.numpy() for descriptors in given], numbers)
-            for part, view, descriptors in zip(parts, views, given, strict=True):
+                self.scaling.fit([descriptors.numpy() for descriptors in from_potential], numbers)
+            for part, view, descriptors in zip(parts, views, from_potential, strict=True):
                 part.append(self.scaling(descriptors, view.atomic_numbers))
             sizes.append([np.ones(self.n_descriptors)] * len(PRIOR_EXPONENTS))
         glasses = []
