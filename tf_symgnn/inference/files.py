@@ -52,18 +52,7 @@ def write_predictions(
     overwrite: bool = False,
     memory: int | None = None,
 ) -> dict[str, Extrapolation]:
-    """Predict every glass of some files and folders, and write all to one file.
-
-    The output is that of `tf_symgnn.predict_files`.
-
-    Args:
-        run: the trained model.
-        files: structure files, or folders of them.
-        output: file to write; its suffix selects extended XYZ, LAMMPS dump or npz.
-        options: how files are read; labels are not, and species are by default those of the run.
-        overwrite: whether the output may be replaced.
-        memory: largest memory of the process, bytes. Glasses are then predicted slab by slab, and a killed run
-            continues. By default, they are predicted whole.
+    """Predict every glass of some files and folders, and write all to one file, as `tf_symgnn.predict_files` does.
 
     Returns:
         How far each glass is outside the training data, by its place.
