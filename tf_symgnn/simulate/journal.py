@@ -64,6 +64,8 @@ class Journal:
         except BlockingIOError as error:
             expected = "one process at a time that labels a glass"
             raise InputError(self.path, "journal", "another process that writes it", expected) from error
+        except OSError:
+            pass  # a file system without locks
 
     def _continue(self, first_line: str, header: dict) -> list[Search]:
         """Return the searches in the file, of which a line that was cut short is removed; its search is repeated."""
