@@ -4,11 +4,13 @@
     python benchmarks/own_data.py cu64zr36 --runs runs/own
     python benchmarks/own_data.py cu64zr36 --runs runs/own --seeds 0 --atoms 1000 2000 5000 10000
     python benchmarks/own_data.py cu64zr36 --runs runs/own --with-published
+    python benchmarks/own_data.py cu64zr36 --runs runs/own --with-published --potential CuZr_2009.eam.fs
 
 Trains with the defaults of `python train.py` on the first training glasses, of all kinds in turn, up to a number of
 atoms, by default on all. With `--with-published` the published training glasses are added; the best epoch and the blend
 weight are then chosen on the published validation glass, and training has as many epochs as in
-benchmarks/default_model.py, whose table has the same scores without our glasses. Each run is scored on validation and
+benchmarks/default_model.py, whose table has the same scores without our glasses. With `--potential` the model is
+`symgnn_physics`. Each run is scored on validation and
 test glasses of both data sets, by the regression of the model, its network and the whole. A finished run is a row in
 benchmarks/own_data/rows and is not repeated; an interrupted one continues in the folder of runs. The table and the
 learning curve are made from all rows.
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +51,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--atoms", type=int, nargs="+", help="for training; all by default")
     parser.add_argument("--with-published", action="store_true", help="train on the published glasses, too")
+    parser.add_argument("--potential", type=Path, help="file of the potential, for the model with physics")
     args = parser.parse_args()
     runtime.configure(chunked=is_chunked(RunConfig().model))
     for atoms in args.atoms or [None]:
         data = folder_of(args.own, args.published, args.runs, atoms, with_published=args.with_published)
         for seed in args.seeds:
-            file = OUTPUT / "rows" / f"{data.name}-{seed}.json"
+            name = f"{data.name}-physics-{seed}" if args.potential else f"{data.name}-{seed}"
+            file = OUTPUT / "rows" / f"{name}.json"
             if not file.exists():
-                run = args.runs / f"{data.name}-{seed}"
-                row = train_row(data, args.own, args.published, run, seed, args.with_published)
+                config = RunConfig(
+                    data=str(data),
+                    run_dir=str(args.runs / name),
+                    potential=args.potential and str(args.potential),
+                    seed=seed,
+                    epochs=STEPS // len(ORDER) if args.with_published else RunConfig.epochs,
+                )
+                row = train_row(config, args.own, args.published, args.with_published)
                 with replacing(file) as new:
                     new.write_text(json.dumps(row, indent=2) + "\n")
     rows = [json.loads(file.read_text()) for file in sorted((OUTPUT / "rows").glob("*.json"))]
@@ -107,17 +118,15 @@ def first_of(files: list[Path], atoms: int | None) -> list[Path]:
     return taken
 
 
-def train_row(data: Path, own: Path, published: Path, run: Path, seed: int, with_published: bool) -> dict:
-    """Train on a folder of glasses and return the row of the run."""
-    config = RunConfig(data=str(data), run_dir=str(run), seed=seed)
-    if with_published:
-        config = RunConfig(data=str(data), run_dir=str(run), seed=seed, epochs=STEPS // len(ORDER))
-    folder = train(config, resume=(run / "config.yaml").exists())
+def train_row(config: RunConfig, own: Path, published: Path, with_published: bool) -> dict:
+    """Train a run and return its row."""
+    folder = train(config, resume=(Path(config.run_dir) / "config.yaml").exists())
     metrics = folder.metrics()
     kept = ("best_epoch", "epochs", "invariance_error", "parameters", "seconds")
-    training = [read_glass(file) for file in split_files(data)[names.TRAIN]]
+    training = [read_glass(file) for file in split_files(config.data)[names.TRAIN]]
     return {
-        "seed": seed,
+        "seed": config.seed,
+        "model": config.model,
         "with_published": with_published,
         "scored_glasses": [[file.name for file in split_files(own)[split]] for split in SCORED],
         "training_atoms": sum(glass.n_atoms for glass in training),
@@ -146,20 +155,29 @@ def scored(folder: RunFolder, data: Path) -> dict[str, dict]:
 def table(rows: list[dict]) -> str:
     """Return a table of the correlations of the model and, in brackets, of its regression, by training set."""
     columns = [(data, split) for data in ("own", "published") for split in SCORED]
-    heads = ["trained on", "atoms", "seeds", *(f"{data} {split}" for data, split in columns), "seconds", "blend weight"]
+    heads = [
+        "model",
+        "trained on",
+        "atoms",
+        "seeds",
+        *(f"{data} {split}" for data, split in columns),
+        "seconds",
+        "blend weight",
+    ]
     lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
-    for with_published, atoms in sorted({(row["with_published"], row["training_atoms"]) for row in rows}):
-        alike = [row for row in rows if (row["with_published"], row["training_atoms"]) == (with_published, atoms)]
+    kind = itemgetter("model", "with_published", "training_atoms")
+    for model, with_published, atoms in sorted(set(map(kind, rows))):
+        alike = [row for row in rows if kind(row) == (model, with_published, atoms)]
         cells = [
             "{} ({})".format(*(_mean(alike, data, split, part, "pearson") for part in (WHOLE, LINEAR)))
             for data, split in columns
         ]
         name = "published and own" if with_published else "own"
         seconds, share = (format_mean_and_std([row[key] for row in alike]) for key in ("seconds", "blend"))
-        lines.append(markdown_row([name, str(atoms), str(len(alike)), *cells, seconds, share]))
+        lines.append(markdown_row([model, name, str(atoms), str(len(alike)), *cells, seconds, share]))
     ceilings = [rows[0]["scores"][data][split]["noise_ceiling"] for data, split in columns]
     texts = ["" if ceiling is None else f"{ceiling:.3f}" for ceiling in ceilings]
-    lines.append(markdown_row(["largest by the noise of labels", "", "", *texts, "", ""]))
+    lines.append(markdown_row(["", "largest by the noise of labels", "", "", *texts, "", ""]))
     return "\n".join(lines) + "\n"
 
 
@@ -171,7 +189,7 @@ def learning_curve(rows: list[dict]) -> Figure:
     """Return a plot of Pearson against the number of training atoms, of model and regression."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    alone = [row for row in rows if not row["with_published"]]
+    alone = [row for row in rows if not row["with_published"] and row["model"] == RunConfig().model]
     numbers = sorted({row["training_atoms"] for row in alone})
     for data, color in (("own", "C0"), ("published", "C1")):
         for part, style in ((WHOLE, "o-"), (LINEAR, "s--")):
