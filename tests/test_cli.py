@@ -381,6 +381,20 @@ def test_simulate_glass_refuses(refuses, tmp_path, options, words):
     refuses([*given, *options], *words)
 
 
+def test_simulate_refuses_a_potential_that_is_cut_short_or_lacks_a_species(refuses, tmp_path):
+    engine = pytest.importorskip("tf_symgnn.simulate.engine")
+    pytest.importorskip("lammps")
+    whole = engine.Potential().path().read_text()
+    (tmp_path / "cut.eam.fs").write_text(whole[: len(whole) // 2])
+    glass = ["simulate", "glass", "--atoms", 20, "--quench-rate", 1e15, "--output", tmp_path / "a.xyz"]
+    refuses([*glass, "--composition", "Cu64Zr36", "--potential", tmp_path / "cut.eam.fs"], "cut.eam.fs")
+    refuses([*glass, "--composition", "Al2"], "Al")
+    write_data(tmp_path / "data", {"train0": 20})
+    barriers = ["simulate", "barriers", tmp_path / "data" / "train0.xyz", "--output", tmp_path / "labelled"]
+    refuses([*barriers, "--potential", tmp_path / "cut.eam.fs"], "cut.eam.fs")
+    assert not (tmp_path / "a.xyz").exists()
+
+
 def test_simulate_barriers_refuses(refuses, tmp_path):
     pytest.importorskip("lammps")
     folder = tmp_path / "labelled"

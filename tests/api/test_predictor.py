@@ -72,11 +72,13 @@ def test_metadata_of_a_run_and_of_its_export(of_run, of_export):
     assert of_run.model.receptive_field == 8.0 and of_export.model is None
 
 
-def test_atoms_far_outside_their_cell_have_accurate_predictions(predictor):
+@pytest.mark.parametrize("pbc", [True, False, (True, True, False)])
+def test_atoms_far_outside_their_cell_have_accurate_predictions(predictor, pbc):
     atoms = random_glass(40, 30).to_ase()
+    atoms.pbc = pbc
     expected = predictor.predict(atoms)
-    # Single precision would round these positions by up to 60 A.
-    atoms.positions += np.array([1e8, -1e8, 1e8]) @ atoms.cell.array
+    # Single precision would round these positions by up to 60 A, and by 5e-4 A along open directions.
+    atoms.positions += np.where(atoms.pbc, [1e8, -1e8, 1e8], 900) @ atoms.cell.array
     np.testing.assert_allclose(predictor.predict(atoms), expected, atol=1e-4)
 
 

@@ -29,6 +29,7 @@ from tf_symgnn.models.catalog import CATALOG, needs_potential
 from tf_symgnn.potentials.glasses import glass_descriptors
 from tf_symgnn.potentials.response import DESCRIPTORS, PotentialDescriptors
 from tf_symgnn.runs import RunFolder
+from tf_symgnn.runs.potential import POTENTIAL
 from tf_symgnn.server.servable import Servable
 from tf_symgnn.training import train
 
@@ -153,6 +154,9 @@ def test_the_run_needs_the_file_of_the_potential_no_more(run, glasses, tmp_path)
     shaken.rattle(0.4, seed=0)
     with pytest.raises(InputError, match="positions: found .*, expected forces of at most 0.1 eV/A"):
         served.predict(shaken)
+    (moved / POTENTIAL).unlink()
+    with pytest.raises(InputError, match=f"{POTENTIAL}: .*found no such file"):
+        RunFolder.open(moved).potential()
     # The server loads it, and reads a batch of glasses of different cells.
     servable = Servable(tmp_path / "export" / "1")
     servable.warm_up()

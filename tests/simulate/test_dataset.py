@@ -12,9 +12,13 @@ import ase
 import ase.io
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.conftest import PUBLISHED
 from tf_symgnn.data import read_glass
+from tf_symgnn.graph.neighbors import find_pairs
+from tf_symgnn.potentials.eam import EamPotential
+from tf_symgnn.potentials.tables import read_potential_file
 from tf_symgnn.simulate.barriers import REST, Labelling, _Worker, journal_header
 from tf_symgnn.simulate.engine import Forces, Potential
 
@@ -39,6 +43,24 @@ def test_a_published_glass_is_a_minimum_of_the_potential(potential, published_da
     at_rest = np.linalg.norm(Forces(atoms, potential)(atoms.positions)[1], axis=1).max()
     other = np.linalg.norm(Forces(atoms, Potential())(atoms.positions)[1], axis=1).max()
     assert at_rest < 0.01 and other > 0.3  # eV/A; positions are published with six digits
+
+
+@pytest.mark.parametrize("name", ["train6", "test0"])
+def test_published_energies_and_pressures_are_those_of_the_potential(potential, published_data, name):
+    """Both are published per atom; pressures as the trace of the virial in units of 1000 GPa A^3, 1 eV is 0.1602177.
+
+    Rounded positions change them by the errors that are allowed.
+    """
+    glass = read_glass(published_data / f"{name}.pickle", keep_columns=True)
+    ours = EamPotential(read_potential_file(potential.file))
+    target, source, displacement = find_pairs(glass.positions, glass.cell, glass.pbc, ours.cutoff)
+    pairs = tf.constant(source, tf.int32), tf.constant(target, tf.int32)
+    state = ours.state(tf.constant(glass.atomic_numbers, tf.int32), *pairs, tf.constant(displacement))
+    error = ours.energies(state, pairs[1]) - glass.columns["pot"]
+    assert np.abs(error).max() < 1e-4 and np.std(error) < 1.5e-5
+    virial = np.zeros(glass.n_atoms)
+    np.add.at(virial, target, 0.5 * ours.slopes(state, *pairs) * state.distance)
+    np.testing.assert_allclose(glass.columns["press"], -0.1602177 * virial, atol=5e-4)
 
 
 @pytest.fixture(scope="module")

@@ -162,6 +162,7 @@ def export(args: Namespace) -> None:
     """Write the best model of a run as a SavedModel or an ONNX file."""
     from tf_symgnn.api.functions import export_model
 
+    print(f"exporting {args.run}, which takes up to a minute", file=sys.stderr)
     print(export_model(args.run, args.output, format=args.format))
 
 

@@ -16,7 +16,7 @@ from tf_symgnn.export.loading import load_without_gradients
 from tf_symgnn.export.refusals import refusal
 from tf_symgnn.export.signatures import SERVING_DEFAULT
 from tf_symgnn.export.versions import METADATA, newest
-from tf_symgnn.graph.images import wrap
+from tf_symgnn.graph.images import near_cell
 from tf_symgnn.models.catalog import is_chunked
 
 
@@ -54,8 +54,7 @@ class ExportedModel:
         Raises:
             InputError: the glass exceeds a limit of `tf_symgnn.data.limits`.
         """
-        # Single precision has a smaller error for positions in the cell than for positions far from it.
-        positions = wrap(glass.positions, glass.cell, glass.pbc)[0] @ glass.cell
+        positions = near_cell(glass.positions, glass.cell, glass.pbc)
         try:
             outputs = self._served(
                 positions=tf.constant(positions, tf.float32),

@@ -43,6 +43,22 @@ def wrap(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> tuple[np.n
     return fractional, shift.astype(np.int64)
 
 
+def near_cell(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Return positions f64[N, 3] A in the cell along its periodic vectors, and around its middle along the others.
+
+    A conversion to single precision then has a smaller error than for positions far from the origin.
+
+    Args:
+        positions: [N, 3] A.
+        cell: [3, 3] A, rows are cell vectors.
+        pbc: bool[3].
+    """
+    fractional, _ = wrap(positions, cell, pbc)
+    is_open = ~np.asarray(pbc)
+    fractional[:, is_open] += 0.5 - fractional[:, is_open].mean(axis=0)
+    return fractional @ np.asarray(cell, np.float64)
+
+
 def images_between(
     fractional: np.ndarray, lower: float, upper: float, *, periodic: bool
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from ase.data import chemical_symbols
-from ase.geometry import wrap_positions
 
 from tf_symgnn.data import Glass, InputError, perpendicular_heights, require_species
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST, MAX_CANDIDATES, MAX_EXTENT, MAX_GLASSES_A_REQUEST
+from tf_symgnn.graph.images import near_cell
 
 REQUEST = "request"
 
@@ -110,7 +110,7 @@ def _candidates(glass: Glass, cutoff: float) -> float:
 
 
 def admit_frame(glass: Glass, species: Sequence[int], cutoff: float, source: str) -> dict[str, np.ndarray]:
-    """Check a glass from a file and return it as inputs of `serving_default`, wrapped into the cell.
+    """Check a glass from a file and return it as inputs of `serving_default`, moved to its cell by `near_cell`.
 
     Args:
         glass: the glass.
@@ -121,9 +121,7 @@ def admit_frame(glass: Glass, species: Sequence[int], cutoff: float, source: str
     Raises:
         InputError: as `admit_glass`.
     """
-    # Wrap before the conversion to single precision, which rounds large coordinates more.
-    wrapped = wrap_positions(glass.positions, glass.cell, glass.pbc, eps=0)
-    glass = replace(glass, positions=wrapped, source=source)
+    glass = replace(glass, positions=near_cell(glass.positions, glass.cell, glass.pbc), source=source)
     admit_glass(glass, species, cutoff)
     return {
         "positions": glass.positions.astype(np.float32),
