@@ -303,7 +303,7 @@ def test_an_interrupted_command_prints_how_to_continue_it(finished_run, data, tm
         assert capsys.readouterr().err == message
 
 
-def test_a_prolonged_run_continues_and_is_exported_again_but_once(finished_run, tmp_path, monkeypatch):
+def test_a_prolonged_run_continues_and_is_exported_again_but_once(finished_run, tmp_path, monkeypatch, capsys):
     run, mine = tmp_path / "run", tmp_path / "mine.yaml"
     shutil.copytree(finished_run.path, run)
     (run / "export" / "1").mkdir(parents=True)
@@ -316,6 +316,11 @@ def test_a_prolonged_run_continues_and_is_exported_again_but_once(finished_run, 
         assert read_history(folder)[:3] == read_history(finished_run) and folder.metrics()["epochs"] == 4
         assert folder.checkpoints.has_final(folder.state())
         assert sorted(path.name for path in (run / "export").iterdir()) == ["1", "2"]
+        metrics, printed = folder.metrics(), capsys.readouterr()
+        kept = f"kept: epoch {metrics['best_epoch']} of 4, chosen by its validation pearson of "
+        assert f"{kept}{metrics['best_epoch_pearson']:.4f}" in printed.out
+        exporting = f"exporting the model to {run / 'export'}"
+        assert printed.err.splitlines().count(exporting) == (options[0] == "--run-dir")
 
 
 def test_convert_writes_every_split(data, tmp_path, capsys):

@@ -126,6 +126,10 @@ def request_served(command: str, place: Path) -> None:
     assert barriers == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_results_are_short():
+    assert len((ROOT / "benchmarks" / "RESULTS.md").read_text().split()) <= 2000
+
+
 @pytest.mark.slow
 def test_every_command_in_order(place):
     """Commands that start with the set-up, which CI runs first, are run without it."""

@@ -12,7 +12,7 @@ from tests.conftest import random_glass
 from tests.small_runs import small_config
 from tf_symgnn import names
 from tf_symgnn.cli import main
-from tf_symgnn.config import RunConfig
+from tf_symgnn.config import NetworkConfig, RunConfig
 from tf_symgnn.data import InputError, LabelScaling
 from tf_symgnn.models.catalog import CATALOG
 from tf_symgnn.models.symgnn import SymGNN
@@ -194,6 +194,15 @@ def test_a_model_of_the_catalog_fits_a_dataset_of_ones_own(name, weighted, tmp_p
     history = model.fit(dataset, epochs=1, verbose=0).history
     assert np.isfinite(history["loss"]).all() and np.isfinite(history["mae"]).all()
     assert any(not np.array_equal(old, new) for old, new in zip(before, model.trained.trainable_variables, strict=True))
+
+
+def test_a_model_fits_as_keras_users_type_it():
+    """In graph mode, as `compile` and `fit` do by default; the loss of an atom falls."""
+    model = configured_model(RunConfig(model="gcn", network=NetworkConfig(width=8, heads=(1,))), (29, 40), SCALING)
+    dataset = batches(cutoff=RunConfig().graph.cutoff)
+    model.compile(optimizer=tf.keras.optimizers.Adam(0.01), loss="mse")
+    losses = model.fit(dataset, epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("name", ["symgnn", "schnet", "symgnn_spectral"])

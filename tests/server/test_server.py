@@ -167,14 +167,18 @@ def test_every_response_has_a_content_security_policy(client):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_server(export_folder, number):
-    with running(export_folder) as (process, port):
+@pytest.mark.parametrize(("number", "host"), [(signal.SIGINT, "127.0.0.1"), (signal.SIGTERM, "0.0.0.0")])
+def test_a_signal_ends_the_server(export_folder, number, host):
+    """A server that other machines can reach prints a warning first."""
+    with running(export_folder, "--host", host) as (process, port):
         assert Client(port).ask("GET", "/v1/models/symgnn")[0] == 200
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert errors.splitlines() == [f"loading {export_folder / '2'}", "stopped"]
+        loading, *warnings, stopped = errors.splitlines()
+        assert (loading, stopped) == (f"loading {export_folder / '2'}", "stopped")
+        expected = "tf-symgnn: warning: the server listens on 0.0.0.0; it asks for no password"
+        assert [line.partition(",")[0] for line in warnings] == ([expected] if host == "0.0.0.0" else [])
 
 
 @pytest.mark.slow
