@@ -439,6 +439,7 @@ def test_reading_options_are_checked(finished_run, refuses, tmp_path):
     write_data(tmp_path, {"train0": 20})
     argv = ["predict", finished_run.path, tmp_path / "train0.xyz", "--output", tmp_path / "out.xyz"]
     refuses([*argv, "--pbc", "p,q,f"], "--pbc", "p,q,f", "as in p,p,f")
+    refuses(["train", "--data", tmp_path, "--pbc", "p,q,f"], "--pbc", "p,q,f", "as in p,p,f")
     refuses([*argv, "--format", "nonsense"], "--format", "nonsense", "extxyz, lammps-data")
     refuses([*argv, "--atom-style", "wooden"], "atom_style", "wooden", "atomic, charge")
 

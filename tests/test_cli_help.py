@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import random_glass
 from tf_symgnn.cli import COMMANDS, main
 from tf_symgnn.cli.messages import reword
-from tf_symgnn.config import RunConfig, read_config, read_fields
+from tf_symgnn.config import RunConfig
+from tf_symgnn.config_files import read_config, read_fields
 from tf_symgnn.data import write_glasses
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tf_symgnn.cli import main
-from tf_symgnn.config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig, read_config
+from tf_symgnn.config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
+from tf_symgnn.config_files import read_config
 from tf_symgnn.errors import InputError
 
 INVALID = {

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "tf_symgnn"
 
 # In the order of dependency: a package imports only from those before it. Some have no code yet.
 PACKAGES = (
-    *("names", "errors", "locations", "config", "runtime", "progress"),
+    *("names", "errors", "locations", "config", "config_files", "runtime", "progress"),
     *("data", "graph", "domain", "potentials", "nn", "models", "runs", "inference", "training"),
     *("drawing", "export", "explain", "compare", "simulate"),
     "api",

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
-
 from tf_symgnn import errors, names
-from tf_symgnn.errors import InputError, as_input_error
+from tf_symgnn.errors import InputError
 
 Distribution = Literal["euler_von_mises", "angular_gaussian", "uniform", "haar"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -20,9 +17,6 @@ Strategy = Literal["none", "mirrored", "multiworker"]
 PairStyle = Literal["eam/fs", "eam/alloy"]
 
 MAX_SEED = 2**32 - 1  # NumPy's largest seed
-# A configuration file is 1 kB long and three levels deep. Aliases are refused, since few of them make a large document.
-MAX_FILE_BYTES = 2**16
-MAX_NESTING = 8
 _SOURCE = "configuration"
 
 _number = partial(errors.require_number, _SOURCE)
@@ -177,6 +171,10 @@ class RunConfig:
             those of all machines in the environment variable TF_CONFIG (multiworker).
         label: per-atom column or key of the energy barrier in the files, eV.
         species: chemical symbols of LAMMPS types 1, 2, ..., as in `Cu,Zr`.
+        pbc: periodicity along the cell vectors, as in `p,p,f`; null keeps that of the files.
+        format: of the files: extxyz, lammps-data, lammps-dump-text, npz, pickle or any that ASE reads; null recognizes
+            it.
+        atom_style: of LAMMPS data files that do not state it; null guesses it where the rows leave no doubt.
         graph: settings of the neighbor graph.
         stream: settings of the batches of a training step.
         network: size of the model.
@@ -200,6 +198,9 @@ class RunConfig:
     strategy: Strategy = "none"
     label: str = names.ENERGY_BARRIER
     species: str | None = None
+    pbc: str | None = None
+    format: str | None = None
+    atom_style: str | None = None
     graph: GraphConfig = field(default_factory=GraphConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -210,7 +211,7 @@ class RunConfig:
             if (value := getattr(self, name)) is not None or name == "run_dir":
                 errors.require_path(_SOURCE, name, value)
                 object.__setattr__(self, name, os.fspath(value))
-        for name in ("model", "label", "species"):
+        for name in ("model", "label", "species", "pbc", "format", "atom_style"):
             if getattr(self, name) is not None or name == "label":
                 _type(name, getattr(self, name), str, "text")
         if not self.model:
@@ -224,7 +225,7 @@ class RunConfig:
             _number("minutes", self.minutes, above=0)
         _choice("precision", self.precision, get_args(Precision))
         _choice("strategy", self.strategy, get_args(Strategy))
-        for name, kind in _SECTIONS.items():
+        for name, kind in SECTIONS.items():
             _type(name, getattr(self, name), kind, f"a {kind.__name__}")
 
     def as_plain(self) -> dict:
@@ -242,59 +243,5 @@ def split_symbols(symbols: str | None) -> tuple[str, ...] | None:
     return tuple(symbol.strip() for symbol in symbols.split(",")) if symbols else None
 
 
-def read_config(path: Path) -> RunConfig:
-    """Return the configuration in a YAML file, with defaults for the fields that it lacks.
-
-    Raises:
-        InputError: the file cannot be read, a field is unknown, or a value is invalid.
-    """
-    values = read_fields(path)
-    try:
-        return RunConfig(**values | {name: kind(**values.get(name, {})) for name, kind in _SECTIONS.items()})
-    except InputError as error:
-        raise InputError(path, error.field, error.found, error.expected) from error
-
-
-def read_fields(path: Path) -> dict:
-    """Return the fields in a YAML file, any of those of `RunConfig`. No tag or name in it is looked up or imported.
-
-    Raises:
-        InputError: the file cannot be read, is too long or nested too deep, has aliases, or a field is unknown.
-    """
-    with as_input_error(path, "configuration", "a YAML file with fields of a run's configuration"):
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(path, "configuration", f"{path.stat().st_size} bytes", f"at most {MAX_FILE_BYTES}")
-        text = path.read_text()
-        try:
-            _require_shallow(path, text)
-        except yaml.MarkedYAMLError as error:
-            at = f"{error.problem} in line {error.problem_mark.line + 1}" if error.problem_mark else error.problem
-            raise InputError(path, "configuration", at, "valid YAML, as in `epochs: 3`") from error
-        values = yaml.safe_load(text)
-    _require_fields(path, "configuration", values, RunConfig)
-    for name, kind in _SECTIONS.items():
-        if name in values:
-            _require_fields(path, name, values[name], kind)
-    return values
-
-
-def _require_shallow(path: Path, text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_NESTING:
-            raise InputError(path, "configuration", f"over {MAX_NESTING} levels of nesting", "three at most")
-        if isinstance(event, yaml.AliasEvent):
-            raise InputError(path, "configuration", f"the alias *{event.anchor}", "no aliases")
-
-
-def _require_fields(path: Path, name: str, values: object, kind: type) -> None:
-    known = [field.name for field in fields(kind)]
-    if not isinstance(values, dict):
-        raise InputError(path, name, repr(values), f"fields such as {known[0]}")
-    for key in values:
-        if key not in known:
-            raise InputError(path, name, f"the unknown field {key!r}", f"one of {', '.join(known)}")
-
-
-_SECTIONS = {"graph": GraphConfig, "stream": StreamConfig, "network": NetworkConfig, "optimizer": OptimizerConfig}
+# Fields that are configurations themselves.
+SECTIONS = {"graph": GraphConfig, "stream": StreamConfig, "network": NetworkConfig, "optimizer": OptimizerConfig}

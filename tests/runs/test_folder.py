@@ -12,8 +12,8 @@ import yaml
 
 from tests.small_runs import small_config, write_data
 from tf_symgnn import names
-from tf_symgnn.config import NetworkConfig
-from tf_symgnn.data import InputError, read_glasses, replacing
+from tf_symgnn.config import NetworkConfig, RunConfig
+from tf_symgnn.data import InputError, ReadOptions, read_frames, read_glasses, replacing
 from tf_symgnn.runs import DatasetStatistics, RunFolder, read_labeled
 from tf_symgnn.runs.configuration import _checksum
 from tf_symgnn.runs.records import read_record, write_record
@@ -119,6 +119,20 @@ def test_hidden_files_are_kept_and_those_of_a_killed_run_removed(data, tmp_path)
     RunFolder.create(small_config(data, tmp_path), {}, DatasetStatistics((29, 40), 1.6, 0.3, {}), overwrite=False)
     assert (tmp_path / ".git" / "HEAD").read_text() == "ref: refs/heads/main"
     assert (tmp_path / "config.yaml").exists() and not killed.exists()
+
+
+def test_a_run_reads_what_its_files_do_not_state(tmp_path):
+    """A LAMMPS data file without style and boundaries, under a name that states no format."""
+    rows = "\n".join(f"{k + 1} {1 + k % 2} 0.0 {1 + 2.5 * k} 1 4" for k in range(10))
+    text = f"comment\n\n10 atoms\n2 atom types\n0 26 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms\n\n{rows}\n"
+    (tmp_path / "train0.xyz").write_text(text)
+    options = {"format": "lammps-data", "atom_style": "charge", "species": "Cu,Zr", "pbc": "p,f,f"}
+    (glass,) = read_frames(tmp_path / "train0.xyz", ReadOptions.of(RunConfig(**options)))
+    assert glass.pbc.tolist() == [True, False, False]
+    assert glass.species.tolist() == ["Cu", "Zr"] * 5 and glass.positions[3].tolist() == [8.5, 1.0, 4.0]
+    for field, value in (("pbc", "p,p"), ("atom_style", "atom")):
+        with pytest.raises(InputError, match=value):
+            ReadOptions.of(RunConfig(**options | {field: value}))
 
 
 def test_label_statistics_are_compared_up_to_rounding(finished_run, tmp_path):

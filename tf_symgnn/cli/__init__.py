@@ -22,7 +22,8 @@ from tf_symgnn.cli import explaining, predicting, relaxing, serving, simulations
 from tf_symgnn.cli.arguments import command_parser
 from tf_symgnn.cli.messages import options_of, reword
 from tf_symgnn.cli.notices import printed_notices
-from tf_symgnn.config import RunConfig, read_fields
+from tf_symgnn.config import RunConfig
+from tf_symgnn.config_files import read_fields
 from tf_symgnn.data import InputError
 from tf_symgnn.locations import CONFIG_FILE, find_model
 
@@ -121,7 +122,7 @@ def _run(argv: Sequence[str] | None) -> int:
             print(training.short_help(commands.choices["train"]))
             raise SystemExit(0)
         args = parser.instantiate(parser.parse_args(_arguments(argv)))
-    except (ArgumentError, ValueError, OSError) as error:
+    except (ArgumentError, ValueError, PermissionError) as error:
         options = options_of(commands.choices[argv[0]]) if argv[:1] and argv[0] in commands.choices else ()
         return _print_error(error if isinstance(error, InputError) else ValueError(reword(str(error), options)))
     command = COMMANDS[args.command]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter, Namespace
 
-from tf_symgnn.config import MAX_SEED, read_fields, split_symbols
+from tf_symgnn.config import MAX_SEED, split_symbols
+from tf_symgnn.config_files import read_fields
 from tf_symgnn.data import ReadOptions, parse_pbc
 from tf_symgnn.errors import InputError, as_input_error, require_integer
 

@@ -17,7 +17,7 @@ from tf_symgnn.cli import pipelines
 from tf_symgnn.cli.arguments import ReadConfig, add_reading, command_parser, parse_seed, read_options
 from tf_symgnn.cli.scores import score_line
 from tf_symgnn.config import GraphConfig, RunConfig
-from tf_symgnn.data import InputError, read_splits, structure_files
+from tf_symgnn.data import InputError, ReadOptions, read_splits, structure_files
 from tf_symgnn.locations import find_model, require_run
 from tf_symgnn.potentials.tables import STYLES
 
@@ -65,6 +65,7 @@ def check_train(args: Namespace) -> None:
         require_run(config.run_dir)
     elif config.init:
         require_run(find_model(config.init))
+    ReadOptions.of(config)
     if config.data:
         structure_files(config.data)
 

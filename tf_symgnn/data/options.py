@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_symgnn import names
+from tf_symgnn.config import RunConfig
 from tf_symgnn.errors import InputError, require_choice, require_type
 
 # For each atom style of LAMMPS: index of the type and of x in a row of the section `Atoms`, and the number of values
@@ -63,6 +64,21 @@ class ReadOptions:
         if self.atom_style is not None:
             require_choice(source, "atom_style", self.atom_style, list(ATOM_STYLES))
 
+    @classmethod
+    def of(cls, config: RunConfig) -> ReadOptions:
+        """Return how the structure files that a run is trained on are read.
+
+        Raises:
+            InputError: the periodicity or the atom style is invalid.
+        """
+        return cls(
+            label=config.label,
+            species=config.type_names,
+            pbc=None if config.pbc is None else parse_pbc(config.pbc),
+            format=config.format,
+            atom_style=config.atom_style,
+        )
+
 
 def parse_pbc(text: str) -> tuple[bool, bool, bool]:
     """Return the periodicity along the three cell vectors that a text states, as in `p,p,f` or `T T F`.
@@ -75,6 +91,6 @@ def parse_pbc(text: str) -> tuple[bool, bool, bool]:
         words = list(words[0])
     meanings = {"p": True, "t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
     if len(words) != 3 or not set(words) <= set(meanings):
-        raise InputError("command line", "--pbc", text[:40], "p or f for each cell vector, as in p,p,f")
+        raise InputError("--pbc", "periodicity", text[:40], "p or f for each cell vector, as in p,p,f")
     first, second, third = (meanings[word] for word in words)
     return first, second, third

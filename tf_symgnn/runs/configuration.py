@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from tf_symgnn.config import RunConfig, read_config, read_fields
+from tf_symgnn.config import RunConfig
+from tf_symgnn.config_files import read_config, read_fields
 from tf_symgnn.data import InputError, replacing
 from tf_symgnn.runs.records import digest, read_record, write_record
 

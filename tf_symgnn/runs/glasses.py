@@ -30,8 +30,7 @@ def read_labeled(config: RunConfig, wanted: Sequence[str] = names.SPLITS) -> dic
     Raises:
         InputError: as `read_labeled_splits`.
     """
-    options = ReadOptions(label=config.label, species=config.type_names)
-    return read_labeled_splits(config.data or DATA_SET, options, wanted)
+    return read_labeled_splits(config.data or DATA_SET, ReadOptions.of(config), wanted)
 
 
 def read_labeled_splits(
