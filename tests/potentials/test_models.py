@@ -154,9 +154,6 @@ def test_the_run_needs_the_file_of_the_potential_no_more(run, glasses, tmp_path)
     shaken.rattle(0.4, seed=0)
     with pytest.raises(InputError, match="positions: found .*, expected forces of at most 0.1 eV/A"):
         served.predict(shaken)
-    (moved / POTENTIAL).unlink()
-    with pytest.raises(InputError, match=f"{POTENTIAL}: .*found no such file"):
-        RunFolder.open(moved).potential()
     # The server loads it, and reads a batch of glasses of different cells.
     servable = Servable(tmp_path / "export" / "1")
     servable.warm_up()
@@ -174,6 +171,9 @@ def test_the_run_needs_the_file_of_the_potential_no_more(run, glasses, tmp_path)
     assert servable.metadata["potential"]["species"] == ["Cu", "Zr"] and servable.reach == 7.6
     (moved / "potential.eam.fs").write_text((moved / "potential.eam.fs").read_text() + "\n")
     with pytest.raises(InputError, match="potential: found another file, expected the tables that training wrote"):
+        RunFolder.open(moved).potential()
+    (moved / POTENTIAL).unlink()
+    with pytest.raises(InputError, match=f"{POTENTIAL}: potential: found no such file"):
         RunFolder.open(moved).potential()
 
 
@@ -302,6 +302,20 @@ def test_explanations_have_the_contributions_of_all_atoms(ridge, glasses, tmp_pa
     softness = DESCRIPTORS[SOFTNESS]
     expected = atoms.arrays[f"contribution_{softness.replace(' ', '_')}"][[3, 7]].mean()
     assert means[softness] == pytest.approx(expected, abs=1e-6)
+    # Labels were made from this descriptor alone, with which others of the pushed atoms correlate.
+    for of_atom, atom in zip(found.figures["largest_terms"], (3, 7), strict=True):
+        difference = found.barrier[atom] - found.barrier.mean()
+        assert of_atom["difference"] == pytest.approx(difference)
+        terms = {name: (atoms.arrays[name][atom] - atoms.arrays[name].mean()) * np.sign(difference) for name in columns}
+        assert max(terms, key=terms.get) == f"contribution_{of_atom['term'].replace(' ', '_')}"
+        assert "of the pushed atoms" in of_atom["term"]
+        deviation = atoms.arrays[f"deviation_{of_atom['term'].replace(' ', '_')}"][atom]
+        assert of_atom["deviation"] == pytest.approx(deviation, abs=1e-6)
+        assert f"Atom {atom} has {found.barrier[atom]:.2f} eV" in " ".join(found.sentences)
+    scaled = model.standardized_descriptors(to_graph_tensor(graph))
+    copper = graph.atomic_numbers == 29
+    values, column = scaled[softness].numpy()[copper], graph.descriptors[copper, SOFTNESS]
+    np.testing.assert_allclose(np.corrcoef(values, column)[0, 1], 1.0, atol=1e-6)
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"<th>contribution of {softness}</th><td>{means[softness]:+.3f} eV</td>" in page
     assert "Pair weights do not act on descriptors from the potential" in page and '<figure id="contributions">' in page

@@ -37,8 +37,9 @@ from tf_symgnn.explain.probe import Probe, choose_reach
 from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.explain.sentences import sentences
 from tf_symgnn.explain.structure import cycle_statistics, distance_statistics, environment_statistics
+from tf_symgnn.explain.terms import Terms
 from tf_symgnn.explain.voronoi import voronoi_indices
-from tf_symgnn.graph import GlassGraph, to_graph_tensor
+from tf_symgnn.graph import GlassGraph
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.models.base import BarrierModel
 
@@ -56,7 +57,7 @@ class Explanation:
     Attributes:
         graph: graph of the glass.
         barrier: predicted barriers f64[N], eV.
-        contributions: additive terms of the predictions by name, f64[N] eV each; empty of a model with one term.
+        terms: what the predictions are sums of.
         neighborhoods: those of the centers, cut at the distance `figures["reach"]`.
         masks: edge masks of the centers.
         importance: f64[P] for the pairs of each center, by method; integrated gradients are in eV and of either sign.
@@ -69,7 +70,7 @@ class Explanation:
 
     graph: GlassGraph
     barrier: np.ndarray
-    contributions: dict[str, np.ndarray]
+    terms: Terms
     neighborhoods: list[Neighborhood]
     masks: Masks
     importance: dict[str, Importance]
@@ -109,7 +110,7 @@ def explain(
     settings, cache = settings or MaskSettings(), cache or ResultCache()
     predict, probe = CompiledModel(model), Probe(model)
     barrier = predict(graph)
-    terms = _contributions(model, graph)
+    terms = Terms.of(model, graph)
     spread = float(barrier.std())
     reach, change = choose_reach(probe, graph, centers, barrier, cutoff)
     neighborhoods = cut_all(graph, centers, reach)
@@ -135,17 +136,12 @@ def explain(
         "distances": distance_statistics(neighborhoods, important, min(reach, MAX_DISTANCE)),
         "cycles": cycle_statistics(graph, neighborhoods, important, cycles, seed),
         "surroundings": environment_statistics(graph, barrier, voronoi_indices(graph)),
-        "contributions": {name: float(term[list(centers)].mean()) for name, term in terms.items()},
+        "contributions": terms.means(centers),
+        "largest_terms": terms.largest(barrier, centers),
     }
     return Explanation(
         graph, barrier, terms, neighborhoods, masks, importance, important, curves, displacements, cycles, figures
     )
-
-
-def _contributions(model: BarrierModel, graph: GlassGraph) -> dict[str, np.ndarray]:
-    """Return the additive terms of the predictions by name, f64[N] eV each; empty of a model with one term."""
-    terms = model.contributions(to_graph_tensor(graph)) or {}
-    return {name: term.numpy().astype(np.float64) for name, term in terms.items()}
 
 
 def _faithfulness(

@@ -13,7 +13,7 @@ MOST_CELLS = 10  # Voronoi cells in a plot
 
 def plots_of(explanation: Explanation) -> dict[str, Figure]:
     """Return all plots of an explanation, by name, in the order in which they are read."""
-    contributions = {"contributions": _contributions(explanation)} if explanation.contributions else {}
+    contributions = {"contributions": _contributions(explanation)} if explanation.terms.contributions else {}
     return {
         "barriers": _barriers(explanation),
         **contributions,
@@ -119,7 +119,7 @@ def _barriers(explanation: Explanation) -> Figure:
 def _contributions(explanation: Explanation) -> Figure:
     """Return the mean term of the explained atoms and the range of the middle nine tenths of all atoms."""
     centers = [n.center for n in explanation.neighborhoods]
-    terms = explanation.contributions
+    terms = explanation.terms.contributions
     figure = Figure(figsize=(6.4, 1.2 + 0.32 * len(terms)), layout="constrained")
     axes = figure.subplots()
     axes.set(xlabel="contribution (eV)")

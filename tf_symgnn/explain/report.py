@@ -134,6 +134,8 @@ def _atoms(explanation: Explanation, glass: Glass | None) -> ase.Atoms:
     atoms.set_array("importance", importance)
     atoms.set_array("target", is_center)
     atoms.set_array(names.ENERGY_BARRIER, explanation.barrier)
-    for name, term in explanation.contributions.items():
-        atoms.set_array(f"contribution_{name.replace(' ', '_')}", term)
+    columns = {"contribution": explanation.terms.contributions, "deviation": explanation.terms.deviations}
+    for kind, by_name in columns.items():
+        for name, values in by_name.items():
+            atoms.set_array(f"{kind}_{name.replace(' ', '_')}", values)
     return atoms

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 # A change that is larger than another one by this factor is called larger.
 CLEARLY = 1.2
+MOST_ATOMS = 3  # whose largest terms have a sentence
 
 
 def sentences(figures: dict) -> list[str]:
@@ -24,8 +25,26 @@ def _predictions(figures: dict) -> Iterator[str]:
         largest = sorted(terms, key=lambda name: -abs(terms[name]))[:3]
         listed = ", ".join(f"{name} {terms[name]:+.2f} eV" for name in largest)
         yield f"These predictions are sums of {len(terms)} terms. The largest on average: {listed}."
+        farthest = sorted(figures["largest_terms"], key=lambda of_atom: -abs(of_atom["difference"]))
+        yield from map(_term, farthest[:MOST_ATOMS])
     if figures["descriptors"]:
         yield "Pair weights do not act on descriptors from the potential, so that masks and gradients leave them out."
+
+
+def _term(of_atom: dict) -> str:
+    """Return which term explains most of the difference of an atom from the mean, and how far its descriptor is off."""
+    text = (
+        f"Atom {of_atom['target']} has {of_atom['barrier']:.2f} eV, {_away(of_atom['difference'], 2, 'eV')} the mean. "
+        f"Most of the difference is due to its {of_atom['term']}, {of_atom['term_difference']:+.2f} eV"
+    )
+    if of_atom["deviation"] is None:
+        return f"{text}."
+    return f"{text}. It is {_away(of_atom['deviation'], 1, 'spreads')} the mean of its species in the training glasses."
+
+
+def _away(difference: float, digits: int, unit: str) -> str:
+    """Return a distance and a side, as in `0.42 eV below`."""
+    return f"{abs(difference):.{digits}f} {unit} {'above' if difference > 0 else 'below'}"
 
 
 def _importance(figures: dict) -> Iterator[str]:

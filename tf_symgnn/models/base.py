@@ -160,6 +160,13 @@ class BarrierModel(tf.keras.Model):
         """Return the additive terms of the predictions by name, each f[N] eV; None if there is one term only."""
         return None
 
+    def standardized_descriptors(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
+        """Return the descriptors that have names, each f[N], in standard deviations from their mean; None without any.
+
+        Mean and standard deviation are those of the training atoms of a species.
+        """
+        return None
+
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor] | None:
         """Return the attention a_ij [E, H] of each layer, from first to last; None for a model without attention."""
         return None

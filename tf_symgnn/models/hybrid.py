@@ -180,6 +180,10 @@ class HybridModel(BarrierModel):
         terms = self.baseline.contributions(graph) or {"baseline": baseline}
         return terms | {"correction": self.blend * correction}
 
+    def standardized_descriptors(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
+        """Return those of the baseline."""
+        return self.baseline.standardized_descriptors(graph)
+
     def attention(self, graph: tfgnn.GraphTensor) -> list[tf.Tensor] | None:
         """Return the attention of the network."""
         return self.network.attention(graph)

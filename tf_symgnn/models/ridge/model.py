@@ -149,6 +149,13 @@ class RidgeModel(BarrierModel):
         contributions = {"mean": tf.fill(tf.shape(terms)[:1], mean)}
         return contributions | dict(zip(groups, tf.unstack(terms - self.means, axis=1), strict=True))
 
+    def standardized_descriptors(self, graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor] | None:
+        """Return the descriptors from a potential, each f[N], as the regression takes them."""
+        if not self.n_descriptors:
+            return None
+        scaled = self.scaling(_potential_descriptors(graph), graph.node_sets[names.ATOMS][names.SPECIES])
+        return dict(zip(DESCRIPTORS, tf.unstack(scaled, axis=1), strict=True))
+
     def _groups(self) -> dict[str, int]:
         """Return the number of descriptors of each group by name."""
         structure = {STRUCTURE: N_COMPONENTS} if self._config["spectrum"] else {}
