@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Measure when predictions for a glass are warned about, and how wrong they are then.
 
-    python benchmarks/extrapolation.py cuzr [--glasses FOLDER ...] [--species Cu,Zr]
+    python benchmarks/extrapolation.py cuzr [--glasses FOLDER ...] [--species Cu,Zr] [--potential CuZr_2009.eam.fs]
 
 Prints a Markdown table with one line per structure: labeled glasses of the run's data, other glasses, crystals, and the
-first validation glass with strain, displacements and exchanged species. `predict` warns above an extrapolation of 1.
+first validation glass with strain, displacements and exchanged species, and with a potential after a picosecond of
+molecular dynamics at some temperatures. `predict` warns above an extrapolation of 1.
 Shift and Spearman correlation compare predictions with labels or, for a changed glass, with the unchanged one's.
 """
 
@@ -15,7 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from ase import units
 from ase.build import bulk
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.verlet import VelocityVerlet
 from scipy.stats import spearmanr
 
 from tf_symgnn import names
@@ -24,10 +28,14 @@ from tf_symgnn.data import Glass, iter_glasses, structure_files
 from tf_symgnn.domain.extrapolation import Extrapolation
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.inference.extrapolation import graph_extrapolation
+from tf_symgnn.potentials.eam import EamPotential
+from tf_symgnn.potentials.relaxation import EamCalculator
+from tf_symgnn.potentials.tables import read_potential_file
 from tf_symgnn.runs import RunFolder, glass_graphs, open_run, read_labeled
 
 STRAINS = (-0.02, -0.01, -0.005, 0.005, 0.01, 0.02, 0.03)
 WIDTHS = (0.05, 0.1, 0.15)  # of displacements, A
+TEMPERATURES = (30, 100, 300)  # K
 EXCHANGED = (0.02, 0.05, 0.1)  # fractions of atoms that change from Cu to Zr
 CRYSTALS = {"fcc Cu": ("Cu", "fcc", 3.615, 5), "B2 CuZr": ("CuZr", "cesiumchloride", 3.26, 6)}
 
@@ -57,6 +65,7 @@ def main() -> None:
     parser.add_argument("run", help="run folder, or name of a shipped model")
     parser.add_argument("--glasses", nargs="*", default=[], help="files or folders of other glasses")
     parser.add_argument("--species", help="chemical symbols of LAMMPS types 1, 2, ... in them")
+    parser.add_argument("--potential", help="LAMMPS file of the potential of the first validation glass")
     args = parser.parse_args()
     measure = Measurement(open_run(args.run))
     print(
@@ -73,6 +82,8 @@ def main() -> None:
     before, _ = measure(glass)
     for title, changed in changes(glass):
         print_line(f"{glass.name}, {title}", *measure(changed), before)
+    for title, hot in heated(glass, args.potential) if args.potential else ():
+        print_line(f"{glass.name}, {title}", *measure(hot), before)
     for title, crystal in crystals():
         print_line(title, *measure(crystal))
 
@@ -104,6 +115,18 @@ def changes(glass: Glass) -> Iterator[tuple[str, Glass]]:
         yield f"{100 * fraction:g}% of atoms Zr in place of Cu", replace(glass, species=species)
     yield "species in random places", replace(glass, species=rng.permutation(glass.species))
     yield "species exchanged", replace(glass, species=np.where(glass.species == "Cu", "Zr", "Cu"))
+
+
+def heated(glass: Glass, potential: str) -> Iterator[tuple[str, Glass]]:
+    """Yield a glass after molecular dynamics of constant energy. Half of the first kinetic energy becomes potential."""
+    calculator = EamCalculator(EamPotential(read_potential_file(potential)))
+    for temperature in TEMPERATURES:
+        atoms = glass.to_ase()
+        atoms.calc = calculator
+        rng = np.random.default_rng(0)
+        MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
+        VelocityVerlet(atoms, 2 * units.fs).run(500)
+        yield f"{temperature} K", replace(glass, positions=atoms.positions)
 
 
 def crystals() -> Iterator[tuple[str, Glass]]:

@@ -119,7 +119,8 @@ def test_a_dropped_file_is_drawn_with_statistics_and_a_download(page, tmp_path):
 
 def test_a_structure_outside_the_training_data_has_a_warning_until_the_next_file(page, tmp_path):
     glass = random_glass(80, 60)
-    far = replace(glass, positions=glass.positions + [200.0, 0, 0], pbc=[False] * 3)
+    apart = np.where(np.arange(60) < 30, 400.0, 0.0)[:, np.newaxis] * [1, 0, 0]  # two clusters
+    far = replace(glass, positions=glass.positions + apart, pbc=[False] * 3)
     open_file(page, "far.xyz", extxyz(far, tmp_path))
     expect(page.locator("#warning")).to_contain_text("This structure is outside the training data")
     open_file(page, "near.xyz", extxyz(glass, tmp_path))
@@ -258,6 +259,37 @@ def test_colors_of_species_and_of_a_range_and_the_picture(page, tmp_path):
     saved = imread(tmp_path / "two.png")[..., :3]
     np.testing.assert_allclose(saved.shape, colors.shape, atol=1)  # of heights with a fraction
     np.testing.assert_allclose(saved[left[0], left[1]], (red, green, blue), atol=0.02)
+
+
+def test_columns_of_the_file_are_colors_and_stay_in_the_download(page, tmp_path):
+    """As the contributions in `atoms.xyz` of an explanation; without columns there is nothing to choose."""
+    glass = replace(random_glass(84, 30), barrier=None)
+    open_file(page, "plain.xyz", extxyz(glass, tmp_path))
+    expect(page.locator("#other")).to_be_hidden()
+    softness, order = -glass.positions[:, 0], np.arange(30.0)
+    columns = {"contribution_softness": softness, "order": order, "vectors": glass.positions}
+    with_columns = replace(glass, columns=columns)
+    open_file(page, "atoms.xyz", extxyz(with_columns, tmp_path))
+    assert page.locator("#column option").all_inner_texts() == ["contribution_softness", "order"]
+    before = picture(page)
+    page.check("input[value=column]")
+    expect(page.locator("#lowest")).to_have_text(f"{softness.min():.3f}")
+    expect(page.locator("#highest")).to_have_text(f"{softness.max():.3f}")
+    assert page.locator("#scale .unit").inner_text() == "eV"
+    assert np.abs(picture(page) - before).max() > 0.3  # barriers rise with x, and these values fall
+    page.select_option("#column", "order")
+    expect(page.locator("#highest")).to_have_text("29.000")
+    assert page.locator("#scale .unit").inner_text() == ""
+    page.check("input[value=barrier]")
+    expect(page.locator("#highest")).to_have_text(f"{1.0 + 0.1 * glass.positions[:, 0].max():.3f}")
+    page.select_option("#column", "order")  # which also shows it
+    with page.expect_download() as download:
+        page.click("#download")
+    download.value.save_as(tmp_path / "back.xyz")
+    np.testing.assert_allclose(ase.io.read(tmp_path / "back.xyz").arrays["order"], order)
+    open_file(page, "plain.xyz", extxyz(glass, tmp_path))
+    expect(page.locator("#other")).to_be_hidden()
+    expect(page.locator("input[value=barrier]")).to_be_checked()
 
 
 def test_the_scene_rotates_by_mouse_and_by_keys(page, tmp_path):

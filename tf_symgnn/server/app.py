@@ -157,6 +157,7 @@ class Service:
             "radii": covalent_radii[glass.atomic_numbers],
             "species_colors": colors_of(set(glass.species.tolist())),
             names.ENERGY_BARRIER: barrier,
+            "columns": {column: values.astype(float) for column, values in glass.columns.items()},
             "extrapolation": extrapolation.score,
             "notices": notices,
             "warning": f"This structure is {extrapolation}; {ADVICE}." if extrapolation.reasons else "",

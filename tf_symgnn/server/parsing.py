@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -13,8 +14,11 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+
+import numpy as np
 
 from tf_symgnn.data import Glass, InputError, InputNotice, iter_glasses, read_glass, write_glasses
 from tf_symgnn.data.formats import EXTXYZ, LAMMPS_DATA, LAMMPS_DUMP, NPZ
@@ -27,6 +31,7 @@ ACCEPTED = SUFFIXES + COMPRESSIONS  # last suffixes of names
 MAX_SECONDS = 30  # enough for the largest body
 MAX_MEMORY = 2 * 2**30  # bytes of address space
 MAX_NOTICES = 5
+MAX_COLUMNS, MAX_NAME = 40, 100  # further columns of a file, and characters of their names
 
 # Threads of linear algebra libraries are not used here, but would need address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -71,7 +76,8 @@ def parse_structure(content: bytes, name: str, species: Sequence[str]) -> tuple[
             message = f"{name}: cannot be read within {MAX_MEMORY // 2**30} GiB of memory"
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, message)
         about = json.loads(finished.stdout)
-        return read_glass(parsed), about["frames"], [text.replace(str(file), name) for text in about["notices"]]
+        notices = [text.replace(str(file), name) for text in about["notices"]]
+        return read_glass(parsed, keep_columns=True), about["frames"], notices
 
 
 @contextmanager
@@ -92,6 +98,16 @@ def _end_with_the_server(folder: Path) -> None:
     os._exit(_REFUSED)
 
 
+def _shown_columns(glass: Glass) -> dict[str, np.ndarray]:
+    """Return the first columns of a glass that atoms can be colored by: one finite number for each of them."""
+    numbers = (
+        (name, values)
+        for name, values in glass.columns.items()
+        if values.ndim == 1 and values.dtype.kind in "biuf" and len(name) <= MAX_NAME and np.isfinite(values).all()
+    )
+    return dict(itertools.islice(numbers, MAX_COLUMNS))
+
+
 def _main(file: str, parsed: str, species: str) -> int:
     threading.Thread(target=_end_with_the_server, args=(Path(file).parent,), daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
@@ -101,13 +117,13 @@ def _main(file: str, parsed: str, species: str) -> int:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InputNotice)
             for index, glass in enumerate(
-                iter_glasses(file, label=None, species=species.split(",") if species else None)
+                iter_glasses(file, label=None, species=species.split(",") if species else None, keep_columns=True)
             ):
                 frames, last = index + 1, glass
                 # The memory of the server itself is not limited.
                 if glass.n_atoms > MAX_ATOMS_A_REQUEST:
                     raise InputError(file, "atoms", glass.n_atoms, f"at most {MAX_ATOMS_A_REQUEST} at a time")
-        write_glasses(parsed, [last])
+        write_glasses(parsed, [replace(last, columns=_shown_columns(last))])
     except InputError as error:
         print(error, file=sys.stderr)
         return _REFUSED

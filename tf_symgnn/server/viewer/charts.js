@@ -34,7 +34,7 @@ export function count(values, low, high, parts) {
 }
 
 /** Draws the numbers of values between low and high; `tint` returns the CSS color of a value. */
-export function drawHistogram(canvas, values, [low, high], tint) {
+export function drawHistogram(canvas, values, [low, high], label, tint) {
   const { pen, width, height } = context(canvas);
   const bins = count(values, low, high, Math.min(40, Math.max(8, Math.round(2 * values.length ** (1 / 3)))));
   const most = Math.max(...bins);
@@ -55,7 +55,7 @@ export function drawHistogram(canvas, values, [low, high], tint) {
     pen.fillRect(x(value), bottom, 1, 4);
     pen.fillText(text, Math.min(Math.max(x(value), MARGIN.left), right - 8), bottom + 6);
   }
-  pen.fillText("energy barrier (eV)", (MARGIN.left + right) / 2, bottom + 22);
+  pen.fillText(label, (MARGIN.left + right) / 2, bottom + 22);
   bins.forEach((number, k) => {
     const [from, to] = [k, k + 1].map((edge) => MARGIN.left + edge / bins.length * (right - MARGIN.left));
     pen.fillStyle = tint(low + (k + 0.5) / bins.length * (high - low));

@@ -12,7 +12,7 @@ const digits = (value) => value.toFixed(3);
 let about = {};
 let result = null;
 let scene = null;
-let chosen = [null, null]; // ends of the range of colors, eV, null for that of the file; they stay for the next files
+let chosen = [null, null]; // ends of the range of colors, null for that of the values; they stay for the next files
 
 async function start() {
   try {
@@ -85,6 +85,7 @@ function show(answer) {
   result = answer;
   const values = result.energy_barrier;
   document.querySelector("main").classList.add("ready");
+  offerColumns();
   scene?.show(result, tints());
   paint();
   $("name").textContent = result.name;
@@ -103,16 +104,36 @@ function show(answer) {
   slice();
 }
 
-/** Returns the lowest and the highest barrier, eV; round a single value, a range with it in the middle. */
+/** Offers the columns of the file to color atoms by, if it has any; the chosen one stays if the file has it. */
+function offerColumns() {
+  const [names, before] = [Object.keys(result.columns), $("column").value];
+  $("column").replaceChildren(...names.map((name) => new Option(name, name)));
+  if (names.includes(before)) $("column").value = before;
+  $("other").hidden = !names.length;
+  if (mode() === "column" && !names.includes(before)) {
+    document.querySelector("input[name=colors][value=barrier]").checked = true;
+    chosen = [null, null];
+  }
+}
+
+const mode = () => document.querySelector("input[name=colors]:checked").value;
+
+/** Returns the values that colors and the histogram show: of a column of the file, or else the barriers. */
+const shown = () => mode() === "column" ? result.columns[$("column").value] : result.energy_barrier;
+
+/** Returns the unit of these values; that of most columns is not stated. */
+const unitOf = () => mode() !== "column" || /^contribution_|energy_barrier/.test($("column").value) ? "eV" : "";
+
+/** Returns the lowest and the highest value; round a single value, a range with it in the middle. */
 function span() {
-  const values = result.energy_barrier;
+  const values = shown();
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   return high - low < 1e-6 ? [low - 0.05, high + 0.05] : [low, high];
 }
 
-const bySpecies = () => document.querySelector("input[name=colors]:checked").value === "species";
+const bySpecies = () => mode() === "species";
 
-/** Returns the range of colors, eV. */
+/** Returns the range of colors. */
 const range = () => span().map((end, k) => chosen[k] ?? end);
 
 function fraction(value) {
@@ -123,12 +144,12 @@ function fraction(value) {
 /** Returns the color of each atom. */
 function tints() {
   if (bySpecies()) return result.symbols.map((symbol) => result.species_colors[symbol]);
-  return result.energy_barrier.map((value) => color(fraction(value)));
+  return shown().map((value) => color(fraction(value)));
 }
 
 /** Returns the texts at the ends of the color bar; a sign marks that there are values beyond. */
 function ends() {
-  const values = result.energy_barrier;
+  const values = shown();
   const [lowest, highest] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   const [low, high] = [chosen[0] ?? lowest, chosen[1] ?? highest];
   return [(lowest < low ? "≤ " : "") + digits(low), (highest > high ? "≥ " : "") + digits(high)];
@@ -138,7 +159,9 @@ function ends() {
 function paint() {
   scene?.paint(tints());
   const gray = bySpecies();
-  drawHistogram($("histogram"), result.energy_barrier, span(), (value) => gray ? "#9aa7b4" : cssColor(fraction(value)));
+  const label = mode() === "column" ? $("column").value : "energy barrier (eV)";
+  drawHistogram($("histogram"), shown(), span(), label, (value) => gray ? "#9aa7b4" : cssColor(fraction(value)));
+  for (const element of document.querySelectorAll(".unit")) element.textContent = unitOf();
   $("scale").hidden = gray;
   $("swatches").hidden = !gray;
   $("swatches").replaceChildren(...Object.entries(result.species_colors).flatMap(([symbol, tint]) => {
@@ -198,13 +221,14 @@ function save(blob, suffix) {
 
 async function savePicture() {
   const swatches = bySpecies() ? result.species_colors : null;
-  save(await toPng(scene.picture(), { title: result.name, range: ends(), swatches }), "png");
+  save(await toPng(scene.picture(), { title: result.name, range: ends(), unit: unitOf(), swatches }), "png");
 }
 
 function describe(index) {
   if (index < 0) return "";
   const place = result.positions[index].map((value) => value.toFixed(2)).join(", ");
-  return `${result.symbols[index]}, atom ${index}: ${digits(result.energy_barrier[index])} eV at (${place}) Å`;
+  const column = mode() === "column" ? `, ${$("column").value} ${digits(shown()[index])}` : "";
+  return `${result.symbols[index]}, atom ${index}: ${digits(result.energy_barrier[index])} eV${column} at (${place}) Å`;
 }
 
 const stage = $("stage");
@@ -221,9 +245,14 @@ $("file").addEventListener("change", ({ target }) => {
 });
 for (const control of document.querySelectorAll("input[name=axis], #flip, #slice"))
   control.addEventListener("input", slice);
-for (const control of document.querySelectorAll("input[name=colors]")) control.addEventListener("input", paint);
+const repaint = () => { chosen = [null, null]; paint(); }; // the range is that of other values
+for (const control of document.querySelectorAll("input[name=colors]")) control.addEventListener("input", repaint);
+$("column").addEventListener("input", () => {
+  document.querySelector("input[name=colors][value=column]").checked = true;
+  repaint();
+});
 ["low", "high"].forEach((id, end) => $(id).addEventListener("change", () => choose(end)));
-$("whole").addEventListener("click", () => { chosen = [null, null]; paint(); });
+$("whole").addEventListener("click", repaint);
 $("download").addEventListener("click", () => save(new Blob([result.extxyz], { type: "chemical/x-xyz" }), "xyz"));
 $("picture").addEventListener("click", savePicture);
 $("example").addEventListener("click", openExample);

@@ -3,8 +3,8 @@ import { css, cssColor } from "./colors.js";
 
 const PAD = 14;
 
-/** Returns a PNG of a canvas, with a title above and below the legend: a range in eV, or colors by species. */
-export function toPng(canvas, { title, range, swatches }) {
+/** Returns a PNG of a canvas, with a title above and below the legend: a range with its unit, or colors by species. */
+export function toPng(canvas, { title, range, unit, swatches }) {
   const ratio = window.devicePixelRatio || 1;
   const sheet = document.createElement("canvas");
   [sheet.width, sheet.height] = [canvas.width, canvas.height];
@@ -33,7 +33,7 @@ export function toPng(canvas, { title, range, swatches }) {
       pen.fillRect(x + k, y - 6, 1.5, 12);
     }
     x += 198;
-    write(`${range[1]} eV`);
+    write(`${range[1]} ${unit}`);
   }
   return new Promise((done) => sheet.toBlob(done, "image/png"));
 }
