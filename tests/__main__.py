@@ -11,6 +11,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 # The first group has all folders and files that no other one names.
 GROUPS = (
+    ("api", "beam", "compare", "integrations"),
     ("domain", "graph", "potentials", "simulate"),
     ("models", "nn", "runs"),
     ("explain", "export", "inference"),

@@ -18,6 +18,7 @@ from tf_symgnn.cli.arguments import ReadConfig, add_reading, command_parser, par
 from tf_symgnn.cli.scores import score_line
 from tf_symgnn.config import GraphConfig, RunConfig
 from tf_symgnn.data import InputError, ReadOptions, read_splits, structure_files
+from tf_symgnn.data.files import require_writable
 from tf_symgnn.locations import find_model, require_run
 from tf_symgnn.potentials.tables import STYLES
 
@@ -155,8 +156,9 @@ def export_parser() -> ArgumentParser:
 
 
 def check_export(args: Namespace) -> None:
-    """Check the run."""
+    """Check the run, and that the output can be written."""
     require_run(find_model(args.run))
+    require_writable(args.output)
 
 
 def export(args: Namespace) -> None:

@@ -91,6 +91,6 @@ def parse_pbc(text: str) -> tuple[bool, bool, bool]:
         words = list(words[0])
     meanings = {"p": True, "t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
     if len(words) != 3 or not set(words) <= set(meanings):
-        raise InputError("--pbc", "periodicity", text[:40], "p or f for each cell vector, as in p,p,f")
+        raise InputError("reading", "--pbc", text[:40], "p or f for each cell vector, as in p,p,f")
     first, second, third = (meanings[word] for word in words)
     return first, second, third
