@@ -181,11 +181,11 @@ def release(work: Path, output: Path) -> None:
 
 
 def write_card_table(output: Path, splits: dict[str, list[str]]) -> None:
-    """Replace the table of the data card: glasses planned and released of each kind, and their mean barriers."""
+    """Replace the table of the data card: glasses of each kind, by use, and their mean barriers."""
     kinds: dict[str, list[Entry]] = {}
     for entry in sorted(entries(), key=lambda entry: (entry.composition != "Cu64Zr36", entry.composition, -entry.rate)):
         kinds.setdefault(entry.name.rpartition("-")[0], []).append(entry)
-    heads = ["composition", "quench rate, K/s", "glasses planned", *(f"for {use}" for use in USES), "mean barrier, eV"]
+    heads = ["composition", "quench rate, K/s", "glasses", *(f"for {use}" for use in USES), "mean barrier, eV"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for kind, planned in kinds.items():
         released = {split: [name for name in splits[split] if name.startswith(f"{kind}-")] for split in names.SPLITS}
