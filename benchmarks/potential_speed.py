@@ -29,7 +29,7 @@ from tf_symgnn.potentials.glasses import glass_descriptors
 from tf_symgnn.potentials.response import PotentialDescriptors
 from tf_symgnn.potentials.tables import read_potential_file
 
-COPIES = (1, 2, 4, 8)
+COPIES = (1, 2)
 ROUNDS = 3
 HEADS = ("atoms", "energies, s", "all descriptors, s", "processor ms per atom", "peak memory, GB")
 

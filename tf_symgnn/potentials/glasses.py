@@ -17,7 +17,7 @@ MAX_ATOMS = 20_000  # of a glass that is computed as a whole
 BLOCK = 25.0  # A, edge of the blocks of larger glasses
 # Of a block with the atoms around it, for 120 pairs of each atom; and of the atoms that have descriptors, for products
 # of gradients. Measured.
-BYTES_PER_ATOM, BYTES_PER_CENTER = 60_000, 25_000
+BYTES_PER_ATOM, BYTES_PER_CENTER = 60_000, 70_000
 NOTICED_FORCE = 0.02  # eV/A; coordinates with three decimals leave about as much
 
 
