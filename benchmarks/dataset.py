@@ -217,8 +217,8 @@ def status() -> None:
     for entry in entries():
         journal = STORE / "labelled" / f"{entry.name}.searches.jsonl.xz"
         lines = lzma.decompress(journal.read_bytes()).splitlines()[1:] if journal.exists() else []
-        found = events_by_atom(map(Search.from_json, lines), Distinction(), entry.events)
-        events = sum(map(len, found.values()))
+        distinct = events_by_atom(map(Search.from_json, lines), Distinction(), entry.events)
+        events = sum(map(len, distinct.values()))
         quenched = (STORE / "quenched" / f"{entry.name}.xyz.xz").exists()
         totals += Counter(glasses=1, quenched=quenched, searches=len(lines), events=events)
         totals["wanted"] += entry.events * entry.atoms

@@ -10,10 +10,9 @@ Trains with the defaults of `python train.py` on the first training glasses, of 
 atoms, by default on all. With `--with-published` the published training glasses are added; the best epoch and the blend
 weight are then chosen on the published validation glass, and training has as many epochs as in
 benchmarks/default_model.py, whose table has the same scores without our glasses. With `--potential` the model is
-`symgnn_physics`. Each run is scored on validation and
-test glasses of both data sets, by the regression of the model, its network and the whole. A finished run is a row in
-benchmarks/own_data/rows and is not repeated; an interrupted one continues in the folder of runs. The table and the
-learning curve are made from all rows.
+`symgnn_physics`. Each run is scored on validation and test glasses of both data sets, by the regression of the model, its
+network and the whole. A finished run is a row in benchmarks/own_data/rows and is not repeated; an interrupted one
+continues in the folder of runs. The table and the learning curve are made from all rows.
 """
 
 from __future__ import annotations
@@ -155,15 +154,8 @@ def scored(folder: RunFolder, data: Path) -> dict[str, dict]:
 def table(rows: list[dict]) -> str:
     """Return a table of the correlations of the model and, in brackets, of its regression, by training set."""
     columns = [(data, split) for data in ("own", "published") for split in SCORED]
-    heads = [
-        "model",
-        "trained on",
-        "atoms",
-        "seeds",
-        *(f"{data} {split}" for data, split in columns),
-        "seconds",
-        "blend weight",
-    ]
+    scored_on = [f"{data} {split}" for data, split in columns]
+    heads = ["model", "trained on", "atoms", "seeds", *scored_on, "seconds", "blend weight"]
     lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     kind = itemgetter("model", "with_published", "training_atoms")
     for model, with_published, atoms in sorted(set(map(kind, rows))):
@@ -173,8 +165,8 @@ def table(rows: list[dict]) -> str:
             for data, split in columns
         ]
         name = "published and own" if with_published else "own"
-        seconds, share = (format_mean_and_std([row[key] for row in alike]) for key in ("seconds", "blend"))
-        lines.append(markdown_row([model, name, str(atoms), str(len(alike)), *cells, seconds, share]))
+        seconds, blend = (format_mean_and_std([row[key] for row in alike]) for key in ("seconds", "blend"))
+        lines.append(markdown_row([model, name, str(atoms), str(len(alike)), *cells, seconds, blend]))
     ceilings = [rows[0]["scores"][data][split]["noise_ceiling"] for data, split in columns]
     texts = ["" if ceiling is None else f"{ceiling:.3f}" for ceiling in ceilings]
     lines.append(markdown_row(["", "largest by the noise of labels", "", "", *texts, "", ""]))

@@ -31,7 +31,7 @@ ACCEPTED = SUFFIXES + COMPRESSIONS  # last suffixes of names
 MAX_SECONDS = 30  # enough for the largest body
 MAX_MEMORY = 2 * 2**30  # bytes of address space
 MAX_NOTICES = 5
-MAX_COLUMNS, MAX_NAME = 40, 100  # further columns of a file, and characters of their names
+SHOWN_COLUMNS, SHOWN_NAME = 40, 100  # further columns of a file, and characters of their names
 
 # Threads of linear algebra libraries are not used here, but would need address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -103,9 +103,9 @@ def _shown_columns(glass: Glass) -> dict[str, np.ndarray]:
     numbers = (
         (name, values)
         for name, values in glass.columns.items()
-        if values.ndim == 1 and values.dtype.kind in "biuf" and len(name) <= MAX_NAME and np.isfinite(values).all()
+        if values.ndim == 1 and values.dtype.kind in "biuf" and len(name) <= SHOWN_NAME and np.isfinite(values).all()
     )
-    return dict(itertools.islice(numbers, MAX_COLUMNS))
+    return dict(itertools.islice(numbers, SHOWN_COLUMNS))
 
 
 def _main(file: str, parsed: str, species: str) -> int:

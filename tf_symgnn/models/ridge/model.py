@@ -154,7 +154,7 @@ class RidgeModel(BarrierModel):
         if not self.n_descriptors:
             return None
         scaled = self.scaling(_potential_descriptors(graph), graph.node_sets[names.ATOMS][names.SPECIES])
-        return dict(zip(DESCRIPTORS, tf.unstack(scaled, axis=1), strict=True))
+        return dict(zip(DESCRIPTORS[: self.n_descriptors], tf.unstack(scaled, axis=1), strict=True))
 
     def _groups(self) -> dict[str, int]:
         """Return the number of descriptors of each group by name."""
