@@ -10,8 +10,8 @@ Trains with the defaults of `python train.py` on the first training glasses, of 
 atoms, by default on all. With `--with-published` the published training glasses are added; the best epoch and the blend
 weight are then chosen on the published validation glass, and training has as many epochs as in
 benchmarks/default_model.py, whose table has the same scores without our glasses. With `--potential` the model is
-`symgnn_physics`. Each run is scored on validation and test glasses of both data sets, by the regression of the model, its
-network and the whole. A finished run is a row in benchmarks/own_data/rows and is not repeated; an interrupted one
+`symgnn_physics`. Each run is scored on validation and test glasses of both data sets, by the regression of the model,
+its network and the whole. A finished run is a row in benchmarks/own_data/rows and is not repeated; an interrupted one
 continues in the folder of runs. The table and the learning curve are made from all rows.
 """
 
