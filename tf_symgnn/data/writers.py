@@ -192,10 +192,6 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
     # LAMMPS boxes are right-handed. Exchanging two vectors keeps the box, so that no reflection is needed.
     order = [0, 1, 2] if np.linalg.det(glass.cell) > 0 else [1, 0, 2]
     prism = Prism(glass.cell[order], glass.pbc[order])
-    further = _dump_columns(glass, prism.rot_mat)
-    further.pop("type", None)
-    if order != [0, 1, 2]:
-        further = {{"ix": "iy", "iy": "ix"}.get(name, name): values for name, values in further.items()}
     ids = np.arange(1, glass.n_atoms + 1) if glass.ids is None else glass.ids
     columns = {"id": ids, "type": types, "element": glass.species}
     columns |= dict(zip("xyz", prism.vector_to_lammps(glass.positions).T, strict=True))
@@ -206,10 +202,13 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
     if glass.spread is not None:
         columns[VARIABLE + _SPREAD] = glass.spread
     formats = [_DUMP_FORMATS[values.dtype.kind] for values in columns.values()]
+    further = _dump_columns(glass, prism.rot_mat, columns)
+    if order != [0, 1, 2]:
+        further = {{"ix": "iy", "iy": "ix"}.get(name, name): values for name, values in further.items()}
     formats += [
         "%.10g" if values.dtype.kind == "f" else _DUMP_FORMATS[values.dtype.kind] for values in further.values()
     ]
-    columns |= _named(further, r"[^!-~]", columns)
+    columns |= further
     format = " ".join(formats) + "\n"
     step = index if glass.step is None else glass.step
     file.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{glass.n_atoms}\n")
@@ -218,15 +217,18 @@ def _write_dump_frame(file: TextIO, index: int, glass: Glass, types: np.ndarray)
     file.writelines(format % values for values in zip(*columns.values(), strict=True))
 
 
-def _dump_columns(glass: Glass, rotation: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the further columns of a glass under names that LAMMPS and ASE use for per-atom numbers.
+def _dump_columns(glass: Glass, rotation: np.ndarray, others: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the further columns of a glass but `type`, under names that LAMMPS and ASE use for per-atom numbers.
 
     Args:
         glass: the glass.
         rotation: [3, 3], rows of vectors times it are those in the orientation of the cell that LAMMPS has.
+        others: names of the other columns.
     """
     columns: dict[str, np.ndarray] = {}
     for name, values in _rotated(glass, _further(glass), rotation).items():
+        if name == "type":
+            continue
         if values.dtype.kind not in "biuf":
             notice(glass.place, name, "a column of text", "left out, since readers of dumps expect numbers")
             continue
@@ -235,7 +237,7 @@ def _dump_columns(glass: Glass, rotation: np.ndarray) -> dict[str, np.ndarray]:
         of_name = {name: values}
         if values.ndim > 1:
             of_name = {f"{name}[{k}]": column for k, column in enumerate(values.T, start=1)}
-        columns |= _named(of_name, r"[^!-~]", columns)
+        columns |= _named(of_name, r"[^!-~]", [*others, *columns])
     return columns
 
 
