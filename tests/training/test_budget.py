@@ -1,5 +1,6 @@
 """A run that time ends: its schedule, its end, and how it continues."""
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ from tests.small_runs import small_config
 from tf_symgnn.config import OptimizerConfig, RunConfig
 from tf_symgnn.runs import RunFolder, read_history
 from tf_symgnn.runs.records import read_record, write_record
-from tf_symgnn.training import train
+from tf_symgnn.training import budget, train
 from tf_symgnn.training.budget import rate_at
 from tf_symgnn.training.monitoring import PICTURES, TensorBoard
 
@@ -21,7 +22,10 @@ def test_the_rate_rises_then_falls_to_zero_over_the_time():
 
 
 @pytest.mark.slow
-def test_time_ends_a_run_and_what_is_spent_stays_spent(data, tmp_path):
+def test_time_ends_a_run_and_what_is_spent_stays_spent(data, tmp_path, monkeypatch):
+    """A clock that moves by half a second when it is read makes the number of epochs the same on any machine."""
+    clock = itertools.count(step=0.5)
+    monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     config = small_config(data, tmp_path / "run", model="mlp", epochs=1, minutes=0.1)
     folder = train(config)
     state = folder.checkpoints.folder / f"state-{folder.state().epochs}.json"
