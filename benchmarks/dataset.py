@@ -6,13 +6,14 @@
     python benchmarks/dataset.py pack --work runs/dataset
     python benchmarks/dataset.py release --work runs/dataset --output tf_symgnn/data/cuzr
     python benchmarks/dataset.py commands cu64zr36-1e12-0
+    python benchmarks/dataset.py remake cu64zr36-1e14-3 --potential CuZr_2009.eam.fs --work runs/remade
 
 `benchmarks/dataset/glasses.json` lists the glasses. `run` unpacks the store (`benchmarks/dataset/`) into the work
 folder and continues: it labels the next quenched glass, or quenches the next one where none waits. Several may run at
 once on one work folder; each takes a glass of its own. It continues where it was killed. `pack` compresses quenched
 glasses, journals and checkpoints back into the store. `release` writes the labelled glasses, their splits and the
 events of all labels to the folder that ships with the package. `commands` prints the commands that make a glass
-without this script.
+without this script. `remake` makes glasses from their configuration alone, and compares them with the store.
 """
 
 from __future__ import annotations
@@ -238,6 +239,32 @@ def commands(name: str) -> None:
     )
 
 
+def remake(entry: Entry, work: Path, potential: Potential) -> None:
+    """Make a glass from its configuration in a folder without the store, and print how far it is from the stored one.
+
+    Prints the largest differences of positions, A, and of barriers, eV, and the mean barriers of both.
+    """
+    for task in (quench, label):
+        task(entry, work, potential)
+    made = ase.io.read(work / "labelled" / f"{entry.name}.xyz")
+    packed = lzma.decompress((STORE / "quenched" / f"{entry.name}.xyz.xz").read_bytes()).decode()
+    stored, labels = ase.io.read(io.StringIO(packed), format="extxyz"), stored_labels(entry)
+    ours = made.arrays[names.ENERGY_BARRIER]
+    moved, differences = np.abs(made.positions - stored.positions).max(), np.abs(ours - labels)
+    print(
+        f"{entry.name}: positions within {moved:.1e} A, barriers within {differences.max():.1e} eV, "
+        f"{np.sum(differences > 1e-6)} of {entry.atoms} more than 1e-6 eV apart; "
+        f"means {ours.mean():.4f}, {labels.mean():.4f} eV"
+    )
+
+
+def stored_labels(entry: Entry) -> np.ndarray:
+    """Return the labels [N] eV of a glass from its journal in the store."""
+    journal = lzma.decompress((STORE / "labelled" / f"{entry.name}.searches.jsonl.xz").read_bytes()).decode()
+    events = events_by_atom(map(Search.from_json, journal.splitlines()[1:]), Distinction(), entry.events)
+    return np.array([np.mean([event.barrier for event in events[atom]]) for atom in range(entry.atoms)])
+
+
 def main() -> None:
     """Do one of the tasks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -251,6 +278,10 @@ def main() -> None:
     releasing.add_argument("--work", type=Path, required=True)
     releasing.add_argument("--output", type=Path, required=True)
     tasks.add_parser("commands").add_argument("name")
+    remaking = tasks.add_parser("remake")
+    remaking.add_argument("names", nargs="+", choices=[entry.name for entry in entries()], metavar="name")
+    remaking.add_argument("--work", type=Path, required=True)
+    remaking.add_argument("--potential", required=True)
     flags = parser.parse_args()
     if flags.task == "run":
         run(flags.work, Potential("eam/fs", flags.potential))
@@ -258,6 +289,9 @@ def main() -> None:
         pack(flags.work)
     elif flags.task == "release":
         release(flags.work, flags.output)
+    elif flags.task == "remake":
+        for entry in (entry for entry in entries() if entry.name in flags.names):
+            remake(entry, flags.work, Potential("eam/fs", flags.potential))
     elif flags.task == "commands":
         commands(flags.name)
     else:
