@@ -5,7 +5,8 @@
 
 Prints a Markdown table with one line per structure: labeled glasses of the run's data, other glasses, crystals, and the
 first validation glass with strain, displacements and exchanged species, and with a potential after a picosecond of
-molecular dynamics at some temperatures. `predict` warns above an extrapolation of 1.
+molecular dynamics at some temperatures. `predict` warns above an extrapolation of 1. A second table counts the warnings
+for all validation and test glasses under strain.
 Shift and Spearman correlation compare predictions with labels or, for a changed glass, with the unchanged one's.
 """
 
@@ -86,6 +87,12 @@ def main() -> None:
         print_line(f"{glass.name}, {title}", *measure(hot), before)
     for title, crystal in crystals():
         print_line(title, *measure(crystal))
+    print("\n| strain | glasses warned of | extrapolation |\n|---|---|---|")
+    measured = splits[names.VALIDATION] + splits[names.TEST]
+    for strain in sorted((0.0, *STRAINS)):
+        scores = [measure(strained(glass, strain))[1].score for glass in measured]
+        warned = sum(score > 1 for score in scores)
+        print(f"| {100 * strain:+g}% | {warned} of {len(scores)} | {min(scores):.2f} to {max(scores):.2f} |")
 
 
 def print_line(title: str, barrier: np.ndarray, found: Extrapolation, reference: np.ndarray | None = None) -> None:
@@ -103,8 +110,7 @@ def changes(glass: Glass) -> Iterator[tuple[str, Glass]]:
     """Yield what strain, temperature and exchanged species make of a glass."""
     rng = np.random.default_rng(0)
     for strain in STRAINS:
-        stretched = replace(glass, positions=(1 + strain) * glass.positions, cell=(1 + strain) * glass.cell)
-        yield f"strain {100 * strain:+g}%", stretched
+        yield f"strain {100 * strain:+g}%", strained(glass, strain)
     for width in WIDTHS:
         moved = glass.positions + rng.normal(0, width, glass.positions.shape)
         yield f"displacements of {width} A", replace(glass, positions=moved)
@@ -115,6 +121,11 @@ def changes(glass: Glass) -> Iterator[tuple[str, Glass]]:
         yield f"{100 * fraction:g}% of atoms Zr in place of Cu", replace(glass, species=species)
     yield "species in random places", replace(glass, species=rng.permutation(glass.species))
     yield "species exchanged", replace(glass, species=np.where(glass.species == "Cu", "Zr", "Cu"))
+
+
+def strained(glass: Glass, strain: float) -> Glass:
+    """Return a glass stretched alike in all directions."""
+    return replace(glass, positions=(1 + strain) * glass.positions, cell=(1 + strain) * glass.cell)
 
 
 def heated(glass: Glass, potential: str) -> Iterator[tuple[str, Glass]]:
