@@ -157,6 +157,23 @@ def test_an_empty_batch_is_refused():
         neighbor_pairs_of_each(*nothing, cutoff=CUTOFF, self_loops=True)
 
 
+@pytest.mark.parametrize("pbc", [(True, True, True), (False, True, True)])
+@pytest.mark.parametrize("seed", range(10))
+def test_vectors_of_the_cell_can_be_chosen_in_any_way(seed, pbc):
+    """Multiples of periodic vectors are added to others: the points are the same, and so are the pairs."""
+    glass, rng = random_glass(seed, 100), np.random.default_rng(seed)
+    change = np.eye(3)
+    for _ in range(5):
+        row, column = rng.choice(3, 2, replace=False)
+        if pbc[column]:
+            change[row] += rng.choice([-3, -2, -1, 1, 2, 3]) * change[column]
+    assert abs(np.linalg.det(change)) == pytest.approx(1)
+    given, skewed = (as_served(replace(glass, cell=cell, pbc=pbc)) for cell in (glass.cell, change @ glass.cell))
+    expected = build_graph(given, cutoff=CUTOFF, self_loops=True)
+    for found in (build_graph(skewed, cutoff=CUTOFF, self_loops=True), PAIRS[True](*inputs(skewed))):
+        np.testing.assert_allclose(rows(found), rows(expected), atol=1e-3)  # single precision rounds long vectors
+
+
 CUBE = np.eye(3) * 9.0
 UNPHYSICAL = {
     "no atom": ({"positions": np.zeros((0, 3))}, "positions: expected at least one atom"),

@@ -1,6 +1,6 @@
 """Structure files and glasses: reading, checking, splitting and writing."""
 
-from tf_symgnn.data.boxes import perpendicular_heights
+from tf_symgnn.data.boxes import perpendicular_heights, reduced_cell
 from tf_symgnn.data.files import file_digest, is_unfinished, locked, naming, remove_unfinished, replacing, sync
 from tf_symgnn.data.formats import stem_of
 from tf_symgnn.data.glass import Glass, require_species
@@ -47,6 +47,7 @@ __all__ = [
     "read_glasses",
     "read_last_frame",
     "read_splits",
+    "reduced_cell",
     "remove_unfinished",
     "replacing",
     "require_species",

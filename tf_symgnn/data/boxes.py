@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from ase.cell import Cell
+from ase.geometry import minkowski_reduce
 
 from tf_symgnn.errors import InputError
 
@@ -67,6 +68,18 @@ def complete_box(
         origin += (along.min() - MARGIN - origin @ completed[k]) * completed[k]
         completed[k] *= np.ptp(along) + 2 * MARGIN
     return completed, origin
+
+
+def reduced_cell(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Return vectors f64[3, 3] A of the same periodic points, as short as they can be.
+
+    A skewed cell has thin heights, so that a search for neighbors would cover many of its images.
+
+    Args:
+        cell: f64[3, 3] A, rows are cell vectors.
+        pbc: bool[3].
+    """
+    return minkowski_reduce(cell, pbc)[0]
 
 
 def perpendicular_heights(cell: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ import tensorflow_gnn as tfgnn
 from tf_symgnn import names
 from tf_symgnn.data.limits import max_neighbors
 from tf_symgnn.graph import graph_spec, neighbor_pairs
-from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each, repeated, require
+from tf_symgnn.graph.cell_ops import reduced, repeated, require
+from tf_symgnn.graph.neighbor_ops import Pairs, neighbor_pairs_of_each
 from tf_symgnn.graph.tensors import assemble
 from tf_symgnn.models.base import BarrierModel
 from tf_symgnn.potentials.response import MAX_FORCE, PotentialDescriptors
@@ -151,7 +152,7 @@ class ServedModel:
     ) -> tf.Tensor:
         """Return the descriptors f32[N, D] of the atoms of a glass from the potential."""
         n_atoms, cutoff = tf.shape(positions)[0], self._potential.cutoff
-        copies, cell = repeated(positions, cell, pbc, width=self._potential.min_width)
+        copies, cell = repeated(positions, reduced(cell, pbc), pbc, width=self._potential.min_width)
         numbers = tf.tile(atomic_numbers, [tf.shape(copies)[0] // n_atoms])
         pairs = neighbor_pairs(copies, cell, pbc, cutoff=cutoff, self_loops=False)
         most = tf.reduce_max(tf.math.bincount(pairs.target, minlength=1))

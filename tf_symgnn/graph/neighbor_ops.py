@@ -22,8 +22,8 @@ from tf_symgnn.data.limits import (
     max_bins_in_reach,
 )
 from tf_symgnn.errors import require_number
+from tf_symgnn.graph.cell_ops import reduced, require, volume_and_faces
 
-MAX_REPEATED = 200_000  # atoms of the copies of a glass in a narrow cell
 # Size of the hash table of bins, per atom. Several bins share a row of it where the grid has more.
 TABLE_PER_ATOM = 4
 
@@ -85,7 +85,8 @@ def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cut
     """
     require_number("neighbor_pairs", "cutoff", cutoff, above=0)
     positions, cell = tf.cast(positions, tf.float64), tf.cast(cell, tf.float64)
-    grid = _grid(*_physical(positions, cell), pbc, cutoff)
+    positions, cell = _physical(positions, cell)
+    grid = _grid(positions, reduced(cell, pbc), pbc, cutoff)
     candidates = _candidates(grid, cutoff)
     squared = tf.reduce_sum(tf.square(candidates.displacement), axis=1)
     near = tf.where((squared < cutoff**2) & candidates.valid)[:, 0]
@@ -103,33 +104,6 @@ def neighbor_pairs(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, cut
     order = tf.argsort(ends[1] * n_atoms + ends[0], stable=True)
     source, target = (tf.cast(tf.gather(end, order), tf.int32) for end in ends)
     return Pairs(source, target, tf.ensure_shape(tf.gather(displacement, order), [None, 3]))
-
-
-def repeated(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, *, width: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return copies of a glass, itself first, that fill a cell of at least a width along periodic cell vectors.
-
-    Args:
-        positions: f32[N, 3] A.
-        cell: f32[3, 3] A, rows are cell vectors.
-        pbc: bool[3], whether the cell repeats along each cell vector.
-        width: A.
-
-    Returns:
-        Positions f32[C N, 3] A of C copies, and their cell f32[3, 3] A.
-
-    Raises:
-        InvalidArgumentError: there would be over `MAX_REPEATED` atoms.
-    """
-    heights = 1 / tf.norm(tf.linalg.inv(cell), axis=0)
-    times = tf.where(pbc, tf.maximum(tf.math.ceil(width / heights), 1), 1)
-    number = tf.reduce_prod(times) * tf.cast(tf.shape(positions)[0], tf.float32)
-    fits = require(number <= MAX_REPEATED, "cell", f"at most {MAX_REPEATED} atoms in copies {width:g} A wide", number)
-    with tf.control_dependencies([fits]):
-        counts = tf.cast(times, tf.int32)
-    grid = tf.meshgrid(*[tf.range(counts[axis]) for axis in range(3)], indexing="ij")
-    shifts = tf.cast(tf.reshape(tf.stack(grid, axis=-1), [-1, 3]), tf.float32)
-    copies = positions[tf.newaxis] + tf.matmul(shifts, cell)[:, tf.newaxis]
-    return tf.reshape(copies, [-1, 3]), cell * times[:, tf.newaxis]
 
 
 def neighbor_pairs_of_each(
@@ -174,15 +148,10 @@ def neighbor_pairs_of_each(
     return Pairs(*(array.concat() for array in lists)), n_pairs.stack()
 
 
-def require(condition: tf.Tensor, field: str, expected: str, *found: tf.Tensor) -> tf.Operation:
-    """Return an assertion whose message is `field: expected EXPECTED, found FOUND`."""
-    return tf.debugging.Assert(condition, [f"{field}: expected {expected}, found", *found], summarize=10)
-
-
 def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return positions and cell with assertions that they are within the limits."""
     cuboid = tf.reduce_prod(tf.norm(cell, axis=1))
-    volume = tf.abs(_volume_and_faces(cell)[0])
+    volume = tf.abs(volume_and_faces(cell)[0])
     n_atoms = tf.shape(positions)[0]
     not_finite = tf.boolean_mask(positions, ~tf.math.is_finite(positions))
     far = tf.boolean_mask(positions, tf.abs(positions) > MAX_EXTENT)
@@ -198,18 +167,9 @@ def _physical(positions: tf.Tensor, cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
         return tf.identity(positions), tf.identity(cell)
 
 
-def _volume_and_faces(cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the signed volume, A^3, and the area vectors [3, 3] A^2, as rows, of the faces that each vector joins."""
-    after, before = tf.gather(cell, [1, 2, 0]), tf.gather(cell, [2, 0, 1])
-    y, z = [1, 2, 0], [2, 0, 1]
-    faces = tf.gather(after, y, axis=1) * tf.gather(before, z, axis=1)
-    faces -= tf.gather(after, z, axis=1) * tf.gather(before, y, axis=1)
-    return tf.reduce_sum(cell[0] * faces[0]), faces
-
-
 def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) -> _Grid:
     """Return atoms in bins at least half a cutoff wide, unless the cell itself is narrower."""
-    volume, faces = _volume_and_faces(cell)
+    volume, faces = volume_and_faces(cell)
     heights = tf.abs(volume) / tf.norm(faces, axis=1)
     fractional = tf.matmul(positions, faces, transpose_b=True) / volume
     image = tf.where(pbc, tf.floor(fractional), tf.zeros_like(fractional))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from vesin import NeighborList
 
-from tf_symgnn.data import Glass, InputError, perpendicular_heights
+from tf_symgnn.data import Glass, InputError, perpendicular_heights, reduced_cell
 from tf_symgnn.data.limits import (
     BINS_PER_CUTOFF,
     COINCIDENT,
@@ -78,7 +78,8 @@ def find_pairs(
         target i64[E], source i64[E] and displacement f64[E, 3] A, x[source] - x[target] + periodic shift.
     """
     finder = NeighborList(cutoff=cutoff, full_list=True, sorted=False)
-    target, source, displacement = finder.compute(points=positions, box=cell, periodic=pbc, quantities="ijD", copy=True)
+    box = reduced_cell(cell, pbc)
+    target, source, displacement = finder.compute(points=positions, box=box, periodic=pbc, quantities="ijD", copy=True)
     return target.view(np.int64), source.view(np.int64), displacement
 
 
@@ -135,15 +136,16 @@ def require_few_neighbors(glass: Glass, target: np.ndarray, cutoff: float) -> No
 
 def _require_few_images(glass: Glass, fractional: np.ndarray, cutoff: float) -> None:
     """Check that the cell is not so narrow along one vector that the search covers thousands of images."""
-    width = perpendicular_heights(glass.cell) * np.where(glass.pbc, 1.0, np.ptp(fractional, axis=0))
+    heights = perpendicular_heights(reduced_cell(glass.cell, glass.pbc))
+    width = heights * np.where(glass.pbc, 1.0, np.ptp(fractional, axis=0))
     bins = np.clip(np.floor(width * BINS_PER_CUTOFF / cutoff), 1, MAX_BINS)
     with np.errstate(divide="ignore"):
         reach = np.ceil(cutoff * bins / width)  # infinite where all atoms lie in one plane
     reach = np.where(glass.pbc, reach, np.minimum(reach, bins - 1))
     if np.prod(2 * reach + 1) > max_bins_in_reach(cutoff):
-        heights = ", ".join(f"{height:.3g}" for height in perpendicular_heights(glass.cell))
+        found = ", ".join(f"{height:.3g}" for height in heights)
         expected = f"wider ones, for a cutoff of {cutoff:g} A; lengths are in A"
-        raise InputError(glass.place, "cell", f"heights of {heights} A", expected)
+        raise InputError(glass.place, "cell", f"heights of {found} A", expected)
 
 
 def _require_no_crowd(glass: Glass, fractional: np.ndarray, cutoff: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from tf_symgnn.data import Glass, notice, perpendicular_heights, require_species
+from tf_symgnn.data import Glass, notice, perpendicular_heights, reduced_cell, require_species
 from tf_symgnn.errors import InputError
 from tf_symgnn.graph.images import with_images, wrap
 from tf_symgnn.graph.neighbors import find_pairs, require_apart, require_few_neighbors, require_physical
@@ -54,7 +54,7 @@ def peak_bytes(describe: PotentialDescriptors, glass: Glass) -> int:
 
 def _is_whole(describe: PotentialDescriptors, glass: Glass) -> bool:
     """Return whether a glass is small, and its cell so wide that no atom of a region has a neighbor in an image."""
-    wide = perpendicular_heights(glass.cell)[glass.pbc] >= describe.min_width
+    wide = perpendicular_heights(reduced_cell(glass.cell, glass.pbc))[glass.pbc] >= describe.min_width
     return glass.n_atoms <= MAX_ATOMS and bool(wide.all())
 
 

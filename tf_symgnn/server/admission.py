@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from ase.data import chemical_symbols
 
-from tf_symgnn.data import Glass, InputError, perpendicular_heights, require_species
+from tf_symgnn.data import Glass, InputError, perpendicular_heights, reduced_cell, require_species
 from tf_symgnn.data.limits import MAX_ATOMS_A_REQUEST, MAX_CANDIDATES, MAX_EXTENT, MAX_GLASSES_A_REQUEST
 from tf_symgnn.graph.images import near_cell
 
@@ -98,8 +98,9 @@ def _require_few_candidates(source: object, candidates: float) -> None:
 
 def _candidates(glass: Glass, cutoff: float) -> float:
     """Return the number of atoms times a bound on the atoms in the boxes around one, each a cutoff wide."""
-    heights = perpendicular_heights(glass.cell)
-    fractional = glass.positions @ np.linalg.inv(glass.cell)
+    cell = reduced_cell(glass.cell, glass.pbc)
+    heights = perpendicular_heights(cell)
+    fractional = glass.positions @ np.linalg.inv(cell)
     boxes = np.where(glass.pbc, np.maximum(heights // cutoff, 1), heights / cutoff)
     index = np.floor(np.where(glass.pbc, fractional % 1.0, fractional) * boxes).astype(np.int64)
     index = np.ravel_multi_index((index - index.min(0)).T, np.ptp(index, axis=0) + 1)
