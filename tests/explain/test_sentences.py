@@ -23,6 +23,7 @@ FIGURES = {
     "mean": 1.25,
     "spread": 0.25,
     "contributions": {"softness": -0.4, "energy": 0.1, "density": 0.0},
+    "glass_contributions": {"softness": -0.2, "energy": 0.05, "density": 0.0},
     "largest_terms": [
         {
             "target": 7,
@@ -69,6 +70,7 @@ def test_all_results_are_stated():
     for part in (
         "The model symgnn predicts 1.50 eV on average for 2 atoms of val0.",
         "sums of 3 terms. The largest on average: softness -0.40 eV, energy +0.10 eV, density +0.00 eV.",
+        "Their means over all atoms of the glass are -0.20 eV, +0.05 eV, +0.00 eV.",
         "Atom 9 has 2.00 eV, 0.75 eV above the mean. Most of the difference is due to its structure, +0.50 eV. Atom 7",
         "Atom 7 has 1.00 eV, 0.25 eV below the mean. Most of the difference is due to its softness, -0.30 eV.",
         "It is 1.8 spreads above the mean of its species in the training glasses.",

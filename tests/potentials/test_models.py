@@ -298,10 +298,12 @@ def test_explanations_have_the_contributions_of_all_atoms(ridge, glasses, tmp_pa
     columns = {f"contribution_{name.replace(' ', '_')}" for name in ("mean", *DESCRIPTORS)}
     assert columns == {name for name in atoms.arrays if name.startswith("contribution_")}
     np.testing.assert_allclose(sum(atoms.arrays[name] for name in columns), atoms.arrays["energy_barrier"], atol=1e-4)
-    means = json.loads((tmp_path / "report" / "report.json").read_text())["contributions"]
-    softness = DESCRIPTORS[SOFTNESS]
-    expected = atoms.arrays[f"contribution_{softness.replace(' ', '_')}"][[3, 7]].mean()
-    assert means[softness] == pytest.approx(expected, abs=1e-6)
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    means, of_glass, softness = figures["contributions"], figures["glass_contributions"], DESCRIPTORS[SOFTNESS]
+    column = atoms.arrays[f"contribution_{softness.replace(' ', '_')}"]
+    assert means[softness] == pytest.approx(column[[3, 7]].mean(), abs=1e-6)
+    assert of_glass[softness] == pytest.approx(column.mean(), abs=1e-6)
+    assert sum(of_glass.values()) == pytest.approx(found.barrier.mean(), abs=1e-4)
     # Labels were made from this descriptor alone, with which others of the pushed atoms correlate.
     for of_atom, atom in zip(found.figures["largest_terms"], (3, 7), strict=True):
         difference = found.barrier[atom] - found.barrier.mean()
@@ -317,7 +319,8 @@ def test_explanations_have_the_contributions_of_all_atoms(ridge, glasses, tmp_pa
     values, column = scaled[softness].numpy()[copper], graph.descriptors[copper, SOFTNESS]
     np.testing.assert_allclose(np.corrcoef(values, column)[0, 1], 1.0, atol=1e-6)
     page = (tmp_path / "report" / "report.html").read_text()
-    assert f"<th>contribution of {softness}</th><td>{means[softness]:+.3f} eV</td>" in page
+    row = f"<th>contribution of {softness} (glass)</th><td>{means[softness]:+.3f} eV ({of_glass[softness]:+.3f} eV)</td>"
+    assert row in page
     assert "Pair weights do not act on descriptors from the potential" in page and '<figure id="contributions">' in page
 
 

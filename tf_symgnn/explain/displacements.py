@@ -1,7 +1,7 @@
-"""Faithfulness near the data: changes of a prediction when the most important atoms are displaced as by heat.
+"""Faithfulness near the data: changes of a prediction when the most important atoms are displaced a little.
 
-Removed pairs leave an atom unlike any in a glass, and change its prediction whichever pairs they are. Displaced atoms
-are still a glass.
+Removed pairs leave an atom unlike any in a glass, and change its prediction whichever pairs they are. With displaced
+atoms a glass is still near the training data.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from tf_symgnn.explain.probe import Probe, in_batches
 from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.progress import progress_bar
 
-# A, standard deviation along each axis. A Debye-Waller factor B of 0.8 A^2, as of copper near 400 K, is 8 pi^2 times
-# the square of this.
-SIZE = 0.1
+# A, standard deviation along each axis. Of this size a glass whose atoms are all displaced has an extrapolation of about
+# 1, at which `predict` starts to warn; of twice the size it has 8 (benchmarks/RESULTS.md, "Extrapolation"). Heat makes
+# larger displacements, which neighbors share.
+SIZE = 0.05
 # Fractions of the atoms of a neighborhood, without its center, that are displaced.
 ATOM_FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 DRAWS = 3  # of displacements

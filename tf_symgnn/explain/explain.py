@@ -137,6 +137,7 @@ def explain(
         "cycles": cycle_statistics(graph, neighborhoods, important, cycles, seed),
         "surroundings": environment_statistics(graph, barrier, voronoi_indices(graph)),
         "contributions": terms.means(centers),
+        "glass_contributions": terms.means(range(graph.n_atoms)),
         "largest_terms": terms.largest(barrier, centers),
     }
     return Explanation(

@@ -126,7 +126,10 @@ def summary(figures: dict) -> dict[str, str]:
     ):
         rows[description] = f"{_number(trust[name]['overlap'])} (by chance {_number(trust[name]['by_chance'])})"
     return rows | {
-        **{f"contribution of {name}": f"{term:+.3f} eV" for name, term in figures["contributions"].items()},
+        **{
+            f"contribution of {name} (glass)": f"{term:+.3f} eV ({figures['glass_contributions'][name]:+.3f} eV)"
+            for name, term in figures["contributions"].items()
+        },
         "incompleteness of integrated gradients": f"{figures['gradients']['incompleteness']:.1e} eV",
         "peaks of the distances of important atoms": ", ".join(f"{x:g}" for x in figures["distances"]["peaks"]) + " A",
         "peaks of the distances of all atoms": ", ".join(f"{x:g}" for x in figures["distances"]["peaks_of_all"]) + " A",

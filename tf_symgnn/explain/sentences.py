@@ -24,7 +24,9 @@ def _predictions(figures: dict) -> Iterator[str]:
     if terms := figures["contributions"]:
         largest = sorted(terms, key=lambda name: -abs(terms[name]))[:3]
         listed = ", ".join(f"{name} {terms[name]:+.2f} eV" for name in largest)
+        of_glass = ", ".join(f"{figures['glass_contributions'][name]:+.2f} eV" for name in largest)
         yield f"These predictions are sums of {len(terms)} terms. The largest on average: {listed}."
+        yield f"Their means over all atoms of the glass are {of_glass}."
         farthest = sorted(figures["largest_terms"], key=lambda of_atom: -abs(of_atom["difference"]))
         yield from map(_term, farthest[:MOST_ATOMS])
     if figures["descriptors"]:
@@ -56,7 +58,7 @@ def _importance(figures: dict) -> Iterator[str]:
     moved, tenth = figures["displacements"], figures["displacements"]["shares"].index(0.1)
     mask, nearest, random = (moved[name]["change"][tenth] for name in ("edge masks", "nearest", "random"))
     yield (
-        f"One tenth of the surrounding atoms was displaced by {moved['size']:g} Å along each axis, as heat does. With "
+        f"One tenth of the surrounding atoms was displaced by {moved['size']:g} Å along each axis. With "
         f"the tenth that the edge masks rank highest, predictions change by {mask:.2f} spreads; with the nearest tenth "
         f"by {nearest:.2f}, with a random tenth by {random:.2f}."
     )
