@@ -17,9 +17,9 @@ from tf_symgnn.explain.probe import Probe, in_batches
 from tf_symgnn.explain.result_cache import ResultCache
 from tf_symgnn.progress import progress_bar
 
-# A, standard deviation along each axis. Of this size a glass whose atoms are all displaced has an extrapolation of about
-# 1, at which `predict` starts to warn; of twice the size it has 8 (benchmarks/RESULTS.md, "Extrapolation"). Heat makes
-# larger displacements, which neighbors share.
+# A, standard deviation along each axis. A glass whose atoms are all displaced so has an extrapolation of about 1, at
+# which `predict` starts to warn; of twice the size it has 8 (benchmarks/RESULTS.md, "Extrapolation"). Heat makes larger
+# displacements, which neighbors share.
 SIZE = 0.05
 # Fractions of the atoms of a neighborhood, without its center, that are displaced.
 ATOM_FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
