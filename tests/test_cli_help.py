@@ -173,7 +173,7 @@ def test_the_help_of_train_fits_a_screen_and_names_the_rest(capsys):
         assert ended.value.code == 0
         texts.append(capsys.readouterr().out)
     short, full = texts
-    assert len(short.splitlines()) <= 24 and max(map(len, short.splitlines())) <= 120
+    assert len(short.splitlines()) <= 24 and max(map(len, short.splitlines())) <= 80
     for option in ("--data", "--run-dir", "--model", "--potential", "--init", "--epochs", "--resume", "--help-all"):
         assert option in short
     assert "--optimizer.learning-rate" in full and "--optimizer" not in short

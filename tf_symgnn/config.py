@@ -151,25 +151,25 @@ class RunConfig:
 
     Args:
         data: a folder of structure files, or one file; null takes the data set that comes with the package.
-        run_dir: the run's folder: configuration, checkpoints, logs, metrics, plots and export.
-        model: symgnn_spectral, the default; symgnn_physics, the default with a potential; symgnn, as published; or a
-            model to compare with: ridge_physics, symgnn_unsymmetrized, symgnn_augmented, egat_length, gcn, gcn_edges,
+        run_dir: folder of the run. It holds configuration, checkpoints, logs, metrics, plots and export.
+        model: symgnn_spectral by default, and symgnn_physics with a potential. Others are symgnn, as published, and
+            models to compare with: ridge_physics, symgnn_unsymmetrized, symgnn_augmented, egat_length, gcn, gcn_edges,
             egnn, mlp, schnet, mgcn, faenet or bapst.
-        potential: LAMMPS file of the potential that the glasses are at rest under, for models with physics.
+        potential: LAMMPS file of the potential of the glasses. They are at rest under it.
         pair_style: of the potential; null takes it from the end of the file's name, .eam.fs or .eam.alloy.
-        init: run folder with the best weights to start fine-tuning from. Species and label scaling stay those of that
+        init: run or shipped model to start fine-tuning from. Species and label scaling stay those of that
             run, whose model, graph and network must be the same.
         epochs: passes over the training glasses. A resumed run may have more, with the learning rate of the longer run.
-        seed: of weights, transformations and the order of the data.
-        patience: epochs without a better validation Pearson after which training stops; null never stops early. The
+        seed: of weights, transformations and the order of data.
+        patience: epochs without a better score that end training; null never ends it early. The
             default model is best after 5 of 100 epochs on 900 labels, and after 23 to 32 of 50 on published glasses.
         precision: the Keras policy of layers. The mixed ones are for GPUs: weights, batch statistics and predictions
             stay in single precision, and with float16 the loss is scaled.
-        minutes: training time, which then takes the place of `epochs`: it ends training, and the learning rate decays
-            over it. A resumed run may have more.
+        minutes: training time, in place of `epochs`. It ends training, and the learning rate decays over it. A resumed
+            run may have more.
         strategy: the devices that share each step's glasses or patches: one (none), all of this machine (mirrored), or
             those of all machines in the environment variable TF_CONFIG (multiworker).
-        label: per-atom column or key of the energy barrier in the files, eV.
+        label: column or key of energy barriers in the files. They are in eV, one per atom.
         species: chemical symbols of LAMMPS types 1, 2, ..., as in `Cu,Zr`.
         pbc: periodicity along the cell vectors, as in `p,p,f`; null keeps that of the files.
         format: of the files: extxyz, lammps-data, lammps-dump-text, npz, pickle or any that ASE reads; null recognizes

@@ -14,7 +14,7 @@ def explain_parser() -> ArgumentParser:
     parser = command_parser(
         explain.__doc__, "tf-symgnn explain runs/second glasses/test0.xyz --atoms nearest:2 --output explained"
     )
-    parser.add_argument("run", help="run folder")
+    parser.add_argument("run", help="run folder, or name of a shipped model")
     parser.add_argument("file", help="structure file; the last of several frames is used")
     parser.add_argument(
         "--atoms", required=True, help="for example 0,5,10-20; nearest:50 takes those nearest the origin"

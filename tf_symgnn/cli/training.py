@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from argparse import SUPPRESS
 from dataclasses import fields
 from functools import partial
@@ -35,7 +36,7 @@ def train_parser() -> ArgumentParser:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="continue after the last finished epoch, and with more --epochs or --minutes prolong the run",
+        help="continue after the last finished epoch; with more --epochs or --minutes prolong the run",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     parser.add_class_arguments(RunConfig)
@@ -50,9 +51,14 @@ def short_help(parser: ArgumentParser) -> str:
         default = actions[name].default
         stated = "" if default is None or default is False or default == SUPPRESS else f" (default: {default})"
         text = re.split(r"; null|[;.]( |$)", actions[name].help)[0]
-        lines.append(f"  --{name.replace('_', '-'):<11}{text}{stated}")
-    lines.append(f"  {'--help-all':<13}all options: graph, network, batches, optimizer, devices and precision")
+        lines += _hanging(f"  --{name.replace('_', '-'):<11}", text + stated)
+    lines += _hanging(f"  {'--help-all':<13}", "all options, also of graph, network, batches and optimizer")
     return "\n".join([*lines, "", parser.epilog])
+
+
+def _hanging(start: str, text: str) -> list[str]:
+    """Return a text in lines of a terminal, after a start and indented by it."""
+    return textwrap.wrap(text, 80, initial_indent=start, subsequent_indent=" " * len(start))
 
 
 def check_train(args: Namespace) -> None:
@@ -109,7 +115,7 @@ def train(args: Namespace) -> None:
 def evaluate_parser() -> ArgumentParser:
     """Return the parser of `evaluate`."""
     parser = command_parser(evaluate.__doc__, "tf-symgnn evaluate runs/second --data glasses --split test")
-    parser.add_argument("run", help="run folder")
+    parser.add_argument("run", help="run folder, or name of a shipped model")
     parser.add_argument("--data", required=True, help="folder of structure files, or one file")
     parser.add_argument(
         "--split", choices=(*names.SPLITS, names.ALL_SPLITS), default=names.TEST, help="glasses to score"
@@ -147,7 +153,7 @@ def evaluate(args: Namespace) -> None:
 def export_parser() -> ArgumentParser:
     """Return the parser of `export`."""
     parser = command_parser(export.__doc__, "tf-symgnn export runs/second model")
-    parser.add_argument("run", help="run folder")
+    parser.add_argument("run", help="run folder, or name of a shipped model")
     parser.add_argument("output", help="folder of versions, to which the next is added, first output/1; or ONNX file")
     parser.add_argument(
         "--format", choices=("savedmodel", "onnx"), default="savedmodel", help="onnx requires tf_symgnn[onnx]"

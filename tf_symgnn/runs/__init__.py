@@ -3,7 +3,7 @@
 from tf_symgnn.runs.checkpoints import Checkpoints, State
 from tf_symgnn.runs.folder import RunFolder
 from tf_symgnn.runs.glasses import glass_graphs, read_labeled, read_labeled_splits, stored_in_run
-from tf_symgnn.runs.history import read_history, write_history
+from tf_symgnn.runs.history import notice_lost_epochs, read_history, write_history
 from tf_symgnn.runs.models import configured_model
 from tf_symgnn.runs.opening import Run, fine_tuning_config, open_run
 from tf_symgnn.runs.potential import configured_potential, tables_digest
@@ -20,6 +20,7 @@ __all__ = [
     "configured_potential",
     "fine_tuning_config",
     "glass_graphs",
+    "notice_lost_epochs",
     "open_run",
     "package_versions",
     "read_history",

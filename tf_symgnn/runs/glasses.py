@@ -18,6 +18,8 @@ from tf_symgnn.progress import progress_bar
 
 _QUIET_ATOMS = 3000  # whose descriptors take a few seconds
 GLASSES = "glasses"  # folder of a run that stores its glasses
+# A file in that folder. By it the folder is the run's even if a kill left it without a configuration.
+STORED = ".stored-by-run"
 
 
 def read_labeled(config: RunConfig, wanted: Sequence[str] = names.SPLITS) -> dict[str, list[Glass]]:
@@ -88,6 +90,7 @@ def stored_in_run(config: RunConfig, splits: Mapping[str, Sequence[Glass]]) -> t
 def write_splits_of(folder: Path, splits: Mapping[str, Sequence[Glass]]) -> None:
     """Write glasses to a new folder, each without rounding, with the splits that they are in."""
     folder.mkdir()
+    (folder / STORED).touch()
     for glass in (glass for glasses in splits.values() for glass in glasses):
         write_glasses(folder / f"{glass.name}.npz", [glass])
     with replacing(folder / SPLITS_FILE) as file:

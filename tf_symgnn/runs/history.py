@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 
 from tf_symgnn.data import replacing
 from tf_symgnn.runs.folder import RunFolder
@@ -16,6 +17,14 @@ def read_history(folder: RunFolder) -> list[dict]:
         InputError: the checkpoints are damaged or gone.
     """
     return folder.state().history
+
+
+def notice_lost_epochs(folder: RunFolder, epochs: int) -> None:
+    """Print a line if `history.csv`, which is written after each epoch is stored, has more epochs than are stored."""
+    path = folder.history_file
+    rows = path.read_bytes().count(b"\n") - 1 if path.exists() else 0
+    if rows > epochs:
+        print(f"tf-symgnn: {path}: {rows} epochs, of which the last stored one is {epochs}", file=sys.stderr)
 
 
 def write_history(folder: RunFolder, history: list[dict]) -> None:

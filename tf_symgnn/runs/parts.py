@@ -9,17 +9,14 @@ from tf_symgnn.config import RunConfig
 from tf_symgnn.data import InputError, is_unfinished
 from tf_symgnn.locations import CONFIG_FILE, STATISTICS_FILE
 from tf_symgnn.runs.configuration import read_stored
-from tf_symgnn.runs.glasses import GLASSES
+from tf_symgnn.runs.glasses import GLASSES, STORED
 from tf_symgnn.runs.potential import POTENTIAL
 
 # Anything else in the folder of a run is the user's and is never removed.
 FILES = (CONFIG_FILE, "splits.json", STATISTICS_FILE, POTENTIAL, "history.csv", "metrics.json")
 FOLDERS = ("checkpoints", "logs", "plots", "export", GLASSES)
-FIRST_FILES = (
-    "splits.json",
-    POTENTIAL,
-    STATISTICS_FILE,
-)  # without a configuration, of a run that was killed at its start
+# Without a configuration, of a run that was killed at its start.
+FIRST_PARTS = (GLASSES, "splits.json", POTENTIAL, STATISTICS_FILE)
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
@@ -36,7 +33,7 @@ def require_free(folder: Path, *, overwrite: bool) -> None:
     foreign = sorted(path.name for path in folder.iterdir() if path not in own and path.name[0] != ".")
     if foreign:
         raise InputError(folder, "run folder", f"{foreign[0]}, which is no run's", "a new or empty folder")
-    parts = sorted(path.name for path in own if not is_unfinished(path) and path.name not in FIRST_FILES)
+    parts = sorted(path.name for path in own if not is_unfinished(path) and path.name not in FIRST_PARTS)
     if parts and not overwrite:
         found = "a run" if CONFIG_FILE in parts else f"{parts[0]} without the {CONFIG_FILE} of a run"
         raise InputError(folder, "run folder", found, "a new folder, or --resume or --overwrite")
@@ -70,6 +67,8 @@ def _own(folder: Path) -> list[Path]:
 
 
 def _stores_glasses(folder: Path) -> bool:
+    if (folder / GLASSES / STORED).exists():
+        return True
     try:
         return has_data_of(folder, read_stored(folder / CONFIG_FILE, folder / STATISTICS_FILE))
     except (InputError, FileNotFoundError):

@@ -8,7 +8,7 @@ import time
 import tensorflow as tf
 
 from tf_symgnn.graph import SubsetStream
-from tf_symgnn.runs import RunFolder, State, write_history
+from tf_symgnn.runs import RunFolder, State, notice_lost_epochs, write_history
 
 
 class TrainingStopped(RuntimeError):
@@ -52,6 +52,7 @@ class Checkpointing(tf.keras.callbacks.Callback):
             return
         self._folder.checkpoints.restore(self.state, self._variables)
         if self._writes:
+            notice_lost_epochs(self._folder, self.state.epochs)
             # A kill may have come between the checkpoint and its readable copy.
             write_history(self._folder, self.state.history)
 

@@ -54,9 +54,11 @@ class Progress(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Print the scores of the epoch."""
+        # Scores of training are those of the part that is trained by gradient descent.
+        of = " of the network" if f"val_{NETWORK_PREFIX}loss" in logs else ""
         tqdm.write(
-            f"epoch {epoch + 1}{self._of}  loss {logs['loss']:.4f}  pearson {logs['pearson']:.4f}  "
-            f"validation loss {logs['val_loss']:.4f}  pearson {logs['val_pearson']:.4f}  mae {logs['val_mae']:.4f} eV"
+            f"epoch {epoch + 1}{self._of}  training{of}: loss {logs['loss']:.4f}, pearson {logs['pearson']:.4f}; "
+            f"validation: loss {logs['val_loss']:.4f}, pearson {logs['val_pearson']:.4f}, mae {logs['val_mae']:.4f} eV"
         )
 
     def close(self) -> None:
