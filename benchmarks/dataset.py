@@ -234,7 +234,7 @@ def commands(name: str) -> None:
     potential = "--potential CuZr_2009.eam.fs"
     print(
         f"tf-symgnn simulate glass --composition {entry.composition} --atoms {entry.atoms} "
-        f"--quench_rate {entry.rate:g} --seed {entry.seed} {potential} --output quenched/{name}.xyz\n"
+        f"--quench-rate {entry.rate:g} --seed {entry.seed} {potential} --output quenched/{name}.xyz\n"
         f"tf-symgnn simulate barriers quenched/{name}.xyz --events {entry.events} {potential} --output labelled"
     )
 
