@@ -65,8 +65,9 @@ def main() -> None:
     rows = [json.loads(file.read_text()) for file in sorted((output / "rows").glob("*.json"))]
     with replacing(output / "table.md") as new:
         new.write_text(table(rows))
-    with replacing(output / "learning_curve.png") as new:
-        learning_curve(rows).savefig(new, format="png", dpi=150)
+    if len({len(row["training_glasses"]) for row in rows}) > 1:
+        with replacing(output / "learning_curve.png") as new:
+            learning_curve(rows).savefig(new, format="png", dpi=150)
     print((output / "table.md").read_text())
 
 
