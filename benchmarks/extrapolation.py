@@ -6,7 +6,7 @@
 Prints a Markdown table with one line per structure: labeled glasses of the run's data, other glasses, crystals, and the
 first validation glass with strain, displacements and exchanged species, and with a potential after a picosecond of
 molecular dynamics at some temperatures. `predict` warns above an extrapolation of 1. A second table counts the warnings
-for all validation and test glasses under strain.
+for all validation and test glasses, as they are and changed.
 Shift and Spearman correlation compare predictions with labels or, for a changed glass, with the unchanged one's.
 """
 
@@ -81,18 +81,21 @@ def main() -> None:
             print_line(f"{path.parent.name}/{glass.name}", *measure(glass))
     glass = splits[names.VALIDATION][0]
     before, _ = measure(glass)
-    for title, changed in changes(glass):
+    for title, changed in changes(glass, args.potential):
         print_line(f"{glass.name}, {title}", *measure(changed), before)
-    for title, hot in heated(glass, args.potential) if args.potential else ():
-        print_line(f"{glass.name}, {title}", *measure(hot), before)
     for title, crystal in crystals():
         print_line(title, *measure(crystal))
-    print("\n| strain | glasses warned of | extrapolation |\n|---|---|---|")
-    measured = splits[names.VALIDATION] + splits[names.TEST]
-    for strain in sorted((0.0, *STRAINS)):
-        scores = [measure(strained(glass, strain))[1].score for glass in measured]
-        warned = sum(score > 1 for score in scores)
-        print(f"| {100 * strain:+g}% | {warned} of {len(scores)} | {min(scores):.2f} to {max(scores):.2f} |")
+    print("\n| change | shift, eV | glasses warned of | extrapolation |\n|---|---|---|---|")
+    found: dict[str, list[tuple[float, float]]] = {}
+    for glass in splits[names.VALIDATION] + splits[names.TEST]:
+        before, _ = measure(glass)
+        for title, changed in [("none", glass), *changes(glass, args.potential)]:
+            barrier, extrapolation = measure(changed)
+            found.setdefault(title, []).append((barrier.mean() - before.mean(), extrapolation.score))
+    for title, pairs in found.items():
+        shifts, scores = zip(*pairs, strict=True)
+        warned = f"{sum(score > 1 for score in scores)} of {len(scores)}"
+        print(f"| {title} | {np.mean(shifts):+.2f} | {warned} | {min(scores):.2f} to {max(scores):.2f} |", flush=True)
 
 
 def print_line(title: str, barrier: np.ndarray, found: Extrapolation, reference: np.ndarray | None = None) -> None:
@@ -106,11 +109,12 @@ def print_line(title: str, barrier: np.ndarray, found: Extrapolation, reference:
     )
 
 
-def changes(glass: Glass) -> Iterator[tuple[str, Glass]]:
-    """Yield what strain, temperature and exchanged species make of a glass."""
+def changes(glass: Glass, potential: str | None) -> Iterator[tuple[str, Glass]]:
+    """Yield what strain, displacements, exchanged species and with a potential molecular dynamics make of a glass."""
     rng = np.random.default_rng(0)
     for strain in STRAINS:
-        yield f"strain {100 * strain:+g}%", strained(glass, strain)
+        stretched = replace(glass, positions=(1 + strain) * glass.positions, cell=(1 + strain) * glass.cell)
+        yield f"strain {100 * strain:+g}%", stretched
     for width in WIDTHS:
         moved = glass.positions + rng.normal(0, width, glass.positions.shape)
         yield f"displacements of {width} A", replace(glass, positions=moved)
@@ -121,11 +125,8 @@ def changes(glass: Glass) -> Iterator[tuple[str, Glass]]:
         yield f"{100 * fraction:g}% of atoms Zr in place of Cu", replace(glass, species=species)
     yield "species in random places", replace(glass, species=rng.permutation(glass.species))
     yield "species exchanged", replace(glass, species=np.where(glass.species == "Cu", "Zr", "Cu"))
-
-
-def strained(glass: Glass, strain: float) -> Glass:
-    """Return a glass stretched alike in all directions."""
-    return replace(glass, positions=(1 + strain) * glass.positions, cell=(1 + strain) * glass.cell)
+    if potential:
+        yield from heated(glass, potential)
 
 
 def heated(glass: Glass, potential: str) -> Iterator[tuple[str, Glass]]:

@@ -39,7 +39,7 @@ def restricted_cell(lengths: Sequence[float], tilts: Sequence[float]) -> np.ndar
 
 
 def complete_box(
-    place: str, cell: np.ndarray, pbc: Sequence[bool], positions: np.ndarray, origin: Sequence[float]
+    place: str, cell: np.ndarray, pbc: Sequence[bool] | np.ndarray, positions: np.ndarray, origin: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the cell [3, 3] and its origin [3], A, with a vector round the atoms for each that is zero.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import ase
@@ -57,7 +58,7 @@ class Glass:
     barrier: np.ndarray | None  # [N]
     source: Path | str
     frame: int | None = None
-    origin: np.ndarray = (0.0, 0.0, 0.0)  # [3]
+    origin: np.ndarray = field(default_factory=partial(np.zeros, 3))  # [3]
     ids: np.ndarray | None = None  # [N]
     step: int | None = None
     events: np.ndarray | None = None  # [N]
@@ -65,7 +66,7 @@ class Glass:
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)  # [N] or [N, K] each
     info: Mapping[str, float] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_type("glass", "source", self.source, (str, os.PathLike), "a path")
         if self.frame is not None:
             require_integer(str(self.source), "frame", self.frame, least=0)
@@ -118,12 +119,12 @@ class Glass:
         ids, step = columns.get("id"), atoms.info.get(_STEP)
         numbered = ids is not None and ids.ndim == 1 and ids.dtype.kind in "iu"
         own = {barrier, events, spread, "id" if numbered else None}
-        pbc = atoms.pbc if pbc is None else pbc
-        cell, origin = complete_box(where, atoms.cell.array, pbc, atoms.positions, atoms.get_celldisp().ravel())
+        periodic = np.asarray(atoms.pbc if pbc is None else pbc)
+        cell, origin = complete_box(where, atoms.cell.array, periodic, atoms.positions, atoms.get_celldisp().ravel())
         return cls(
             positions=atoms.positions,
             cell=cell,
-            pbc=pbc,
+            pbc=periodic,
             species=np.array(atoms.get_chemical_symbols()),
             barrier=columns.get(barrier),
             source=source,

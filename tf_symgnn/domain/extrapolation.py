@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ ERRORS = 2  # standard errors that are tolerated in addition
 ADVICE = "barriers of such glasses can be wrong by an eV; their order is more reliable than their level"
 
 _UNITS = {DENSITY: " A^-3", BOND_LENGTH: " A", MEAN_BARRIER: " eV"}
+LEAST_REASON = 0.3  # the score of a deviation that a warning names
 _MAX_REASONS = 3  # in a warning
 
 
@@ -81,8 +83,11 @@ class Extrapolation:
 
     @property
     def score(self) -> float:
-        """Return the largest score; predictions for a glass above 1 are not reliable."""
-        return max((deviation.score for deviation in self.deviations), default=0.0)
+        """Return the root of the sum of squares of all scores; predictions for a glass above 1 are not reliable.
+
+        Glasses of another potential are a little off in several statistics, and not far off in any.
+        """
+        return math.hypot(*(deviation.score for deviation in self.deviations))
 
     @property
     def info(self) -> dict[str, float]:
@@ -91,8 +96,11 @@ class Extrapolation:
 
     @property
     def reasons(self) -> list[Deviation]:
-        """Return the deviations beyond what is tolerated, the largest first."""
-        return [deviation for deviation in self.deviations if deviation.score > 1]
+        """Return the deviations of a glass whose predictions are not reliable, the largest first; else none."""
+        if self.score <= 1:
+            return []
+        least = min(LEAST_REASON, self.deviations[0].score)
+        return [deviation for deviation in self.deviations if deviation.score >= least]
 
     def __str__(self) -> str:
         if not self.reasons:

@@ -33,9 +33,9 @@ class TrainedRange:
     high: float
     error: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in ("intercept", "low", "high", "error")}
-        for name, value in (numbers | self.slopes).items():
+        for name, value in {**numbers, **self.slopes}.items():
             require_number("training domain", name, value)
 
     def at(self, fractions: Mapping[str, float]) -> tuple[float, float]:
