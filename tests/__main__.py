@@ -12,10 +12,10 @@ TESTS = Path(__file__).parent
 # The first group has all folders and files that no other one names.
 GROUPS = (
     ("api", "beam", "compare", "integrations"),
-    ("domain", "graph", "potentials", "simulate"),
+    ("domain", "graph", "potentials", "server", "simulate"),
     ("models", "nn", "runs"),
     ("explain", "export", "inference"),
-    ("training", "server"),
+    ("training",),
 )
 COMMAND = (sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile")
 NO_TESTS = 5  # exit status of pytest if options select no test of a group
