@@ -22,22 +22,17 @@ def reduced(cell: tf.Tensor, pbc: tf.Tensor) -> tf.Tensor:
     """
     others = tf.constant(1.0, cell.dtype) - tf.eye(3, dtype=cell.dtype)
 
-    def best(cell: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the step that shortens a vector most: its index, multiples of all, and by what share it shortens."""
+    def step(cell: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Subtract from one vector the multiple of another that shortens it most; return the cell and that share."""
         products = tf.matmul(cell, cell, transpose_b=True)
         squared = tf.linalg.diag_part(products)
         times = tf.round(products / squared) * others * tf.cast(pbc, cell.dtype)
         gain = (2 * times * products - times**2 * squared) / squared[:, tf.newaxis]
-        row = tf.argmax(tf.reduce_max(gain, axis=1))
-        column = tf.argmax(gain[row])
-        return row, times[row, column] * tf.one_hot(column, 3, dtype=cell.dtype), gain[row, column]
-
-    def step(cell: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        row, multiples, gain = best(cell)
-        shorter = cell - tf.one_hot(row, 3, dtype=cell.dtype)[:, tf.newaxis] * tf.linalg.matvec(
-            cell, multiples, transpose_a=True
-        )
-        return tf.where(gain > LEAST_GAIN, shorter, cell), gain
+        best = tf.argmax(tf.reshape(gain, [9]))
+        # ONNX has no one_hot of these types.
+        chosen = tf.cast(tf.reshape(tf.range(9, dtype=tf.int64) == best, [3, 3]), cell.dtype)
+        largest = tf.reduce_max(gain)
+        return tf.where(largest > LEAST_GAIN, cell - tf.matmul(chosen * times, cell), cell), largest
 
     start = cell, tf.constant(1.0, cell.dtype)
     return tf.while_loop(lambda _, gain: gain > LEAST_GAIN, step, start, maximum_iterations=MOST_STEPS)[0]
