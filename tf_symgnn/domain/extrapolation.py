@@ -23,7 +23,7 @@ from tf_symgnn.graph import build_graph
 NOVELTY, MEAN_BARRIER, OUTSIDE = "novelty", "mean barrier", "fraction of barriers outside the range of labels"
 
 # Tolerated distance from the training range. Validation glasses of the data set stay within it, whatever their quench
-# rate and composition; a strain of 1% or another potential does not (benchmarks/RESULTS.md, "Extrapolation").
+# rate and composition; few glasses strained by 1% or of another potential do (benchmarks/RESULTS.md, "Extrapolation").
 TOLERANCE = {FRACTION: 0.03, NOVELTY: 0.5, OUTSIDE: 0.02}
 RELATIVE_TOLERANCE = {DENSITY: 0.0135, BOND_LENGTH: 0.005, BOND_SPREAD: 0.04}
 MEAN_TOLERANCE = 0.5  # of the mean barrier, in standard deviations of the training labels
