@@ -6,6 +6,7 @@ These tests need the potential's file, which does not travel with this repositor
 import json
 import lzma
 from collections import defaultdict
+from itertools import islice
 from pathlib import Path
 
 import ase
@@ -116,15 +117,17 @@ def test_a_journal_is_of_its_glass_and_its_searches_are_numbered(path, potential
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", stored("labelled", ".searches.jsonl")[:2], ids=lambda path: path.name)
-def test_a_search_of_the_data_set_is_made_again(path, potential, tmp_path):
+def test_events_of_the_data_set_are_found_again(path, potential, tmp_path):
+    """Rounding depends on the processor's linear algebra and leads about one search in seven to another saddle."""
     name = path.name.removesuffix(".searches.jsonl.xz")
     plain = tmp_path / "glass.xyz"
     plain.write_text(unpacked(STORE / "quenched" / f"{name}.xyz.xz"))
     worker = _Worker(ase.io.read(plain), Labelling(potential=potential))
-    same = 0
-    for search in map(json.loads, unpacked(path).splitlines()[1:6]):
-        again = worker.search(search["atom"], search["number"])
-        same += again.outcome == search["outcome"] and again.n_moved == search.get("n_moved")
-        if again.barrier is not None and "barrier" in search:
-            same -= abs(again.barrier - search["barrier"]) > 1e-6
-    assert same >= 4  # all five on the machine type that made them; rounding elsewhere may change a path
+    searches = map(json.loads, unpacked(path).splitlines()[1:])
+    events = list(islice((search for search in searches if search["outcome"] == "event"), 20))
+    again = [worker.search(event["atom"], event["number"]) for event in events]
+    same = [
+        found.outcome == "event" and found.n_moved == event["n_moved"] and abs(found.barrier - event["barrier"]) < 2e-6
+        for event, found in zip(events, again, strict=True)
+    ]
+    assert len(same) == 20 and sum(same) > 10
