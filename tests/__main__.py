@@ -4,8 +4,10 @@ TensorFlow keeps the graphs of every model that a process trains. Two processes 
 group has processes of its own.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -31,7 +33,10 @@ def groups() -> list[list[Path]]:
 
 def main(options: list[str]) -> int:
     """Run the groups, and return 0 if no test has failed, else the exit status of pytest."""
-    found = [subprocess.run([*COMMAND, *options, *map(str, group)]).returncode for group in groups()]
+    with tempfile.TemporaryDirectory() as shared:
+        environment = os.environ | {"SHARED_BY_TESTS": shared}
+        commands = ([*COMMAND, *options, *map(str, group)] for group in groups())
+        found = [subprocess.run(command, env=environment).returncode for command in commands]
     return max((status for status in found if status != NO_TESTS), default=0)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +16,9 @@ from tests.conftest import random_glass
 from tf_symgnn import names
 from tf_symgnn.config import GraphConfig, NetworkConfig, OptimizerConfig, RunConfig
 from tf_symgnn.data import write_glasses
+
+if TYPE_CHECKING:  # the process that only distributes the tests needs no TensorFlow
+    from tf_symgnn.runs import RunFolder
 
 
 def write_data(folder: Path, sizes: dict[str, int]) -> Path:
@@ -46,35 +54,54 @@ def small_config(data: Path, run_dir: Path, **changes) -> RunConfig:
     return replace(config, **changes)
 
 
-@pytest.fixture(scope="session")
-def data(tmp_path_factory) -> Path:
-    """Return a folder of three training glasses, one for validation and one for test."""
-    sizes = {"train0": 60, "train1": 50, "train2": 70, "val0": 55, "test0": 45}
-    return write_data(tmp_path_factory.mktemp("data"), sizes)
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first process to need it makes. Other processes wait until it is whole."""
+    whole = folder.with_suffix(".whole")
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            whole.touch()
+    return folder
 
 
-@pytest.fixture(scope="session")
-def epochs_seen() -> list:
-    """Return the epochs and logs that a callback of the finished run has received."""
-    return []
-
-
-@pytest.fixture(scope="session")
-def finished_run(data, tmp_path_factory, epochs_seen):
-    """Return the folder of a run of three epochs, trained and evaluated."""
-    import tensorflow as tf
-
+def trained_once(config: RunConfig) -> RunFolder:
+    """Return the folder of a run that the first process to need it trains."""
+    from tf_symgnn.runs import RunFolder
     from tf_symgnn.training import train
 
-    seen = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs_seen.append((epoch, dict(logs))))
-    return train(small_config(data, tmp_path_factory.mktemp("runs") / "finished"), callbacks=[seen])
+    return RunFolder.open(made_once(Path(config.run_dir), lambda _: train(config)))
 
 
 @pytest.fixture(scope="session")
-def exported(finished_run, tmp_path_factory) -> Path:
+def shared(tmp_path_factory) -> Path:
+    """Return the folder of data and runs that no test changes, common to all processes of `python -m tests`."""
+    return Path(os.environ.get("SHARED_BY_TESTS") or tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def data(shared) -> Path:
+    """Return a folder of three training glasses, one for validation and one for test."""
+    sizes = {"train0": 60, "train1": 50, "train2": 70, "val0": 55, "test0": 45}
+    return made_once(shared / "data", lambda folder: write_data(folder, sizes))
+
+
+@pytest.fixture(scope="session")
+def finished_run(data, shared) -> RunFolder:
+    """Return the folder of a run of three epochs, trained and evaluated."""
+    return trained_once(small_config(data, shared / "finished"))
+
+
+@pytest.fixture(scope="session")
+def finished_hybrid_run(data, shared) -> RunFolder:
+    """Return the folder of a run of one epoch of the default model."""
+    return trained_once(small_config(data, shared / "symgnn_spectral", model="symgnn_spectral", epochs=1))
+
+
+@pytest.fixture(scope="session")
+def exported(finished_run, shared) -> Path:
     """Return the export of the finished run: a folder with version 1."""
     from tf_symgnn.export.saved_model import export
 
-    directory = tmp_path_factory.mktemp("exports") / "model"
-    export(finished_run, directory)
-    return directory
+    return made_once(shared / "exported", lambda folder: export(finished_run, folder))

@@ -59,13 +59,19 @@ def host_only(function) -> set[str]:
 
 
 @pytest.fixture(
-    scope="module", params=[("euler_von_mises", False), ("angular_gaussian", True), ("haar", False)], ids=str
+    scope="module",
+    params=[
+        ("symgnn", "euler_von_mises", False),
+        ("symgnn", "angular_gaussian", True),
+        ("symgnn_spectral", "haar", False),
+    ],
+    ids=str,
 )
 def network(request):
-    distribution, resample = request.param
+    name, distribution, resample = request.param
     sizes = {"width": 8, "heads": (2, 1), "decoder_layers": 1, "transforms": 2}
     small = NetworkConfig(**sizes, distribution=distribution, resample=resample)
-    return configured_model(RunConfig(network=small), SPECIES, SCALING)
+    return configured_model(RunConfig(model=name, network=small), SPECIES, SCALING)
 
 
 def test_the_registry_distinguishes_ops_with_and_without_gpu_kernels():

@@ -64,12 +64,6 @@ def test_centers_of_an_explanation_are_checked(finished_run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_callbacks_run_in_every_epoch_and_see_the_scores_of_the_history(finished_run, epochs_seen):
-    history = read_history(finished_run)
-    assert [epoch for epoch, _ in epochs_seen] == [0, 1, 2]
-    assert [logs["val_pearson"] for _, logs in epochs_seen] == pytest.approx([row["val_pearson"] for row in history])
-
-
 @pytest.mark.filterwarnings("ignore::tf_symgnn.ExtrapolationWarning")
 def test_scores_come_with_the_noise_ceiling_of_the_labels(finished_run, capsys, tmp_path):
     glass = random_glass(60, 25)

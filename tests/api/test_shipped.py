@@ -72,6 +72,7 @@ def test_models_that_ship_are_listed(shipped, capsys):
     assert f"  validation: pearson {scored['pearson']:.4f}, mae {scored['mae']:.4f} eV, " in listed
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_a_shipped_model(shipped, data, tmp_path):
     start = tf_symgnn.fine_tuning_config(DEFAULT_MODEL)
     config = replace(start, data=str(data), run_dir=str(tmp_path / "tuned"), epochs=1, seed=7)

@@ -13,20 +13,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.stats import pearsonr
-from tensorboard.plugins.hparams import metadata
-from tensorflow.core.util.event_pb2 import Event
 
-from tests.conftest import random_glass
 from tests.small_runs import small_config, write_data
+from tests.training.run_contents import events, weights
 from tf_symgnn import names
-from tf_symgnn.config import NetworkConfig, OptimizerConfig, RunConfig, StreamConfig
+from tf_symgnn.config import NetworkConfig, OptimizerConfig, StreamConfig
 from tf_symgnn.data import InputError, read_glasses, write_glasses
 from tf_symgnn.graph import SubsetStream, to_graph_tensor
 from tf_symgnn.inference import CompiledModel
 from tf_symgnn.runs import RunFolder, glass_graphs, read_history, read_labeled
-from tf_symgnn.training import TrainingStopped, evaluate, plots, train
+from tf_symgnn.training import TrainingStopped, evaluate, train
 from tf_symgnn.training.batch_statistics import BatchStatistics
-from tf_symgnn.training.monitoring import effective_settings
 from tf_symgnn.training.regressor import BarrierRegressor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,14 +42,6 @@ def die(self, batch, logs):
 Progress.on_train_batch_end = die
 main(["train", *sys.argv[1:]])
 """
-
-
-def weights(folder: RunFolder) -> dict[str, np.ndarray]:
-    """Return every value of the last checkpoint: weights, batch norm, optimizer."""
-    reader = tf.train.load_checkpoint(str(folder.checkpoints.folder / folder.state().training_prefix))
-    return {
-        key: reader.get_tensor(key) for key in sorted(reader.get_variable_to_shape_map()) if "OBJECT_GRAPH" not in key
-    }
 
 
 def test_metrics_are_scipys_on_the_best_weights(finished_run):
@@ -114,40 +103,6 @@ def test_overfits_one_small_glass(tmp_path):
         assert float(list(csv.DictReader(file))[-1]["pearson"]) > 0.99
 
 
-@pytest.mark.parametrize("model", ["gcn", "symgnn_spectral"])
-def test_a_run_starts_from_another_ones_weights(model, data, tmp_path):
-    first = train(small_config(data, tmp_path / "first", model=model, epochs=1))
-    own = write_data(tmp_path / "own", {"train0": 40, "val0": 30})
-    # So little is learned that what is found at the end is what was there at the start.
-    slow = OptimizerConfig(learning_rate=1e-9)
-    tuned = train(small_config(own, tmp_path / "tuned", model=model, init=str(first.path), optimizer=slow, epochs=1))
-    # Species and labels are those of the other run's glasses.
-    assert tuned.statistics().scaling == first.statistics().scaling
-    assert tuned.statistics().species == first.statistics().species
-    for before, after in zip(
-        first.load_model().trainable_variables, tuned.load_model().trainable_variables, strict=True
-    ):
-        np.testing.assert_allclose(after, before, atol=1e-6)
-    if model == "symgnn_spectral":
-        one, other = (run.load_model() for run in (first, tuned))
-        np.testing.assert_array_equal(one.baseline.components.components, other.baseline.components.components)
-        assert np.abs(one.baseline.ridge.kernel - other.baseline.ridge.kernel).max() > 0
-
-
-def test_a_run_goes_on_without_the_one_it_started_from(data, tmp_path):
-    started = train(small_config(data, tmp_path / "first", model="gcn", epochs=1))
-    first, statistics = started.path, started.statistics()
-    own = write_data(tmp_path / "own", {"train0": 40, "val0": 30})
-    config = small_config(own, tmp_path / "tuned", model="gcn", init=str(first))
-    whole = weights(train(config))
-    cut = train(replace(config, run_dir=str(tmp_path / "cut")))
-    shutil.rmtree(first)
-    again = train(cut.config(), resume=True)
-    assert again.statistics().scaling == statistics.scaling
-    for key, value in weights(again).items():
-        np.testing.assert_array_equal(value, whole[key], err_msg=key)
-
-
 def test_a_folder_in_which_another_process_trains_is_refused(finished_run, tmp_path):
     run = RunFolder(shutil.copytree(finished_run.path, tmp_path / "run"))
     config = replace(finished_run.config(), run_dir=str(run.path))
@@ -175,27 +130,14 @@ def test_a_run_is_finished_before_another_process_may_train_in_its_folder(finish
     train(replace(finished_run.config(), run_dir=str(run.path)), resume=True, finish=finish)
 
 
-def test_a_run_does_not_start_from_what_it_cannot_take(finished_run, data, tmp_path):
-    narrow = small_config(data, tmp_path / "run", init=str(finished_run.path), network=NetworkConfig(width=4))
-    with pytest.raises(InputError, match="config.yaml: network: found .*'width': 4.* expected .*'width': 8"):
-        train(narrow)
-    with pytest.raises(InputError, match="nowhere: model: found no folder"):
-        train(small_config(data, tmp_path / "run", init="nowhere"))
-    with pytest.raises(InputError, match="run folder: found that of the run to start from"):
-        train(small_config(data, finished_run.path, init=str(finished_run.path)), overwrite=True)
-    untrained = RunFolder.create(small_config(data, tmp_path / "new"), {}, finished_run.statistics(), overwrite=False)
-    with pytest.raises(InputError, match="new: run folder: found no finished epoch"):
-        train(small_config(data, tmp_path / "run", init=str(untrained.path)))
-    foreign = tmp_path / "foreign"
-    for stem in ("train0", "val0"):
-        write_glasses(foreign / f"{stem}.xyz", [replace(random_glass(0, 20), species=np.full(20, "Al"))])
-    with pytest.raises(InputError, match="species: found Al"):
-        train(small_config(foreign, tmp_path / "run", init=str(finished_run.path)))
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_second_training_gives_the_same_weights(finished_run, data, tmp_path):
-    again = train(small_config(data, tmp_path / "again"))
+def test_a_second_training_gives_the_same_weights_and_callbacks_see_its_scores(finished_run, data, tmp_path):
+    seen = []
+    callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((epoch, dict(logs))))
+    again = train(small_config(data, tmp_path / "again"), callbacks=[callback])
+    assert [epoch for epoch, _ in seen] == [0, 1, 2]
+    assert [logs["val_pearson"] for _, logs in seen] == pytest.approx(
+        [row["val_pearson"] for row in read_history(finished_run)]
+    )
     for key, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(finished_run)[key], err_msg=key)
 
@@ -258,66 +200,12 @@ def test_patches_train_and_score_as_whole_glasses_do(data, tmp_path):
     np.testing.assert_allclose(record["invariance_error"], whole["invariance_error"], rtol=1e-2)
 
 
-def test_resuming_a_finished_run_changes_nothing(finished_run):
+def test_resuming_a_finished_run_changes_nothing(finished_run, tmp_path):
     before = weights(finished_run)
-    train(finished_run.config(), resume=True)
-    for key, value in weights(finished_run).items():
+    copy = RunFolder(shutil.copytree(finished_run.path, tmp_path / "run"))
+    train(replace(finished_run.config(), run_dir=str(copy.path)), resume=True)
+    for key, value in weights(copy).items():
         np.testing.assert_array_equal(value, before[key])
-
-
-def events(folder: Path) -> dict[str, list]:
-    """Every value that TensorBoard would show, by tag."""
-    found: dict[str, list] = {}
-    for file in sorted(folder.rglob("events*")):
-        for record in tf.data.TFRecordDataset(str(file)):
-            for value in Event.FromString(record.numpy()).summary.value:
-                found.setdefault(f"{file.parent.name}/{value.tag}", []).append(value)
-    return found
-
-
-def test_tensorboard_shows_the_run(finished_run, data, tmp_path):
-    network = NetworkConfig(width=8, heads=(2, 1), decoder_layers=1, transforms=2, distribution="euler_von_mises")
-    folder = train(small_config(data, tmp_path / "run", epochs=2, network=network))
-    found = events(folder.logs)
-    for split in ("train", "validation"):
-        for name in ("loss", "pearson", "mae", "rmse"):
-            assert len(found[f"{split}/{name}"]) == 2
-    for name in ("learning_rate", "gradient_norm", "atoms_per_second"):
-        values = [float(tf.make_ndarray(value.tensor)) for value in found[f"train/{name}"]]
-        assert len(values) == 2 and min(values) > 0
-    assert any(tag.startswith("train/euler_von_mises/mean/rotations") for tag in found)
-    assert any(tag.startswith("train/euler_von_mises/log_concentration/improper") for tag in found)
-    for tag in ("train/euler_von_mises/directions", "validation/parity"):
-        picture = tf.make_ndarray(found[tag][-1].tensor)[2]
-        assert tf.image.decode_png(picture).shape[0] > 200
-    assert "train/config" in found
-    assert b"learning_rate" in tf.make_ndarray(found["train/config"][0].tensor)[()]
-    metrics = folder.metrics()
-    for split in ("validation", "test"):
-        for name in ("pearson", "mae", "rmse"):
-            (value,) = found[f"{split}/best/{name}"]
-            assert float(tf.make_ndarray(value.tensor)) == pytest.approx(metrics[split][name], rel=1e-6)
-        picture = tf.make_ndarray(found[f"{split}/best/parity"][0].tensor)[2]
-        assert tf.image.decode_png(picture).shape[0] > 200
-    (experiment,) = found["logs/_hparams_/experiment"]
-    shown = metadata.parse_experiment_plugin_data(experiment.metadata.plugin_data.content).metric_infos
-    assert [(info.display_name, info.name.group, info.name.tag) for info in shown][:3] == [
-        ("validation pearson", "validation", "best/pearson"),
-        ("validation mae", "validation", "best/mae"),
-        ("test pearson", "test", "best/pearson"),
-    ]
-
-
-def test_hyperparameters_are_those_that_the_model_takes():
-    settings = effective_settings(RunConfig())
-    assert (settings["network.heads"], settings["network.distribution"]) == ("[2, 2, 1]", "haar")
-    assert settings["optimizer.learning_rate"] == 4e-3 and settings["patience"] == 30
-
-
-def test_a_parity_plot_states_its_pearson():
-    labels, predictions = np.array([1.0, 2.0, 3.0, np.nan]), np.array([1.0, 3.0, 2.0, 9.0])
-    assert plots.parity(labels, predictions, "validation").axes[0].get_title() == "validation\nPearson 0.500"
-    assert "undefined" in plots.parity(labels, np.ones(4), "validation").axes[0].get_title()
 
 
 @pytest.mark.parametrize("patch_size", [None, 6.0], ids=["whole glasses", "patches"])
@@ -337,9 +225,9 @@ def test_only_whole_glasses_are_kept_for_validation_with_what_the_regression_say
     assert [names.BASELINE_BARRIER in spec for spec in seen] == [patch_size is None]
 
 
-def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(data, tmp_path):
-    config = small_config(data, tmp_path / "run", model="symgnn_spectral", epochs=1)
-    folder = train(config)
+def test_the_regression_is_solved_on_the_training_glasses_and_kept_with_the_run(finished_hybrid_run, tmp_path):
+    folder = RunFolder(shutil.copytree(finished_hybrid_run.path, tmp_path / "run"))
+    config = replace(finished_hybrid_run.config(), run_dir=str(folder.path))
     fresh = folder.build_model()
     splits = {split: glass_graphs(config, glasses) for split, glasses in read_labeled(config).items()}
     graphs = {split: [to_graph_tensor(graph) for graph in of_split] for split, of_split in splits.items()}
