@@ -118,3 +118,31 @@ def test_exported_loops_are_the_same_whatever_cores_the_exporting_machine_has(fi
     stored = [node.attr["parallel_iterations"].i for node in loops if "parallel_iterations" in node.attr]
     assert set(stored) == {runtime.PARALLEL_CHUNKS_IN_EXPORTS}
     assert runtime.parallel_chunks() == 77
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory in use is read from Linux")
+def test_freed_memory_is_returned_within_the_context_and_kept_outside():
+    """Ten arrays of 20 MB are freed under a small one, without which the heap would shrink by itself."""
+    code = """
+import sys
+import numpy as np
+from tf_symgnn import runtime
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+def kept():
+    before = resident()
+    arrays = [np.ones(20_000_000, np.uint8) for _ in range(10)]
+    last = np.ones(1000)
+    del arrays
+    return resident() - before, last
+
+runtime._keep_freed_memory()
+with runtime.returning_freed_memory():
+    within, _ = kept()
+outside, _ = kept()
+print(within < 10_000_000, outside > 190_000_000)
+"""
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert finished.stdout.split() == ["True", "True"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_symgnn import runtime
 from tf_symgnn.data import (
     Glass,
     InputError,
@@ -127,7 +128,8 @@ def predict_in_slabs(
     unfinished = [not partial.done[members].all() for members in atoms]
     needed = needed_levels(slabbed.neighbors(), unfinished, stages.depth)
     # The number of atoms times stages is known from the start, so the bar shows the remaining time.
-    with progress_bar(total=int(np.dot(needed, slabbed.sizes)), unit="atom layer", scaled=True) as bar:
+    total = int(np.dot(needed, slabbed.sizes))
+    with runtime.returning_freed_memory(), progress_bar(total=total, unit="atom layer", scaled=True) as bar:
         for slab, _, barrier in SlabStream(stages, slabbed, needed, slabs_per_search=slabs_per_search):
             if barrier is not None:
                 partial.add(atoms[slab], barrier)
