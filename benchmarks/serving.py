@@ -5,13 +5,15 @@
 Both predict the same glass in one process and take turns, so that the load of the machine affects both equally. The
 model in Python starts with `build_graph`, as `tf-symgnn predict` does. The export's `serving_default` starts with
 positions, cell, pbc and atomic numbers. The network has the published size and its initial weights, on which the time
-does not depend. Prints a Markdown table.
+does not depend. Then copies of the export are loaded, and one of them again. Prints two Markdown tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -22,10 +24,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from ase.data import chemical_symbols
 
 from tf_symgnn import runtime
 from tf_symgnn.config import RunConfig
 from tf_symgnn.data import LabelScaling, read_glass
+from tf_symgnn.export.exported import ExportedModel
 from tf_symgnn.export.signatures import SERVING_DEFAULT, ServedModel
 from tf_symgnn.graph import build_graph, neighbor_pairs
 from tf_symgnn.inference import CompiledModel
@@ -33,6 +37,7 @@ from tf_symgnn.models.catalog import is_chunked
 from tf_symgnn.runs import configured_model
 
 REPEATS = 7
+COPIES = 5
 
 
 def seconds_in_turn(functions: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
@@ -45,6 +50,23 @@ def seconds_in_turn(functions: dict[str, Callable[[], object]]) -> dict[str, lis
             if k >= 2:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def resident() -> int:
+    """Return the memory in use by this process, bytes, on Linux."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def print_loads(export: Path, copies: list[Path]) -> None:
+    """Print seconds and memory of loading each copy of an export, and the last one again."""
+    print("| load | s | MB |\n|---|---|---|")
+    for copy in copies:
+        shutil.copytree(export, copy)
+    for name, copy in [*zip(map(str, range(1, len(copies) + 1)), copies, strict=True), ("again", copies[-1])]:
+        before, start = resident(), time.perf_counter()
+        ExportedModel(copy)
+        print(f"| {name} | {time.perf_counter() - start:.2f} | {(resident() - before) / 1e6:.0f} |")
+    print()
 
 
 def main() -> None:
@@ -60,10 +82,12 @@ def main() -> None:
     live = CompiledModel(model)
     with tempfile.TemporaryDirectory() as folder:
         record, export = Path(folder) / "metadata.json", Path(folder) / "model"
-        record.write_text("{}")
+        metadata = {"species": {chemical_symbols[number]: number for number in species}, "model": config.model}
+        record.write_text(json.dumps(metadata))
         serving = ServedModel(model, species=species, **graph_settings, metadata=record)
-        serving.save(export)
-        loaded = tf.saved_model.load(str(export))
+        serving.save(export / "1")
+        loaded = tf.saved_model.load(str(export / "1"))
+        print_loads(export, [Path(folder) / f"copy-{k}" for k in range(COPIES)])
     inputs = {
         "positions": tf.constant(glass.positions, tf.float32),
         "cell": tf.constant(glass.cell, tf.float32),

@@ -43,7 +43,7 @@ _CONTENDERS = {
     "symgnn_augmented": Contender("SymGNN with random rotations instead", article_test=0.6614),
     "ridge": Contender("Ridge on structural descriptors"),
     "bapst": Contender("Graph network of Bapst et al."),
-    "symgnn_spectral": Contender("SymGNN, exactly symmetrized, correcting a ridge on power spectra"),
+    "symgnn_spectral": Contender("SymGNN and ridge on power spectra (default)"),
     "symgnn_physics": Contender("The same with descriptors from the potential"),
     "ridge_physics": Contender("Ridge on descriptors from the potential"),
 }
