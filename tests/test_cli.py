@@ -115,6 +115,7 @@ def test_two_atoms_at_one_point(refuses, tmp_path):
     refuses(train_on(tmp_path, tmp_path / "run"), "train0.xyz", "atoms 3 and 11 at one point")
 
 
+@pytest.mark.slow
 def test_no_arguments_are_needed(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     # The README's command, without a model either, is a slow test.

@@ -62,7 +62,7 @@ def host_only(function) -> set[str]:
     scope="module",
     params=[
         ("symgnn", "euler_von_mises", False),
-        ("symgnn", "angular_gaussian", True),
+        pytest.param(("symgnn", "angular_gaussian", True), marks=pytest.mark.slow),
         ("symgnn_spectral", "haar", False),
     ],
     ids=str,

@@ -134,7 +134,9 @@ def test_a_single_layer_in_slabs(tmp_path):
     np.testing.assert_allclose(found, CompiledModel(model)(build_graph(glass, **GRAPH)), atol=1e-4)
 
 
-@pytest.mark.parametrize("heads", [(2,), (4, 2), (2, 2, 2, 1)])
+@pytest.mark.parametrize(
+    "heads", [(2,), pytest.param((4, 2), marks=pytest.mark.slow), pytest.param((2, 2, 2, 1), marks=pytest.mark.slow)]
+)
 def test_the_default_model_in_slabs(heads, tmp_path):
     network = NetworkConfig(width=8, heads=heads, transforms=2)
     config = replace(CONFIG, model="symgnn_spectral", network=network)

@@ -16,7 +16,7 @@ from tf_symgnn.runs import RunFolder
 from tf_symgnn.training import train
 
 
-@pytest.mark.parametrize("model", ["gcn", "symgnn_spectral"])
+@pytest.mark.parametrize("model", ["gcn", pytest.param("symgnn_spectral", marks=pytest.mark.slow)])
 def test_a_run_starts_from_another_ones_weights(model, data, shared, tmp_path):
     first = trained_once(small_config(data, shared / model, model=model, epochs=1))
     own = write_data(tmp_path / "own", {"train0": 40, "val0": 30})
