@@ -5,6 +5,7 @@
 The model has its default size and its initial weights. The large glass is an extended XYZ file of copies of `--glass`
 along each cell vector, in which every atom is displaced at random. Without `--glass`, it consists of random points at
 the density of Cu64Zr36. Prints a Markdown table. A killed run continues; its table has only the stages after the kill.
+`TF_ENABLE_ONEDNN_OPTS=0` leaves out oneDNN, as the command line does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,30 +72,36 @@ def main() -> None:
     args = parser.parse_args()
     work = args.work or Path(tempfile.mkdtemp())
     work.mkdir(parents=True, exist_ok=True)
-    runtime.configure(chunked=is_chunked(args.model))
+    # Each process has a peak memory of its own.
+    in_process(predict_whole, args.model, args.glass)
+    path = work / f"{args.glass.stem if args.glass else 'random'}-{args.atoms}.xyz"
+    if not path.exists():
+        in_process(write, path, args.glass, args.atoms)
+    predict_file(random_model(args.model), path, parse_memory(args.memory), Stages())
+
+
+def in_process(function: Callable[..., None], *arguments) -> None:
+    """Call a function in a process of its own."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+
+
+def random_model(name: str) -> BarrierModel:
+    """Return a model with its initial weights."""
+    runtime.configure(chunked=is_chunked(name))
     tf.keras.utils.set_random_seed(0)
-    config = RunConfig(model=args.model)
-    model = configured_model(config, (29, 40), LabelScaling(1.6, 0.3))
-    small, predict = make_glass(args.glass, 8000), CompiledModel(model)
+    return configured_model(RunConfig(model=name), (29, 40), LabelScaling(1.6, 0.3))
+
+
+def predict_whole(name: str, glass: Path | None) -> None:
+    """Measure the small glass three times."""
+    small, predict = make_glass(glass, 8000), CompiledModel(random_model(name))
     predict(build_graph(small, **GRAPH))
     stages = Stages()
     for _ in range(3):
         predict(build_graph(small, **GRAPH))
         stages.row(f"{small.n_atoms} atoms, whole", small.n_atoms)
-    path = large_file(args.glass, args.atoms, work)
-    stages.start()
-    predict_file(model, path, parse_memory(args.memory), stages)
-
-
-def large_file(glass: Path | None, n_atoms: int, work: Path) -> Path:
-    """Return the file of a large glass, which another process writes: this one's peak memory is that of prediction."""
-    path = work / f"{glass.stem if glass else 'random'}-{n_atoms}.xyz"
-    if not path.exists():
-        context = multiprocessing.get_context("spawn")
-        process = context.Process(target=write, args=(path, glass, n_atoms))
-        process.start()
-        process.join()
-    return path
 
 
 def write(path: Path, glass: Path | None, n_atoms: int) -> None:
