@@ -1,9 +1,9 @@
 """Take the README's screenshots of the viewer in headless Chromium.
 
-    tf-symgnn simulate glass --composition Cu64Zr36 --atoms 250 --quench-rate 1e14 --seed 0 --output glass.xyz
-    python benchmarks/viewer.py EXPORT glass.xyz
+    xz -dc tf_symgnn/data/cuzr/cu64zr36-1e11-1.xyz.xz > cu64zr36-1e11-1.xyz
+    python benchmarks/viewer.py cuzr cu64zr36-1e11-1.xyz
 
-EXPORT is a folder that `tf-symgnn export` wrote. Requires `pip install ".[serve]" playwright` and Chromium.
+The first argument is the name of a model that ships, a run folder or an export. Requires `pip install ".[serve]" playwright` and Chromium.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def take_pictures(page: Page, address: str, glass: str) -> None:
 
 
 def main() -> None:
-    """Serve the export and take the screenshots."""
-    export, glass = sys.argv[1:]
-    command = [sys.executable, "-m", "tf_symgnn.cli", "serve", export, "--port", "0"]
+    """Serve the model and take the screenshots."""
+    model, glass = sys.argv[1:]
+    command = [sys.executable, "-m", "tf_symgnn.cli", "serve", model, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
         try:
             address = server.stdout.readline().split()[-1]
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            take_pictures(browser.new_page(viewport={"width": 1200, "height": 770}), address, glass)
+            take_pictures(browser.new_page(viewport={"width": 1200, "height": 800}), address, glass)
             browser.close()
         finally:
             server.terminate()
