@@ -3,7 +3,8 @@
     xz -dc tf_symgnn/data/cuzr/cu64zr36-1e11-1.xyz.xz > cu64zr36-1e11-1.xyz
     python benchmarks/viewer.py cuzr cu64zr36-1e11-1.xyz
 
-The first argument is the name of a model that ships, a run folder or an export. Requires `pip install ".[serve]" playwright` and Chromium.
+The first argument is the name of a model that ships, a run folder or an export. Requires
+`pip install ".[serve]" playwright` and Chromium.
 """
 
 from __future__ import annotations
