@@ -271,7 +271,7 @@ def test_columns_of_the_file_are_colors_and_stay_in_the_download(page, tmp_path)
     with_columns = replace(glass, columns=columns)
     open_file(page, "atoms.xyz", extxyz(with_columns, tmp_path))
     assert page.locator("#column option").all_inner_texts() == ["contribution_softness", "order"]
-    assert page.evaluate("(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)(document.querySelector('aside'))")
+    assert page.evaluate("(panel => panel.scrollWidth <= panel.clientWidth)(document.querySelector('aside'))")
     before = picture(page)
     page.check("input[value=column]")
     expect(page.locator("#lowest")).to_have_text(f"{softness.min():.3f}")
