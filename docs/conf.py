@@ -19,6 +19,8 @@ version = release = tf_symgnn.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
 html_theme = "furo"
 html_title = f"tf_symgnn {version}"
+html_static_path = ["_static"]
+html_css_files = ["code.css"]
 html_theme_options = {"navigation_with_keys": True}
 html_show_sphinx = False
 html_math_renderer = "mathml"

@@ -47,7 +47,9 @@ LINK = re.compile(r"(?<!!)\[((?:[^\]`]|`[^`]*`)+)\]\(([^)\s]+)\)")
 
 def _cell(text: object) -> str:
     words = " ".join(str(text).split()).replace("|", "\\|")
-    return re.sub(r"(?<![`\w])--[a-z_]+(?![`\w])", lambda option: f"`{with_dashes(option[0])}`", words)
+    # An option, or an option with a quoted value, which stays as it is.
+    options = re.compile(r"""(?<![`\w])--[a-z_]+(="[^"]*")?(?![`\w])""")
+    return options.sub(lambda found: f"`{found[0] if found[1] else with_dashes(found[0])}`", words)
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:
@@ -107,7 +109,8 @@ def _parser_lines(title: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield from (f"## {title}", "", parser.description, "", "```console", f"$ {example}", "```", "")
     own = [action for action in parser._actions if not _is_general(action)]
     rows = [(_names(action), _default(action), action.help) for action in own]
-    yield from _table(("argument", "default", "meaning"), rows)
+    if rows:
+        yield from _table(("argument", "default", "meaning"), rows)
     if len(own) < len([action for action in parser._actions if action.dest != "help"]) - 1:
         yield "Every field of the [configuration](configuration.md) is an option, too, as in `--graph.cutoff 5`."
 
