@@ -24,7 +24,8 @@ def reduced(cell: tf.Tensor, pbc: tf.Tensor) -> tf.Tensor:
 
     def step(cell: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Subtract from one vector the multiple of another that shortens it most; return the cell and that share."""
-        products = tf.matmul(cell, cell, transpose_b=True)
+        # ONNX Runtime 1.23 cannot load a product with a transposed matrix of doubles.
+        products = tf.reduce_sum(cell[:, tf.newaxis] * cell, axis=-1)
         squared = tf.linalg.diag_part(products)
         times = tf.round(products / squared) * others * tf.cast(pbc, cell.dtype)
         gain = (2 * times * products - times**2 * squared) / squared[:, tf.newaxis]

@@ -171,7 +171,8 @@ def _grid(positions: tf.Tensor, cell: tf.Tensor, pbc: tf.Tensor, cutoff: float) 
     """Return atoms in bins at least half a cutoff wide, unless the cell itself is narrower."""
     volume, faces = volume_and_faces(cell)
     heights = tf.abs(volume) / tf.norm(faces, axis=1)
-    fractional = tf.matmul(positions, faces, transpose_b=True) / volume
+    # ONNX Runtime 1.23 cannot load a product with a transposed matrix of doubles.
+    fractional = tf.reduce_sum(positions[:, tf.newaxis] * faces, axis=-1) / volume
     image = tf.where(pbc, tf.floor(fractional), tf.zeros_like(fractional))
     fractional -= image
     low = tf.where(pbc, tf.zeros_like(heights), tf.reduce_min(fractional, axis=0))
