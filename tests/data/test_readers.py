@@ -35,6 +35,12 @@ Atoms # atomic
 1 1 0.1 0.1 0.1
 2 2 0.2 0.2 0.2
 """
+LABELED = (
+    DATA.replace("Atoms #", "Atom Type Labels\n\n1 small\n2 large\n\nAtoms #")
+    .replace("3 2 0.3", "3 large 0.3")
+    .replace("1 1 0.1", "1 small 0.1")
+    .replace("2 2 0.2", "2 large 0.2")
+)
 DUMP = """ITEM: TIMESTEP
 7
 ITEM: NUMBER OF ATOMS
@@ -186,6 +192,26 @@ def test_declared_counts_allocate_no_memory(save, name, content):
         read_glass(save(name, content), species=("Cu", "Zr"))
 
 
+def test_truth_values_of_a_column_that_is_kept(save):
+    text = XYZ.replace("energies:R", "pinned:L").replace("-3.0", "T")
+    glass = read_glass(save("a.xyz", text.replace("-4.0", "False")), keep_columns=True)
+    assert glass.columns["pinned"].tolist() == [True, False]
+    with pytest.raises(InputError, match="Properties: found values of a column of truth values, expected T or F"):
+        read_glass(save("a.xyz", text.replace("-4.0", "yes")), keep_columns=True)
+
+
+def test_types_by_label_are_in_the_order_of_their_section(save):
+    assert read_glass(save("a.data", LABELED), species=("Cu", "Zr")).species.tolist() == ["Cu", "Zr", "Zr"]
+
+
+def test_general_triclinic_box_of_lammps_data(save):
+    box = "4 0 0 avec\n1 5 0 bvec\n0.5 -0.25 6 cvec\n0 1 2 abc origin\n"
+    text = DATA.replace(DATA[DATA.index("0.0 4.0") : DATA.index("Masses")], box + "\n")
+    glass = read_glass(save("a.data", text), species=("Cu", "Zr"))
+    np.testing.assert_allclose(glass.cell, [[4, 0, 0], [1, 5, 0], [0.5, -0.25, 6]])
+    np.testing.assert_allclose(glass.origin, [0, 1, 2])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -203,6 +229,10 @@ def test_declared_counts_allocate_no_memory(save, name, content):
         ("a.xyz", XYZ.replace("Zr 2", "X 2"), "species: found 'X'"),
         ("a.xyz", XYZ[XYZ.index("Prop") :].join(["2\n", ""]), "cell: found no vector along which it is periodic"),
         ("a.xyz", XYZ.replace("barrier:R", "barrier:S"), "energy_barrier: found values of type"),
+        ("a.xyz", XYZ.replace(":pos:R:3", ":place:R:3"), "Properties: found .*expected pos among them"),
+        ("a.xyz", XYZ.replace("energies", "pos"), "Properties: found .*expected each name once"),
+        ("a.xyz", XYZ.replace("species:S", "symbol:S"), "Properties: found .*expected species or Z among them"),
+        ("a.xyz", XYZ.replace("species:S", "Z:I").replace("Cu", "29").replace("Zr", "119"), "Z: found values"),
         ("a.dump", "", "file: found nothing in it"),
         ("a.dump", "nonsense\n", "line 1: found nonsense, expected ITEM: TIMESTEP, where a frame begins"),
         ("a.dump", "ITEM: TIMESTEP\n7\n", "content: found an incomplete frame"),
@@ -220,6 +250,7 @@ def test_declared_counts_allocate_no_memory(save, name, content):
         ),
         ("a.data", DATA[: DATA.index("2 2 0.2")], "atoms: found 2 rows, expected 3 as declared"),
         ("a.data", DATA.replace("6.0 zlo", "0.0 zlo"), "cell: found volume"),
+        ("a.data", LABELED.replace("1 small 0.1", "1 tiny 0.1"), "types: found tiny, expected labels in the section"),
         ("a.npz", "", "file: found nothing in it"),
         ("a.npz", "PK", "archive: found BadZipFile"),
         ("a.cif", "x", "content: found .*expected a file that ASE reads as cif"),
