@@ -13,10 +13,10 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 # The first group has all folders and files that no other one names.
 GROUPS = (
-    ("api", "beam", "compare", "integrations"),
+    ("api", "beam", "compare", "explain", "integrations"),
     ("domain", "graph", "potentials", "server", "simulate"),
     ("models", "nn", "runs"),
-    ("explain", "export", "inference"),
+    ("export", "inference"),
     ("training",),
 )
 COMMAND = (sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile")

@@ -1,30 +1,38 @@
-"""A graph, a model whose dependence on pairs is known, and a model with attention."""
+"""A graph, a model whose dependence on pairs is known, and a model with attention.
+
+The process that only distributes the tests reads this file, too, so TensorFlow is imported where it is used.
+"""
 
 import pytest
-import tensorflow as tf
 
 from tests.conftest import SPECIES, random_glass
-from tests.explain.known import KnownModel
-from tf_symgnn.explain.probe import Probe
-from tf_symgnn.graph import build_graph, to_graph_tensor
-from tf_symgnn.models.symgnn import SymGNN
 
 CUTOFF = 4.0
 
 
 @pytest.fixture(scope="session")
 def graph():
+    from tf_symgnn.graph import build_graph
+
     return build_graph(random_glass(3, 200), cutoff=CUTOFF, self_loops=True)
 
 
 @pytest.fixture(scope="session")
 def known():
+    from tests.explain.known import KnownModel
+    from tf_symgnn.explain.probe import Probe
+
     return Probe(KnownModel())
 
 
 @pytest.fixture(scope="session")
 def attentive(graph):
     """A model of two layers whose weights and batch statistics differ from their initial values."""
+    import tensorflow as tf
+
+    from tf_symgnn.graph import to_graph_tensor
+    from tf_symgnn.models.symgnn import SymGNN
+
     tf.keras.utils.set_random_seed(0)
     model = SymGNN(
         species=SPECIES,
