@@ -181,13 +181,13 @@ class Glass:
 
     @property
     def name(self) -> str:
-        """Return the stem of the source, with the frame's index where there are several: `stem` or `stem-3`."""
+        """Return the stem of the source, as in `stem`, or in `stem-3` where it has several frames."""
         stem = stem_of(self.source)
         return stem if self.frame is None else f"{stem}-{self.frame}"
 
     @property
     def place(self) -> str:
-        """Return the source and the frame as errors name them: `file`, or `file@frame` as in ASE."""
+        """Return the source and the frame as errors name them, `file` or, as in ASE, `file@frame`."""
         return place(self.source, self.frame)
 
     def _set(self, field: str, array: np.ndarray) -> None:
