@@ -105,12 +105,16 @@ def folder_of(data: Path, runs: Path, glasses: int) -> Path:
     """Return a folder of links to the first training glasses of `ORDER`, and to validation and test glasses."""
     files = split_files(data)
     training = [files[names.TRAIN][k] for k in ORDER[:glasses]]
-    folder = runs / f"of-{glasses}-glasses"
+    members = (*training, *files[names.VALIDATION], *files[names.TEST])
+    return folder_of_links(runs / f"of-{glasses}-glasses", {file.name: file for file in members})
+
+
+def folder_of_links(folder: Path, links: dict[str, Path]) -> Path:
+    """Return a folder with a link to each file, by the name of the link."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (*training, *files[names.VALIDATION], *files[names.TEST]):
-        link = folder / file.name
-        if not link.exists():
-            link.symlink_to(file.resolve())
+    for name, file in links.items():
+        if not (folder / name).exists():
+            (folder / name).symlink_to(file.resolve())
     return folder
 
 

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from default_model import LINEAR, STEPS, WHOLE, predictions, scored
+from default_model import LINEAR, STEPS, WHOLE, folder_of_links, predictions, scored
 
 from tf_symgnn import names, runtime
 from tf_symgnn.compare.table import markdown_row
@@ -48,15 +48,10 @@ def main() -> None:
 def folder_without(data: Path, runs: Path, glass: int) -> Path:
     """Return a folder of links in which a training glass is the test glass."""
     files = split_files(data)
-    folder = runs / f"without-{glass}"
-    folder.mkdir(parents=True, exist_ok=True)
     links = {file.name: file for file in (*files[names.TRAIN], *files[names.VALIDATION])}
     left_out = files[names.TRAIN][glass]
     links[f"test{glass}{left_out.suffix}"] = links.pop(left_out.name)
-    for name, file in links.items():
-        if not (folder / name).exists():
-            (folder / name).symlink_to(file.resolve())
-    return folder
+    return folder_of_links(runs / f"without-{glass}", links)
 
 
 def left_out_scores(data: Path, run: Path, potential: Path | None, seed: int) -> list[float]:

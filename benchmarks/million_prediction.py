@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -85,6 +86,8 @@ def in_process(function: Callable[..., None], *arguments) -> None:
     process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
     process.start()
     process.join()
+    if process.exitcode:
+        sys.exit(process.exitcode)
 
 
 def random_model(name: str) -> BarrierModel:
